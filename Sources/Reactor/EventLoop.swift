@@ -1,0 +1,154 @@
+internal import CLinux
+
+/// What a descriptor is ready for.
+package struct Readiness: OptionSet, Sendable {
+    package let rawValue: UInt32
+
+    package init(rawValue: UInt32) {
+        self.rawValue = rawValue
+    }
+
+    package static let readable = Readiness(rawValue: EPOLLIN.rawValue)
+    package static let writable = Readiness(rawValue: EPOLLOUT.rawValue)
+    /// The peer has ended its side, or the connection is broken: a read will tell which.
+    package static let ended = Readiness(rawValue: EPOLLRDHUP.rawValue | EPOLLHUP.rawValue | EPOLLERR.rawValue)
+    /// Broken both ways.
+    package static let broken = Readiness(rawValue: EPOLLERR.rawValue | EPOLLHUP.rawValue)
+}
+
+/// Something that owns a descriptor and acts when it is ready.
+package protocol EventHandler: AnyObject {
+    /// Edge-triggered: what is not done now is told again only after new bytes or new room.
+    func ready(_ readiness: Readiness)
+}
+
+/// Something that has work left for the end of the turn.
+package protocol Deferred: AnyObject {
+    func resume()
+}
+
+/// One thread's events: descriptors, deadlines, work put off to the end of a turn, and messages from other threads.
+///
+/// It knows no protocol. Each descriptor is registered once, edge-triggered, for both directions; a turn reads the
+/// clock once. Handlers are found by slot and generation, so an event for a descriptor that an earlier event of the
+/// same turn closed is recognised as stale.
+package final class EventLoop {
+    private struct Slot {
+        var generation: UInt32
+        var handler: (any EventHandler)?
+    }
+
+    /// A place in the loop; given back with `unregister`.
+    package struct Registration {
+        fileprivate var index: UInt32
+    }
+
+    /// Nanoseconds of CLOCK_MONOTONIC at the beginning of this turn.
+    package private(set) var now: Int64
+    package var timers: TimerWheel
+
+    private let epoll: Descriptor
+    private var slots: [Slot] = []
+    private var freeSlots: [UInt32] = []
+    private var deferred: [any Deferred] = []
+    private var isRunning = false
+
+    package init() throws(SystemError) {
+        epoll = Descriptor(owning: Int32(try SystemError.check(Int(clinux_epoll_create()))))
+        now = clinux_monotonic_nanoseconds()
+        timers = TimerWheel(now: now)
+    }
+
+    /// The clock as it is now, not at the beginning of the turn.
+    package static func clock() -> Int64 {
+        clinux_monotonic_nanoseconds()
+    }
+
+    /// Watches a socket both ways until it is closed. The loop keeps `handler` until `unregister`.
+    package func register(_ socket: borrowing Socket, _ handler: any EventHandler) throws(SystemError) -> Registration {
+        try add(
+            socket.number, EPOLLIN.rawValue | EPOLLOUT.rawValue | EPOLLRDHUP.rawValue | EPOLLET.rawValue, handler)
+    }
+
+    /// Watches for connections: level-triggered, so that a burst can be accepted in portions.
+    package func register(
+        _ socket: borrowing ListeningSocket, _ handler: any EventHandler
+    ) throws(SystemError) -> Registration {
+        try add(socket.number, EPOLLIN.rawValue | EPOLLEXCLUSIVE.rawValue, handler)
+    }
+
+    func register(_ descriptor: borrowing Descriptor, _ handler: any EventHandler) throws(SystemError) -> Registration {
+        try add(descriptor.number, EPOLLIN.rawValue, handler)
+    }
+
+    private func add(
+        _ number: Int32, _ events: UInt32, _ handler: any EventHandler
+    ) throws(SystemError) -> Registration {
+        let index = freeSlots.popLast() ?? UInt32(slots.count)
+        if Int(index) == slots.count { slots.append(Slot(generation: 0, handler: nil)) }
+        let data = UInt64(slots[Int(index)].generation) << 32 | UInt64(index)
+        let result = clinux_epoll_add(epoll.number, number, events, data)
+        if result < 0 {
+            freeSlots.append(index)
+            throw SystemError(result: Int(result))
+        }
+        slots[Int(index)].handler = handler
+        return Registration(index: index)
+    }
+
+    /// Forgets a handler; its descriptor is closed by its owner, which ends the watching.
+    package func unregister(_ registration: Registration) {
+        let index = Int(registration.index)
+        precondition(slots[index].handler != nil, "unregistered twice")
+        slots[index].generation &+= 1
+        slots[index].handler = nil
+        freeSlots.append(registration.index)
+    }
+
+    /// Stops watching a listening socket that stays open.
+    package func unwatch(_ socket: borrowing ListeningSocket, _ registration: Registration) {
+        _ = clinux_epoll_remove(epoll.number, socket.number)
+        unregister(registration)
+    }
+
+    /// Has `work` resumed before this turn ends, outside whatever runs now.
+    package func `defer`(_ work: any Deferred) {
+        deferred.append(work)
+    }
+
+    /// Turns until `stop`.
+    package func run() {
+        isRunning = true
+        let limit = 256
+        let events = UnsafeMutablePointer<epoll_event>.allocate(capacity: limit)
+        defer { unsafe events.deallocate() }
+        while isRunning {
+            let timeout = deferred.isEmpty ? timers.timeout(now: now) : 0
+            let count = unsafe clinux_epoll_wait(epoll.number, events, Int32(limit), timeout)
+            precondition(count >= 0, "epoll_wait: errno \(0 &- count)")
+            now = clinux_monotonic_nanoseconds()
+            for i in 0..<Int(count) {
+                let data = unsafe clinux_event_data(events + i)
+                let slot = slots[Int(UInt32(truncatingIfNeeded: data))]
+                if slot.generation == UInt32(truncatingIfNeeded: data >> 32), let handler = slot.handler {
+                    handler.ready(Readiness(rawValue: unsafe clinux_event_flags(events + i)))
+                }
+            }
+            runDeferred()
+            while let owner = timers.nextDue(now: now) { owner.deadlineReached() }
+            runDeferred()
+        }
+    }
+
+    package func stop() {
+        isRunning = false
+    }
+
+    private func runDeferred() {
+        // What the work defers in turn runs in the next turn, so that no two can keep each other going for ever.
+        if deferred.isEmpty { return }
+        let work = deferred
+        deferred.removeAll(keepingCapacity: true)
+        for one in work { one.resume() }
+    }
+}

@@ -1,0 +1,172 @@
+internal import CLinux
+
+/// What a read gave.
+package enum ReadOutcome: Equatable {
+    case bytes(Int)
+    /// The peer will send no more.
+    case endOfStream
+    case wouldBlock
+    case failed(SystemError)
+}
+
+/// What a write did.
+package enum WriteOutcome: Equatable {
+    /// So many bytes were taken, perhaps not all.
+    case wrote(Int)
+    case wouldBlock
+    case failed(SystemError)
+}
+
+/// How a connect began.
+package enum ConnectOutcome: ~Copyable {
+    case connected(Socket)
+    /// Writable tells when it is done; `takeError` how.
+    case pending(Socket)
+    case failed(SystemError)
+}
+
+/// A non-blocking stream socket.
+package struct Socket: ~Copyable {
+    private var descriptor: Descriptor
+
+    init(descriptor: consuming Descriptor) {
+        self.descriptor = descriptor
+    }
+
+    var number: Int32 { descriptor.number }
+
+    package var isOpen: Bool { descriptor.isOpen }
+
+    package mutating func close() {
+        descriptor.close()
+    }
+
+    /// Closes so that the peer sees a reset, not an end.
+    package mutating func reset() {
+        if descriptor.isOpen { _ = clinux_reset_on_close(descriptor.number) }
+        descriptor.close()
+    }
+
+    /// Says that no more will be sent; reading goes on.
+    package borrowing func shutdownWrite() {
+        _ = clinux_shutdown_write(descriptor.number)
+    }
+
+    /// Begins a connection. Small writes go out at once (no Nagle delay).
+    package static func connect(to address: SocketAddress) -> ConnectOutcome {
+        let number = clinux_socket(address.family)
+        guard number >= 0 else { return .failed(SystemError(result: Int(number))) }
+        let socket = Socket(descriptor: Descriptor(owning: number))
+        if !address.isUnix { _ = clinux_set_option(number, Int32(IPPROTO_TCP), TCP_NODELAY, 1) }
+        let result = unsafe withUnsafePointer(to: address.raw) { unsafe clinux_connect(number, $0) }
+        if result == 0 { return .connected(socket) }
+        if result == -EINPROGRESS { return .pending(socket) }
+        // A UNIX-domain socket whose backlog is full says EAGAIN: nobody will tell us when to try again.
+        return .failed(result == -EAGAIN ? .connectionRefused : SystemError(result: Int(result)))
+    }
+
+    /// The outcome of a pending connect, or another error the socket met.
+    package borrowing func takeError() -> SystemError? {
+        let result = clinux_take_error(descriptor.number)
+        return result == 0 ? nil : SystemError(result: Int(result))
+    }
+
+    /// Whether an idle connection is still as it should be: open, with nothing to read.
+    package borrowing func isQuiet() -> Bool {
+        var byte: UInt8 = 0
+        let result = unsafe clinux_peek(descriptor.number, &byte, 1)
+        return result == -Int(EAGAIN)
+    }
+
+    package borrowing func localAddress() -> SocketAddress? {
+        var raw = clinux_address()
+        guard unsafe clinux_local_address(descriptor.number, &raw) == 0 else { return nil }
+        return SocketAddress(raw: raw)
+    }
+
+    package borrowing func receive(into memory: UnsafeMutableRawBufferPointer) -> ReadOutcome {
+        let result = unsafe clinux_receive(descriptor.number, memory.baseAddress, memory.count)
+        if result > 0 { return .bytes(result) }
+        if result == 0 { return .endOfStream }
+        return result == -Int(EAGAIN) ? .wouldBlock : .failed(SystemError(result: result))
+    }
+
+    package borrowing func send(_ bytes: RawSpan) -> WriteOutcome {
+        unsafe bytes.withUnsafeBytes { bytes in
+            outcome(unsafe clinux_send(descriptor.number, bytes.baseAddress, bytes.count))
+        }
+    }
+
+    /// Both pieces in one system call.
+    package borrowing func send(_ first: RawSpan, _ second: RawSpan) -> WriteOutcome {
+        unsafe first.withUnsafeBytes { first in
+            unsafe second.withUnsafeBytes { second in
+                outcome(
+                    unsafe clinux_send_two(
+                        descriptor.number, first.baseAddress, first.count, second.baseAddress, second.count))
+            }
+        }
+    }
+
+    private borrowing func outcome(_ result: Int) -> WriteOutcome {
+        if result >= 0 { return .wrote(result) }
+        return result == -Int(EAGAIN) ? .wouldBlock : .failed(SystemError(result: result))
+    }
+}
+
+/// What an accept gave.
+package enum AcceptOutcome: ~Copyable {
+    case accepted(Socket, peer: SocketAddress)
+    case wouldBlock
+    case failed(SystemError)
+}
+
+/// A socket that waits for connections.
+package struct ListeningSocket: ~Copyable {
+    private var descriptor: Descriptor
+    /// Where it really listens: the port is known even if port 0 was asked for.
+    package let address: SocketAddress
+
+    var number: Int32 { descriptor.number }
+
+    /// Listens with SO_REUSEPORT, so that every worker has a queue of its own; accepted sockets inherit no delay.
+    /// A UNIX-domain path must not exist.
+    package init(at address: SocketAddress, backlog: Int32 = 4096) throws(SystemError) {
+        let number = Int32(try SystemError.check(Int(clinux_socket(address.family))))
+        let descriptor = Descriptor(owning: number)
+        if !address.isUnix {
+            for (level, option) in [
+                (SOL_SOCKET, SO_REUSEADDR), (SOL_SOCKET, SO_REUSEPORT), (Int32(IPPROTO_TCP), TCP_NODELAY),
+                (SOL_SOCKET, SO_KEEPALIVE),
+            ] {
+                _ = try SystemError.check(Int(clinux_set_option(number, level, option, 1)))
+            }
+        }
+        _ = try SystemError.check(unsafe withUnsafePointer(to: address.raw) { Int(unsafe clinux_bind(number, $0)) })
+        _ = try SystemError.check(Int(clinux_listen(number, backlog)))
+        var local = clinux_address()
+        _ = try SystemError.check(unsafe Int(clinux_local_address(number, &local)))
+        self.descriptor = descriptor
+        self.address = SocketAddress(raw: local)
+    }
+
+    /// A second owner of the same queue, for another worker of a UNIX-domain listener (which has no SO_REUSEPORT).
+    package borrowing func duplicate() throws(SystemError) -> ListeningSocket {
+        ListeningSocket(
+            descriptor: Descriptor(owning: Int32(try SystemError.check(Int(dup(descriptor.number))))), address: address)
+    }
+
+    private init(descriptor: consuming Descriptor, address: SocketAddress) {
+        self.descriptor = descriptor
+        self.address = address
+    }
+
+    package borrowing func accept() -> AcceptOutcome {
+        var peer = clinux_address()
+        let result = unsafe clinux_accept(descriptor.number, &peer)
+        if result >= 0 {
+            return .accepted(Socket(descriptor: Descriptor(owning: result)), peer: SocketAddress(raw: peer))
+        }
+        return result == -EAGAIN ? .wouldBlock : .failed(SystemError(result: Int(result)))
+    }
+}

@@ -1,0 +1,34 @@
+internal import CLinux
+
+/// An error number of the system, as the world gave it.
+package struct SystemError: Error, Equatable, CustomStringConvertible {
+    /// A positive `errno`.
+    package let code: Int32
+
+    package init(code: Int32) {
+        self.code = code
+    }
+
+    package var description: String {
+        unsafe String(cString: strerror(code))
+    }
+
+    package static let addressInUse = SystemError(code: EADDRINUSE)
+    package static let connectionRefused = SystemError(code: ECONNREFUSED)
+    package static let connectionReset = SystemError(code: ECONNRESET)
+    package static let outOfDescriptors = SystemError(code: EMFILE)
+
+    /// Turns a result of CLinux (negative: -errno) into a value or an error. EBADF, EFAULT and ENOTSOCK can only be
+    /// our own mistake and trap.
+    static func check(_ result: Int) throws(SystemError) -> Int {
+        if result >= 0 { return result }
+        throw SystemError(result: result)
+    }
+
+    init(result: Int) {
+        let code = Int32(truncatingIfNeeded: 0 &- result)
+        precondition(
+            code != EBADF && code != EFAULT && code != ENOTSOCK, "a descriptor was used after its end: errno \(code)")
+        self.code = code
+    }
+}

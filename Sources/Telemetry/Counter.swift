@@ -1,0 +1,37 @@
+internal import Synchronization
+
+/// A number one thread adds to and any thread may read.
+///
+/// Adding is a load and a store, not a locked instruction: each counter has a single writer. A reader sees a value
+/// that is at most some microseconds old.
+package struct Counter: ~Copyable, Sendable {
+    @usableFromInline let value = Atomic<UInt64>(0)
+
+    package init() {}
+
+    @inlinable package var count: UInt64 { value.load(ordering: .relaxed) }
+
+    /// Only on the thread that owns this counter.
+    @inlinable package func add(_ amount: UInt64 = 1) {
+        value.store(value.load(ordering: .relaxed) &+ amount, ordering: .relaxed)
+    }
+}
+
+/// A number that goes up and down: what is open, waiting or in flight now. One writer, any reader.
+package struct Gauge: ~Copyable, Sendable {
+    @usableFromInline let value = Atomic<Int>(0)
+
+    package init() {}
+
+    @inlinable package var level: Int { value.load(ordering: .relaxed) }
+
+    /// Only on the thread that owns this gauge.
+    @inlinable package func add(_ amount: Int) {
+        value.store(value.load(ordering: .relaxed) &+ amount, ordering: .relaxed)
+    }
+
+    /// Only on the thread that owns this gauge.
+    @inlinable package func set(_ level: Int) {
+        value.store(level, ordering: .relaxed)
+    }
+}

@@ -1,0 +1,95 @@
+/// What one worker counted of one endpoint. The worker writes; the brain and the metrics read.
+///
+/// Each attempt ends in exactly one of `successes`, the failures, `listedErrors`, `serverErrors` or `abandoned`.
+package final class EndpointCounters: Sendable {
+    /// Attempts begun.
+    package let attempts = Counter()
+    /// Answered with a status below 500, or one of 500 and more that counts as no fault here (501, 505).
+    package let successes = Counter()
+    package let connectFailures = Counter()
+    package let connectTimeouts = Counter()
+    /// The connection broke before or within the answer, or the answer was malformed.
+    package let resets = Counter()
+    package let responseTimeouts = Counter()
+    /// Answered 502, 503 or 504.
+    package let gatewayErrors = Counter()
+    /// Answered another status of 500 and more.
+    package let serverErrors = Counter()
+    /// Ended by us without a verdict: the client went away, or another attempt answered first.
+    package let abandoned = Counter()
+    /// Attempts that overstayed the hedge delay.
+    package let overstays = Counter()
+    /// Time to the response head of all that answered, nanoseconds.
+    package let latency = Counter()
+    package let connectionsOpened = Counter()
+
+    package let inFlight = Gauge()
+    /// In flight now, and older than the hedge delay.
+    package let overstaying = Gauge()
+    /// Failures in a row, overstays without any answer since they began among them; 0 after a success.
+    package let failureRun = Gauge()
+    package let openConnections = Gauge()
+
+    package init() {}
+}
+
+/// What one worker counted of one service in one region.
+package final class CellCounters: Sendable {
+    /// Answers that reached clients, by status class; [0] is never used.
+    package let responses1xx = Counter()
+    package let responses2xx = Counter()
+    package let responses3xx = Counter()
+    package let responses4xx = Counter()
+    package let responses5xx = Counter()
+    package let retries = Counter()
+    package let hedges = Counter()
+    /// From the request's head to the answer's head, at the client's side.
+    package let latency = Histogram()
+
+    package init() {}
+
+    package func countResponse(status: Int) {
+        switch status {
+        case 200..<300: responses2xx.add()
+        case 300..<400: responses3xx.add()
+        case 400..<500: responses4xx.add()
+        case 500...: responses5xx.add()
+        default: responses1xx.add()
+        }
+    }
+}
+
+/// What one worker counted of one service as a whole.
+package final class ServiceCounters: Sendable {
+    package let requests = Counter()
+    /// Retries and hedges that the budget did not allow.
+    package let budgetExhausted = Counter()
+    /// Requests refused because a limit was reached.
+    package let overflows = Counter()
+    /// Requests that ended in an answer of our own.
+    package let failures = Counter()
+    package let inFlight = Gauge()
+    package let pending = Gauge()
+
+    package init() {}
+}
+
+/// What one worker counted of one listener.
+package final class ListenerCounters: Sendable {
+    package let connections = Counter()
+    package let openConnections = Gauge()
+    package let requests = Counter()
+    /// Requests refused as malformed or over a limit.
+    package let refused = Counter()
+    /// Requests no route was for.
+    package let unrouted = Counter()
+    /// Clients that went away before their answer was complete.
+    package let clientAborts = Counter()
+    /// Answers cut off because the upstream broke after the head was out.
+    package let truncated = Counter()
+    package let bytesReceived = Counter()
+    package let bytesSent = Counter()
+    package let accessLogDropped = Counter()
+
+    package init() {}
+}
