@@ -38,6 +38,11 @@ let package = Package(
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ],
     targets: [
+        .target(name: "CLinux", linkerSettings: [.linkedLibrary("resolv")]),
+        module("Reactor", ["CLinux"]),
+        module("Telemetry"),
+        tests(of: "Reactor"),
+        tests(of: "Telemetry"),
         .executableTarget(
             name: "spillway",
             dependencies: [

@@ -17,21 +17,19 @@ package enum WriteOutcome: Equatable {
     case failed(SystemError)
 }
 
-/// How a connect began.
-package enum ConnectOutcome: ~Copyable {
-    case connected(Socket)
-    /// Writable tells when it is done; `takeError` how.
-    case pending(Socket)
-    case failed(SystemError)
-}
-
 /// A non-blocking stream socket.
 package struct Socket: ~Copyable {
     private var descriptor: Descriptor
+    /// The connection is being opened: when it becomes writable, `takeError` tells how that went.
+    package let isConnecting: Bool
 
-    init(descriptor: consuming Descriptor) {
+    init(descriptor: consuming Descriptor, isConnecting: Bool = false) {
         self.descriptor = descriptor
+        self.isConnecting = isConnecting
     }
+
+    /// One that is closed.
+    package static var none: Socket { Socket(descriptor: Descriptor(owning: -1)) }
 
     var number: Int32 { descriptor.number }
 
@@ -53,16 +51,16 @@ package struct Socket: ~Copyable {
     }
 
     /// Begins a connection. Small writes go out at once (no Nagle delay).
-    package static func connect(to address: SocketAddress) -> ConnectOutcome {
-        let number = clinux_socket(address.family)
-        guard number >= 0 else { return .failed(SystemError(result: Int(number))) }
-        let socket = Socket(descriptor: Descriptor(owning: number))
+    package static func connect(to address: SocketAddress) throws(SystemError) -> Socket {
+        let number = Int32(try SystemError.check(Int(clinux_socket(address.family))))
+        let descriptor = Descriptor(owning: number)
         if !address.isUnix { _ = clinux_set_option(number, Int32(IPPROTO_TCP), TCP_NODELAY, 1) }
         let result = unsafe withUnsafePointer(to: address.raw) { unsafe clinux_connect(number, $0) }
-        if result == 0 { return .connected(socket) }
-        if result == -EINPROGRESS { return .pending(socket) }
+        if result == 0 || result == -EINPROGRESS {
+            return Socket(descriptor: descriptor, isConnecting: result != 0)
+        }
         // A UNIX-domain socket whose backlog is full says EAGAIN: nobody will tell us when to try again.
-        return .failed(result == -EAGAIN ? .connectionRefused : SystemError(result: Int(result)))
+        throw result == -EAGAIN ? .connectionRefused : SystemError(result: Int(result))
     }
 
     /// The outcome of a pending connect, or another error the socket met.

@@ -16,7 +16,8 @@ package struct SystemError: Error, Equatable, CustomStringConvertible {
     package static let addressInUse = SystemError(code: EADDRINUSE)
     package static let connectionRefused = SystemError(code: ECONNREFUSED)
     package static let connectionReset = SystemError(code: ECONNRESET)
-    package static let outOfDescriptors = SystemError(code: EMFILE)
+    /// Neither this process nor the system has a descriptor left (EMFILE, ENFILE): our trouble, not the peer's.
+    package var isOutOfDescriptors: Bool { code == EMFILE || code == ENFILE }
 
     /// Turns a result of CLinux (negative: -errno) into a value or an error. EBADF, EFAULT and ENOTSOCK can only be
     /// our own mistake and trap.

@@ -1,4 +1,4 @@
-internal import Synchronization
+package import Synchronization
 
 /// A number one thread adds to and any thread may read.
 ///

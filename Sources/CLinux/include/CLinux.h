@@ -219,6 +219,14 @@ static inline int clinux_inotify_watch(int fd, const char *path) {
         fd, path, IN_CLOSE_WRITE | IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE_SELF | IN_MOVE_SELF));
 }
 
+// Names
+
+/// Resolves a host name to at most `limit` addresses, each as text in its 46 bytes of `texts`. `ttl` becomes the
+/// least time to live of the DNS answer in seconds, or -1 where there is none (hosts file, numeric names). Blocks.
+/// Returns how many, or a negative number for `clinux_resolve_error`.
+int clinux_resolve(const char *name, char *texts, int limit, int *ttl);
+const char *clinux_resolve_error(int result);
+
 // The process
 
 /// How many cores this process may use.

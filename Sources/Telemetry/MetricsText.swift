@@ -1,0 +1,77 @@
+/// Builds a page of metrics in Prometheus' text format, version 0.0.4.
+///
+/// Samples of one family must be added together, after `family`.
+package struct MetricsText {
+    package enum Kind: String {
+        case counter, gauge, histogram
+    }
+
+    package private(set) var text = ""
+    private var name = ""
+
+    package init() {
+        text.reserveCapacity(65_536)
+    }
+
+    /// Begins a family. Counters' names end in `_total`.
+    package mutating func family(_ name: String, _ kind: Kind, _ help: String) {
+        precondition(kind != .counter || name.hasSuffix("_total"), "\(name): a counter's name ends in _total")
+        self.name = name
+        text += "# HELP \(name) \(help)\n# TYPE \(name) \(kind.rawValue)\n"
+    }
+
+    package mutating func sample(_ labels: [(String, String)] = [], _ value: some BinaryInteger) {
+        line("", labels, String(value))
+    }
+
+    package mutating func sample(_ labels: [(String, String)] = [], _ value: Double) {
+        line("", labels, String(value))
+    }
+
+    /// A histogram in seconds, from per-bucket counts as `Histogram` keeps them, summed over workers. Bucket edges
+    /// are every second one of a power of two: `le` from 32 µs to 137 s.
+    package mutating func histogram(_ labels: [(String, String)], _ histograms: [Histogram]) {
+        var cumulative: UInt64 = 0
+        var sum: UInt64 = 0
+        for histogram in histograms { sum &+= histogram.sumNanoseconds }
+        for bucket in 0..<Histogram.bucketCount {
+            for histogram in histograms { cumulative &+= histogram.count(inBucket: bucket) }
+            let edge = Histogram.upperEdge(of: bucket)
+            // Every fourth edge, a power of two, is enough for a graph; the quantiles of the brain use them all.
+            if edge != .max, edge & (edge - 1) == 0 {
+                line("_bucket", labels + [("le", String(Double(edge) / 1e9))], String(cumulative))
+            }
+        }
+        line("_bucket", labels + [("le", "+Inf")], String(cumulative))
+        line("_sum", labels, String(Double(sum) / 1e9))
+        line("_count", labels, String(cumulative))
+    }
+
+    private mutating func line(_ suffix: String, _ labels: [(String, String)], _ value: String) {
+        text += name
+        text += suffix
+        if !labels.isEmpty {
+            text += "{"
+            for (index, (key, value)) in labels.enumerated() {
+                if index > 0 { text += "," }
+                text += "\(key)=\"\(escaped(value))\""
+            }
+            text += "}"
+        }
+        text += " \(value)\n"
+    }
+
+    private func escaped(_ value: String) -> String {
+        guard value.utf8.contains(where: { $0 == 0x5c || $0 == 0x22 || $0 == 0x0a }) else { return value }
+        var out = ""
+        for character in value.unicodeScalars {
+            switch character {
+            case "\\": out += "\\\\"
+            case "\"": out += "\\\""
+            case "\n": out += "\\n"
+            default: out.unicodeScalars.append(character)
+            }
+        }
+        return out
+    }
+}

@@ -1,0 +1,173 @@
+import Synchronization
+import Testing
+
+@testable import Reactor
+
+struct EventLoopTests {
+    @Test func `messages arrive in order on the loop's thread`() throws {
+        let loop = try EventLoop()
+        let mailbox = try Mailbox<Int>()
+        var received: [Int] = []
+        try mailbox.attach(to: loop) { message in
+            received.append(message)
+            if message == 999 { loop.stop() }
+        }
+        try Thread.start(name: "sender") {
+            for i in 0..<1_000 { mailbox.post(i) }
+        }
+        loop.run()
+        #expect(received == Array(0..<1_000))
+    }
+
+    @Test func `bytes go both ways over a real socket, and an end is an end`() throws {
+        let loop = try EventLoop()
+        let listening = try ListeningSocket(at: #require(SocketAddress(ip: "127.0.0.1", port: 0)))
+        #expect(listening.address.port != 0)
+        let echo = EchoServer(loop: loop, socket: listening)
+        try echo.start()
+        let client = try EchoClient(loop: loop, to: echo.address, sending: Array("spill".utf8))
+        loop.run()
+        #expect(client.received == Array("spill".utf8))
+        #expect(client.sawEnd)
+    }
+
+    @Test func `a refused connection is told as an error`() throws {
+        let address: SocketAddress
+        do {
+            let listening = try ListeningSocket(at: #require(SocketAddress(ip: "127.0.0.1", port: 0)))
+            address = listening.address
+        }
+        let loop = try EventLoop()
+        let client = try EchoClient(loop: loop, to: address, sending: [1])
+        loop.run()
+        #expect(client.error == .connectionRefused)
+    }
+
+    @Test func `an event for a connection closed in the same turn reaches nobody`() throws {
+        let loop = try EventLoop()
+        let listening = try ListeningSocket(at: #require(SocketAddress(ip: "127.0.0.1", port: 0)))
+        let echo = EchoServer(loop: loop, socket: listening)
+        try echo.start()
+        let pair = [
+            try EchoClient(loop: loop, to: echo.address, sending: [1]),
+            try EchoClient(loop: loop, to: echo.address, sending: [2]),
+        ]
+        // Whichever hears first closes the other.
+        pair[0].closesOnData = pair[1]
+        pair[1].closesOnData = pair[0]
+        loop.run()
+        #expect(pair.filter { $0.wasClosedByOther && !$0.received.isEmpty }.isEmpty)
+    }
+}
+
+private final class EchoServer: EventHandler {
+    let loop: EventLoop
+    let address: SocketAddress
+    private let socket: ListeningSocket
+    private var connections: [Echo] = []
+
+    init(loop: EventLoop, socket: consuming ListeningSocket) {
+        self.loop = loop
+        address = socket.address
+        self.socket = socket
+    }
+
+    func start() throws {
+        _ = try loop.register(socket, self)
+    }
+
+    func ready(_ readiness: Readiness) {
+        while true {
+            switch socket.accept() {
+            case .accepted(let client, _):
+                let echo = Echo(loop: loop, socket: client)
+                try? echo.start()
+                connections.append(echo)
+            case .wouldBlock: return
+            case .failed: return
+            }
+        }
+    }
+}
+
+private final class Echo: EventHandler {
+    private let loop: EventLoop
+    private var socket: Socket
+    private let buffer = ReceiveBuffer(capacity: 4_096)
+
+    init(loop: EventLoop, socket: consuming Socket) {
+        self.loop = loop
+        self.socket = socket
+    }
+
+    func start() throws {
+        _ = try loop.register(socket, self)
+    }
+
+    func ready(_ readiness: Readiness) {
+        while socket.isOpen, case .bytes(let count) = buffer.receive(from: socket) {
+            _ = buffer.withBytes(count) { socket.send($0) }
+            socket.shutdownWrite()
+        }
+    }
+}
+
+private final class EchoClient: EventHandler {
+    private let loop: EventLoop
+    private var socket: Socket
+    private var registration: EventLoop.Registration?
+    private let buffer = ReceiveBuffer(capacity: 4_096)
+    private let sending: [UInt8]
+    private var hasSent = false
+    private(set) var received: [UInt8] = []
+    private(set) var sawEnd = false
+    private(set) var error: SystemError?
+    private(set) var wasClosedByOther = false
+    var closesOnData: EchoClient?
+
+    init(loop: EventLoop, to address: SocketAddress, sending: [UInt8]) throws {
+        self.loop = loop
+        self.sending = sending
+        socket = try Socket.connect(to: address)
+        registration = try loop.register(socket, self)
+    }
+
+    func closeByOther() {
+        guard socket.isOpen, let registration else { return }
+        wasClosedByOther = true
+        loop.unregister(registration)
+        socket.close()
+    }
+
+    func ready(_ readiness: Readiness) {
+        if let error = socket.takeError() {
+            self.error = error
+            return loop.stop()
+        }
+        if !hasSent {
+            hasSent = true
+            _ = sending.withBytes { socket.send($0) }
+        }
+        while true {
+            switch buffer.receive(from: socket) {
+            case .bytes(let count):
+                buffer.withBytes(count) { bytes in
+                    for i in 0..<bytes.byteCount {
+                        received.append(unsafe bytes.unsafeLoad(fromByteOffset: i, as: UInt8.self))
+                    }
+                }
+                if let other = closesOnData {
+                    other.closeByOther()
+                    return loop.stop()
+                }
+            case .endOfStream:
+                sawEnd = true
+                return loop.stop()
+            case .wouldBlock: return
+            case .failed(let error):
+                self.error = error
+                return loop.stop()
+            }
+        }
+    }
+}
