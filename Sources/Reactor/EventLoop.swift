@@ -64,6 +64,11 @@ package final class EventLoop {
         clinux_monotonic_nanoseconds()
     }
 
+    /// Nanoseconds since 1970, for dates that people read; never for deadlines.
+    package static func wallClock() -> Int64 {
+        clinux_wall_nanoseconds()
+    }
+
     /// Watches a socket both ways until it is closed. The loop keeps `handler` until `unregister`.
     package func register(_ socket: borrowing Socket, _ handler: any EventHandler) throws(SystemError) -> Registration {
         try add(

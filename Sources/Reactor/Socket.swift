@@ -127,6 +127,12 @@ package struct ListeningSocket: ~Copyable {
 
     var number: Int32 { descriptor.number }
 
+    package var isOpen: Bool { descriptor.isOpen }
+
+    package mutating func close() {
+        descriptor.close()
+    }
+
     /// Listens with SO_REUSEPORT, so that every worker has a queue of its own; accepted sockets inherit no delay.
     /// A UNIX-domain path must not exist.
     package init(at address: SocketAddress, backlog: Int32 = 4096) throws(SystemError) {

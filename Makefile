@@ -1,0 +1,48 @@
+# The targets people use. `make help` lists them.
+
+BUILD := .build/release/spillway
+
+.PHONY: help demo test build bench bench-quick faults fuzz sanitize gauntlet format lint clean dependencies bench-dependencies
+
+help: ## List the targets
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 16
+
+demo: dependencies build ## Three regions, five services, the router and load, live in this terminal
+	@$(BUILD) demo
+
+test: dependencies build ## Everything that must hold: unit tests, then the built command under real faults
+	swift test
+	Tests/faults/run --quick
+
+build: ## The release build
+	swift build -c release --product spillway
+
+bench: bench-dependencies build ## CPU per request against HAProxy, nginx and the limit; see docs/benchmarks.md
+	Benchmarks/run
+
+bench-quick: bench-dependencies build ## The same, shorter and less sure
+	Benchmarks/run --quick
+
+faults: dependencies build ## All fault scenarios at full length
+	Tests/faults/run
+
+fuzz: dependencies ## Feed the parsers with what nobody thought of, for five minutes
+	Tests/WireFuzz/run 300
+
+sanitize: dependencies ## The proxy's tests under the address sanitizer
+	swift test --sanitize address --scratch-path .build-asan --filter 'ProxyTests|ReactorTests|WireTests'
+
+format: ## Format the sources in place
+	swift format --in-place --parallel --recursive Package.swift Sources Tests
+
+lint: ## Check the format
+	swift format lint --strict --parallel --recursive Package.swift Sources Tests
+
+clean: ## Remove what was built
+	rm -rf .build .build-* Benchmarks/build
+
+dependencies:
+	@deploy/install-dependencies
+
+bench-dependencies:
+	@deploy/install-dependencies --bench

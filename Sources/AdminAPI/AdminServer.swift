@@ -1,0 +1,63 @@
+package import Control
+internal import Foundation
+internal import HTTPTypes
+internal import Hummingbird
+package import Logging
+package import ServiceLifecycle
+
+/// The admin address: metrics, health of the router itself, and its status as JSON.
+package struct AdminServer: Service {
+    private let control: Control
+    private let host: String
+    private let port: Int
+    private let logger: Logger
+    /// Told the port that was bound, which matters when port 0 was asked for.
+    private let onBound: @Sendable (Int) -> Void
+
+    package init(
+        control: Control, host: String, port: Int, logger: Logger,
+        onBound: @escaping @Sendable (Int) -> Void = { _ in }
+    ) {
+        self.control = control
+        self.host = host
+        self.port = port
+        self.logger = logger
+        self.onBound = onBound
+    }
+
+    package func run() async throws {
+        let onBound = onBound
+        let application = Application(
+            router: router(),
+            configuration: .init(address: .hostname(host, port: port), serverName: "spillway"),
+            onServerRunning: { channel in onBound(channel.localAddress?.port ?? 0) },
+            logger: logger)
+        try await application.runService(gracefulShutdownSignals: [])
+    }
+
+    private func router() -> Router<BasicRequestContext> {
+        let router = Router()
+        let control = control
+        router.get("/metrics") { _, _ in
+            Response(
+                status: .ok, headers: [.contentType: "text/plain; version=0.0.4; charset=utf-8"],
+                body: .init(byteBuffer: .init(string: await control.metrics())))
+        }
+        // Alive: this process answers. Ready: a table is served and the router does not drain.
+        router.get("/live") { _, _ in "live\n" }
+        router.get("/ready") { _, _ in
+            await control.isReady
+                ? Response(status: .ok, body: .init(byteBuffer: .init(string: "ready\n")))
+                : Response(status: .serviceUnavailable, body: .init(byteBuffer: .init(string: "not ready\n")))
+        }
+        router.get("/api/v1/status") { _, _ in
+            let encoder = JSONEncoder()
+            encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+            let json = try encoder.encode(await control.status())
+            return Response(
+                status: .ok, headers: [.contentType: "application/json"],
+                body: .init(byteBuffer: .init(bytes: json)))
+        }
+        return router
+    }
+}

@@ -1,0 +1,55 @@
+/// What the router is doing now, for the API, the terminal and people.
+package struct Status: Codable, Sendable {
+    package struct Endpoint: Codable, Sendable {
+        package var address: String
+        package var weight: Int
+        /// `healthy`, `suspect`, `ejected`, `down`, `probation`, as the brain names them.
+        package var state: String
+        /// Why, in a few words; empty when healthy.
+        package var reason: String
+        package var inFlight: Int
+        package var requests: UInt64
+        package var failures: UInt64
+    }
+
+    package struct Cell: Codable, Sendable {
+        package var region: String
+        /// In ten-thousandths of the service's traffic.
+        package var share: Int
+        /// In ten-thousandths of the cell's capacity.
+        package var usable: Int
+        package var state: String
+        package var requestsPerSecond: Double
+        package var failuresPerSecond: Double
+        package var endpoints: [Endpoint]
+    }
+
+    package struct Service: Codable, Sendable {
+        package var name: String
+        package var importance: String
+        package var cells: [Cell]
+        package var retriesPerSecond: Double
+    }
+
+    package struct Listener: Codable, Sendable {
+        package var name: String
+        package var address: String
+        package var openConnections: Int
+        package var requestsPerSecond: Double
+    }
+
+    package var version: String
+    package var uptimeSeconds: Int
+    package var workers: Int
+    /// How many tables were taken on; the one served now.
+    package var generation: Int
+    /// Why the last reload was refused; nil if it was not.
+    package var refusedReload: String?
+    /// The table comes from the state directory because the given one has mistakes.
+    package var servesLastGoodTable: Bool
+    package var regions: [String]
+    package var listeners: [Listener]
+    package var services: [Service]
+    /// The latest, newest first, as sentences.
+    package var decisions: [String]
+}

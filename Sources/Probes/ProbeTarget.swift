@@ -1,0 +1,59 @@
+package import Reactor
+package import RouteTable
+
+/// What is probed, and how.
+package struct ProbeTarget: Sendable {
+    /// The endpoint's number.
+    package let number: Int
+    package let address: SocketAddress
+    /// What goes into the Host field unless the probe names one.
+    package let authority: String
+    package let probe: Probe
+
+    package init(number: Int, address: SocketAddress, authority: String, probe: Probe) {
+        self.number = number
+        self.address = address
+        self.authority = authority
+        self.probe = probe
+    }
+}
+
+/// What a probe found.
+package enum ProbeFinding: Sendable, Equatable {
+    case passed(latencyNanoseconds: Int64)
+    case failed(ProbeFailure)
+    /// The prober itself was late: nothing can be said.
+    case unknown
+}
+
+package enum ProbeFailure: Sendable, Equatable {
+    case connect(SystemError)
+    case timeout
+    /// The connection ended before the answer was complete.
+    case closed
+    case malformed
+    case status(Int)
+    case header(String)
+    case body
+}
+
+extension ProbeFailure: CustomStringConvertible {
+    package var description: String {
+        switch self {
+        case .connect(let error): "connect: \(error)"
+        case .timeout: "timeout"
+        case .closed: "closed before a whole answer"
+        case .malformed: "malformed answer"
+        case .status(let status): "status \(status)"
+        case .header(let name): "field \(name) not as expected"
+        case .body: "expected text not in the body"
+        }
+    }
+}
+
+/// Who is told. Called on the prober's thread; must not block.
+package protocol ProbeReports: Sendable {
+    func probed(_ number: Int, _ finding: ProbeFinding)
+    /// How late the prober's timers are, at worst, in the second past.
+    func lag(nanoseconds: Int64)
+}

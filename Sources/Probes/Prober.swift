@@ -1,0 +1,166 @@
+package import Reactor
+internal import RouteTable
+
+/// What the prober is told.
+package enum ProberMessage: Sendable {
+    /// Probe exactly these; targets that are known go on in their rhythm.
+    case targets([ProbeTarget])
+    case cadence(number: Int, ProbeCadence)
+    case probeNow(number: Int)
+    case stop
+}
+
+/// Active health checks for any number of endpoints, on a thread and a loop of their own.
+///
+/// The prober watches itself: a result that its own lateness may have spoiled is reported as unknown, never as a
+/// failure. In October 2025 late results read as failures removed healthy capacity.
+package final class Prober: TimerOwner {
+    let loop: EventLoop
+    let receiveBuffer = ReceiveBuffer(capacity: 131_072)
+    let reports: any ProbeReports
+    var random: SeededRandom
+
+    private var targets: [Int: TargetState] = [:]
+    private var secondTimer: TimerWheel.Handle?
+    private var worstLag: Int64 = 0
+
+    private init(seed: UInt64, reports: any ProbeReports) throws(SystemError) {
+        loop = try EventLoop()
+        self.reports = reports
+        random = SeededRandom(seed: seed)
+    }
+
+    /// Starts the prober's thread.
+    package static func start(
+        seed: UInt64, mailbox: Mailbox<ProberMessage>, reports: any ProbeReports
+    ) throws(SystemError) {
+        try Thread.start(name: "prober") {
+            do {
+                let prober = try Prober(seed: seed, reports: reports)
+                try mailbox.attach(to: prober.loop) { prober.receive($0) }
+                let timer = prober.loop.timers.add(prober)
+                prober.secondTimer = timer
+                prober.loop.timers.arm(timer, at: prober.loop.now + 1_000_000_000)
+                prober.loop.run()
+            } catch {
+                preconditionFailure("the prober could not start: \(error)")
+            }
+        }
+    }
+
+    private func receive(_ message: ProberMessage) {
+        switch message {
+        case .targets(let list): replace(with: list)
+        case .cadence(let number, let cadence): targets[number]?.set(cadence)
+        case .probeNow(let number): targets[number]?.probeNow()
+        case .stop:
+            replace(with: [])
+            loop.stop()
+        }
+    }
+
+    private func replace(with list: [ProbeTarget]) {
+        var remaining = targets
+        targets.removeAll(keepingCapacity: true)
+        for target in list {
+            if let known = remaining.removeValue(forKey: target.number), known.target.probe == target.probe {
+                targets[target.number] = known
+            } else {
+                targets[target.number] = TargetState(prober: self, target: target)
+            }
+        }
+        for (number, state) in remaining where targets[number] !== state { state.end() }
+    }
+
+    /// Notes how late a timer fired.
+    func noteLag(_ nanoseconds: Int64) {
+        worstLag = max(worstLag, nanoseconds)
+    }
+
+    package func deadlineReached() {
+        guard let secondTimer else { return }
+        reports.lag(nanoseconds: worstLag)
+        worstLag = 0
+        loop.timers.arm(secondTimer, at: loop.now + 1_000_000_000)
+    }
+}
+
+/// One target's rhythm, and the probe under way.
+final class TargetState: TimerOwner {
+    let prober: Prober
+    let target: ProbeTarget
+    private var schedule: ProbeSchedule
+    private var timer: TimerWheel.Handle?
+    private var connection: ProbeConnection?
+    private var wantsAnother = false
+
+    init(prober: Prober, target: ProbeTarget) {
+        self.prober = prober
+        self.target = target
+        schedule = ProbeSchedule(probe: target.probe, now: prober.loop.now, random: &prober.random)
+        let timer = prober.loop.timers.add(self)
+        self.timer = timer
+        prober.loop.timers.arm(timer, at: schedule.due)
+    }
+
+    func set(_ cadence: ProbeCadence) {
+        schedule.set(cadence, now: prober.loop.now)
+        arm()
+    }
+
+    func probeNow() {
+        wantsAnother = connection != nil
+        schedule.probeNow(now: prober.loop.now)
+        arm()
+    }
+
+    func end() {
+        connection?.cancel()
+        connection = nil
+        if let timer { prober.loop.timers.remove(timer) }
+        timer = nil
+    }
+
+    private func arm() {
+        if connection == nil, let timer { prober.loop.timers.arm(timer, at: schedule.due) }
+    }
+
+    func deadlineReached() {
+        guard timer != nil, connection == nil else { return }
+        let now = prober.loop.now
+        let late = now - schedule.due
+        if late < 0 { return arm() }
+        prober.noteLag(late)
+        schedule.probed(now: now, random: &prober.random)
+        connection = ProbeConnection(prober: prober, target: target) { [unowned self] finding in
+            self.ended(finding)
+        }
+    }
+
+    private func ended(_ finding: ProbeFinding) {
+        connection = nil
+        prober.reports.probed(target.number, finding)
+        if wantsAnother {
+            wantsAnother = false
+            schedule.probeNow(now: prober.loop.now)
+        }
+        arm()
+    }
+}
+
+/// The prober's own chance, for jitter: SplitMix64 (Steele, Lea and Flood, 2014).
+struct SeededRandom: RandomNumberGenerator {
+    private var state: UInt64
+
+    init(seed: UInt64) {
+        state = seed
+    }
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9e37_79b9_7f4a_7c15
+        var z = state
+        z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
+        z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
+        return z ^ (z >> 31)
+    }
+}

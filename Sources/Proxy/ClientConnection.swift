@@ -1,0 +1,417 @@
+internal import Reactor
+internal import Telemetry
+internal import Wire
+
+/// A client's HTTP/1 connection: requests come in one after the other, and so do the answers.
+final class ClientConnection: Connection, Downstream, TimerOwner {
+    private enum Phase {
+        /// Between requests, or within a head.
+        case head
+        /// A request's body is being received.
+        case body(BodyReading)
+        /// The request is complete, its answer is not.
+        case answer
+        /// The last answer is out; what the client still sends is read and thrown away, so that the answer reaches it.
+        case lingering
+    }
+
+    private enum BodyReading {
+        case length(UInt64)
+        case chunked(ChunkedDecoder)
+    }
+
+    private let listener: WorkerListener
+    private let context: ClientContext
+    private var timer: TimerWheel.Handle?
+    private var phase = Phase.head
+    private var exchange: Exchange?
+    /// Bytes received that cannot be used yet: part of a head, or what follows the request in hand.
+    private var held: [UInt8] = []
+    private var isReadPaused = false
+    private var isConsuming = false
+    private var peerEnded = false
+    private var method = Method.get
+    private var minorVersion: UInt8 = 1
+    private var keepsAlive = true
+    private var bodyReceived = 0
+    /// How the answer's body is framed toward the client.
+    private var answerFraming = AnswerFraming.none
+    private var answerBegun = false
+    private var closesWhenSent = false
+    /// Where it stands in the worker's list.
+    var place = 0
+
+    private static let lingerTime: Int64 = 2_000_000_000
+
+    init(worker: Worker, listener: WorkerListener, socket: consuming Socket, peer: SocketAddress) {
+        self.listener = listener
+        context = listener.context(for: peer)
+        super.init(worker: worker, socket: socket)
+        guard watch() else { return }
+        listener.connectionOpened()
+        timer = worker.loop.timers.add(self)
+        arm(listener.headTimeout)
+        worker.clients.insert(self)
+    }
+
+    // Reading
+
+    override func ready(_ readiness: Readiness) {
+        guard isOpen else { return }
+        if readiness.contains(.writable), isCongested { drain() }
+        guard isOpen, !readiness.isDisjoint(with: [.readable, .ended]) else { return }
+        hasUnread = true
+        if !readiness.isDisjoint(with: .broken) && exchange != nil {
+            // Both ways broken: nobody will read an answer.
+            return gone()
+        }
+        read(untilEnd: !readiness.isDisjoint(with: .ended))
+    }
+
+    private func read(untilEnd: Bool) {
+        while hasUnread && !isReadPaused && isOpen {
+            let kept = held.count
+            if kept > 0 { held.withBytes { worker.receiveBuffer.fill($0) } }
+            switch receive(after: kept) {
+            case .bytes(let count):
+                if !untilEnd && count < min(readLimit, worker.receiveBuffer.capacity - kept) { hasUnread = false }
+                listener.counters.bytesReceived.add(UInt64(count))
+                held.removeAll(keepingCapacity: true)
+                worker.receiveBuffer.withBytes(kept + count) { consume($0) }
+            case .wouldBlock:
+                hasUnread = false
+            case .endOfStream:
+                hasUnread = false
+                ended()
+            case .failed:
+                hasUnread = false
+                gone()
+            }
+        }
+    }
+
+    /// Goes on after a pause: first with what is held, then with the socket.
+    override func resume() {
+        guard isOpen else { return }
+        if isBroken { return gone() }
+        isReadPaused = false
+        if !held.isEmpty {
+            let count = held.count
+            held.withBytes { worker.receiveBuffer.fill($0) }
+            held.removeAll(keepingCapacity: true)
+            worker.receiveBuffer.withBytes(count) { consume($0) }
+        }
+        read(untilEnd: true)
+    }
+
+    private func consume(_ bytes: RawSpan) {
+        isConsuming = true
+        var offset = 0
+        while offset < bytes.byteCount && isOpen {
+            let rest = bytes.extracting(offset..<bytes.byteCount)
+            let used: Int
+            switch phase {
+            case .head: used = consumeHead(rest)
+            case .body(let reading): used = consumeBody(rest, reading)
+            case .answer:
+                used = 0
+                isReadPaused = true
+            case .lingering: used = rest.byteCount
+            }
+            offset += used
+            if used == 0 { break }
+        }
+        exchange?.flushRequest()
+        if offset < bytes.byteCount && isOpen { held.append(contentsOf: bytes.extracting(offset..<bytes.byteCount)) }
+        if held.isEmpty && held.capacity > 0 { held = [] }
+        isConsuming = false
+    }
+
+    /// Takes a request head off the front; 0 when it is not all there.
+    private func consumeHead(_ bytes: RawSpan) -> Int {
+        let headBytes: Int
+        do {
+            switch try worker.requestHead.parse(bytes, listener.headLimits) {
+            case .incomplete:
+                if !isTimingHead {
+                    isTimingHead = true
+                    arm(listener.headTimeout)
+                }
+                return 0
+            case .complete(let count): headBytes = count
+            }
+        } catch {
+            refuse(.malformed(error))
+            return 0
+        }
+        isTimingHead = false
+        method = worker.requestHead.method
+        minorVersion = worker.requestHead.minorVersion
+        keepsAlive = worker.requestHead.isPersistent && !worker.isDraining
+        bodyReceived = 0
+        answerBegun = false
+        if let refusal = listener.refusal(of: worker.requestHead) {
+            refuse(refusal)
+            return 0
+        }
+        switch worker.requestHead.body {
+        case .none: phase = .answer
+        case .length(let length): phase = length == 0 ? .answer : .body(.length(length))
+        case .chunked: phase = .body(.chunked(ChunkedDecoder()))
+        }
+        if case .body = phase { arm(listener.bodyTimeout) } else { disarm() }
+        let exchange = worker.takeExchange()
+        self.exchange = exchange
+        exchange.begin(
+            worker.requestHead, bytes.extracting(0..<headBytes), from: self, listener: listener, client: context)
+        return headBytes
+    }
+
+    private func consumeBody(_ bytes: RawSpan, _ reading: BodyReading) -> Int {
+        if exchange == nil || exchange?.wantsRequestBody == false {
+            isReadPaused = exchange != nil
+            return exchange == nil ? bytes.byteCount : 0
+        }
+        arm(listener.bodyTimeout)
+        switch reading {
+        case .length(let remaining):
+            let count = min(bytes.byteCount, Int(clamping: remaining))
+            exchange?.requestBody(bytes.extracting(0..<count))
+            if remaining == UInt64(count) { requestComplete() } else { phase = .body(.length(remaining - UInt64(count))) }
+            return count
+        case .chunked(var decoder):
+            do {
+                let step = try decoder.next(bytes, from: 0)
+                if case .body = phase { phase = .body(.chunked(decoder)) }
+                switch step {
+                case .data(let range, let consumed):
+                    bodyReceived += Int(range.count)
+                    if let limit = listener.bodyLimit, bodyReceived > limit {
+                        refuse(.bodyTooLarge)
+                        return 0
+                    }
+                    exchange?.requestBody(bytes.extracting(Int(range.start)..<Int(range.end)))
+                    return consumed
+                case .trailer(let range, let consumed):
+                    exchange?.requestTrailer(bytes.extracting(Int(range.start)..<Int(range.end)))
+                    return consumed
+                case .needMore(let consumed): return consumed
+                case .end(let consumed):
+                    requestComplete()
+                    return consumed
+                }
+            } catch {
+                refuse(.malformed(error))
+                return 0
+            }
+        }
+    }
+
+    private func requestComplete() {
+        phase = .answer
+        disarm()
+        exchange?.endRequest()
+        if exchange == nil { answerDone() }
+    }
+
+    /// The client will send no more. What it asked for is still answered.
+    private func ended() {
+        peerEnded = true
+        switch phase {
+        case .head:
+            // Nothing, or half a request: there is nobody to answer in either case.
+            close()
+        case .body: gone()
+        case .answer: keepsAlive = false
+        case .lingering: close()
+        }
+    }
+
+    private func gone() {
+        let exchange = exchange
+        self.exchange = nil
+        close()
+        exchange?.downstreamGone()
+    }
+
+    // Answering
+
+    var isAnswering: Bool { answerBegun }
+
+    func passInterim(_ head: borrowing ResponseHead, _ bytes: RawSpan) {
+        guard minorVersion == 1 else { return }
+        encodeInterim(head, bytes, into: &worker.sendBuffer)
+        flushAnswer()
+    }
+
+    func answer(_ head: borrowing ResponseHead, _ bytes: RawSpan, edits: borrowing CompiledEdits) {
+        if case .body = phase { keepsAlive = false }
+        if worker.isDraining || peerEnded { keepsAlive = false }
+        answerBegun = true
+        answerFraming = encodeResponse(
+            head, bytes, toMinorVersion: minorVersion, method: method, keepsAlive: &keepsAlive, date: worker.date,
+            edits: edits, into: &worker.sendBuffer)
+    }
+
+    func answerBody(_ data: RawSpan) {
+        if data.isEmpty { return }
+        if answerFraming == .chunked {
+            worker.sendBuffer.append(hex: UInt64(data.byteCount))
+            worker.sendBuffer.append("\r\n")
+        }
+        if data.byteCount <= 16_384, data.byteCount <= worker.sendBuffer.available {
+            worker.sendBuffer.append(data)
+        } else {
+            send(data)
+        }
+        if answerFraming == .chunked { worker.sendBuffer.append("\r\n") }
+    }
+
+    func answerTrailer(_ line: RawSpan) {
+        if answerFraming == .chunked { trailers.append(contentsOf: line) }
+    }
+
+    func endAnswer() {
+        if answerFraming == .chunked {
+            worker.sendBuffer.append("0\r\n")
+            if !trailers.isEmpty {
+                trailers.withBytes { worker.sendBuffer.append($0) }
+                trailers = []
+            }
+            worker.sendBuffer.append("\r\n")
+        }
+        flushAnswer()
+        exchange = nil
+        answerDone()
+    }
+
+    func flushAnswer() {
+        send(RawSpan())
+    }
+
+    private func send(_ more: RawSpan) {
+        listener.counters.bytesSent.add(UInt64(worker.sendBuffer.count + more.byteCount))
+        transmit(more)
+        if isCongested { arm(listener.bodyTimeout) }
+    }
+
+    func answerOwn(_ answer: OwnAnswer) {
+        if case .body = phase { keepsAlive = false }
+        if worker.isDraining || peerEnded || answer.closes { keepsAlive = false }
+        worker.sendBuffer.clear()
+        answer.encode(method: method, minorVersion: minorVersion, keepsAlive: keepsAlive, date: worker.date, into: &worker.sendBuffer)
+        flushAnswer()
+        exchange = nil
+        answerDone()
+    }
+
+    func abortAnswer() {
+        exchange = nil
+        worker.sendBuffer.clear()
+        close(reset: true)
+    }
+
+    /// Answers a request that never became an exchange, or is cut short, and closes.
+    private func refuse(_ answer: OwnAnswer) {
+        listener.counters.refused.add()
+        if let exchange {
+            if answerBegun {
+                exchange.downstreamGone()
+                return abortAnswer()
+            }
+            keepsAlive = false
+            exchange.answerOwn(answer)
+            return
+        }
+        keepsAlive = false
+        phase = .answer
+        answerOwn(answer)
+    }
+
+    /// The answer is pushed to the end: the next request, or the end of the connection.
+    private func answerDone() {
+        guard isOpen else { return }
+        if keepsAlive, case .answer = phase {
+            phase = .head
+            arm(listener.idleTimeout)
+            if isReadPaused || !held.isEmpty || hasUnread, !isConsuming { worker.loop.defer(self) }
+            isReadPaused = isReadPaused && isConsuming ? false : isReadPaused
+            return
+        }
+        closesWhenSent = true
+        if !isCongested { finishSending() }
+    }
+
+    /// The last answer is with the kernel.
+    private func finishSending() {
+        let hasMore: Bool
+        if case .body = phase { hasMore = true } else { hasMore = hasUnread || !held.isEmpty }
+        if peerEnded || !hasMore && !isConsuming { return close() }
+        shutdownWrite()
+        phase = .lingering
+        held = []
+        isReadPaused = false
+        arm(Self.lingerTime)
+        if !isConsuming { worker.loop.defer(self) }
+    }
+
+    func resumeRequestBody() {
+        guard isReadPaused, case .body = phase, exchange?.wantsRequestBody == true else { return }
+        if !isConsuming { worker.loop.defer(self) }
+    }
+
+    /// There is room in the socket again.
+    private func drain() {
+        guard transmitUnsent() else { return arm(listener.bodyTimeout) }
+        if closesWhenSent { return finishSending() }
+        if exchange != nil {
+            disarm()
+            exchange?.downstreamDrained()
+        }
+    }
+
+    // Deadlines
+
+    private var isTimingHead = false
+    private var trailers: [UInt8] = []
+
+    private func arm(_ after: Int64) {
+        if let timer { worker.loop.timers.arm(timer, at: worker.loop.now + after) }
+    }
+
+    private func disarm() {
+        if let timer { worker.loop.timers.disarm(timer) }
+    }
+
+    func deadlineReached() {
+        guard isOpen else { return }
+        if isCongested || closesWhenSent {
+            // The client does not take its answer.
+            if let exchange {
+                exchange.downstreamGone()
+            }
+            return abortAnswer()
+        }
+        switch phase {
+        case .head: if isTimingHead { refuse(.headTimeout) } else { close() }
+        case .body: refuse(.bodyTimeout)
+        case .answer: break
+        case .lingering: close()
+        }
+    }
+
+    /// The worker drains: a connection between requests ends now, others after their answer.
+    func drainStarted() {
+        if case .head = phase, held.isEmpty, exchange == nil { close() } else { keepsAlive = false }
+    }
+
+    private func close(reset: Bool = false) {
+        guard isOpen else { return }
+        if let timer { worker.loop.timers.remove(timer) }
+        timer = nil
+        held = []
+        closeSocket(reset: reset)
+        worker.clients.remove(self)
+        listener.connectionClosed()
+    }
+}

@@ -1,0 +1,6 @@
+internal import Telemetry
+
+extension Exchange {
+    func record(in log: AccessLogRing) {
+    }
+}

@@ -1,0 +1,72 @@
+internal import Wire
+
+/// An answer that Spillway gives itself: small, typed, and never mistaken for an upstream's.
+struct OwnAnswer {
+    let status: Int
+    /// The value of `x-spillway-error`; nil for answers that are no errors.
+    var token: StaticString?
+    /// A sentence for whoever reads it.
+    var sentence: StaticString = ""
+    /// Seconds, for `retry-after`.
+    var retryAfter: Int?
+    /// The connection cannot be used after it.
+    var closes = false
+    /// It stands for a service that did not answer, and counts against it.
+    var isFailure = false
+    /// A fixed response's own body and fields, or a redirect's.
+    var content: Content?
+
+    struct Content {
+        var body: [UInt8]
+        /// Field lines with their line ends.
+        var fields: [UInt8]
+    }
+
+    static let noRoute = OwnAnswer(status: 404, token: "no-route", sentence: "No route is for this request.")
+    static let noEndpoint = OwnAnswer(
+        status: 503, token: "no-endpoint", sentence: "The service has no endpoint.", retryAfter: 1, isFailure: true)
+    static let overflow = OwnAnswer(
+        status: 503, token: "overflow", sentence: "Too many requests are under way.", retryAfter: 1, isFailure: true)
+    static let requestTimeout = OwnAnswer(
+        status: 504, token: "request-timeout", sentence: "The request took too long.", isFailure: true)
+    static let connectRefused = OwnAnswer(
+        status: 501, token: "connect-not-supported", sentence: "CONNECT is not served here.", closes: true)
+    static let bodyTooLarge = OwnAnswer(
+        status: 413, token: "body-too-large", sentence: "The request's body is too large.", closes: true)
+    static let headTimeout = OwnAnswer(
+        status: 408, token: "head-timeout", sentence: "The request's head took too long.", closes: true)
+    static let bodyTimeout = OwnAnswer(
+        status: 408, token: "body-timeout", sentence: "The request's body took too long.", closes: true)
+    static let hopsExhausted = OwnAnswer(
+        status: 200, sentence: "Max-Forwards has reached 0 here.")
+
+    static func malformed(_ reason: Malformed) -> OwnAnswer {
+        OwnAnswer(
+            status: Int(reason.status), token: reason.reason, sentence: "The request was not understood.", closes: true)
+    }
+
+    static func failed(_ failure: AttemptFailure) -> OwnAnswer {
+        switch failure {
+        case .connectFailed:
+            OwnAnswer(
+                status: 502, token: "connect-failed", sentence: "The service could not be reached.", retryAfter: 1,
+                isFailure: true)
+        case .connectTimedOut:
+            OwnAnswer(
+                status: 504, token: "connect-timeout", sentence: "The service could not be reached in time.",
+                retryAfter: 1, isFailure: true)
+        case .reset:
+            OwnAnswer(
+                status: 502, token: "upstream-reset", sentence: "The service broke off before it answered.",
+                isFailure: true)
+        case .malformed:
+            OwnAnswer(
+                status: 502, token: "malformed-response", sentence: "The service's answer was not understood.",
+                isFailure: true)
+        case .responseTimedOut:
+            OwnAnswer(
+                status: 504, token: "response-timeout", sentence: "The service did not answer in time.",
+                isFailure: true)
+        }
+    }
+}

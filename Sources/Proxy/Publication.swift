@@ -1,0 +1,107 @@
+package import Reactor
+package import RouteTable
+package import Telemetry
+private import Synchronization
+
+/// Everything a worker needs to serve a table: handed over whole, one for each worker, and the worker's own from
+/// then on.
+///
+/// Endpoints have numbers that stay theirs as long as they are known, over every reload: by them a worker finds
+/// its pooled connections again, and its counters.
+package final class Publication: Sendable {
+    package let table: Table
+    package let matcher: RouteMatcher
+    package let services: [Service]
+    /// One for each of the table's listeners.
+    package let listeners: [ListenerCounters]
+    /// One for each of the table's listeners; nil where it has no access log.
+    package let accessLogs: [AccessLogRing?]
+    /// Rises with every publication.
+    package let generation: Int
+    /// How many workers share each limit.
+    package let workers: Int
+
+    package struct Service: Sendable {
+        package let counters: ServiceCounters
+        /// In order of preference, as in the table.
+        package let cells: [Cell]
+        /// Of each cell, in ten-thousandths; sums to 10,000.
+        package let split: [Int]
+
+        package init(counters: ServiceCounters, cells: [Cell], split: [Int]) {
+            self.counters = counters
+            self.cells = cells
+            self.split = split
+        }
+    }
+
+    package struct Cell: Sendable {
+        package let counters: CellCounters
+        package let endpoints: [Endpoint]
+
+        package init(counters: CellCounters, endpoints: [Endpoint]) {
+            self.counters = counters
+            self.endpoints = endpoints
+        }
+    }
+
+    package struct Endpoint: Sendable {
+        package let number: Int
+        package let address: SocketAddress
+        /// As the table or the resolver names it, for logs.
+        package let name: String
+        package let weight: Int
+        /// As the brain has it now, in ten-thousandths.
+        package let share: Int
+        package let counters: EndpointCounters
+
+        package init(number: Int, address: SocketAddress, name: String, weight: Int, share: Int, counters: EndpointCounters) {
+            self.number = number
+            self.address = address
+            self.name = name
+            self.weight = weight
+            self.share = share
+            self.counters = counters
+        }
+    }
+
+    package init(
+        table: Table, matcher: RouteMatcher, services: [Service], listeners: [ListenerCounters],
+        accessLogs: [AccessLogRing?], generation: Int, workers: Int
+    ) {
+        self.table = table
+        self.matcher = matcher
+        self.services = services
+        self.listeners = listeners
+        self.accessLogs = accessLogs
+        self.generation = generation
+        self.workers = workers
+    }
+}
+
+/// What a worker is told.
+package enum WorkerMessage: Sendable {
+    case publish(Publication, sockets: [ListeningSocketBox])
+    /// Shares of a service's cells, in ten-thousandths.
+    case split(service: Int, shares: [Int], generation: Int)
+    /// How much of an endpoint's weight counts, in ten-thousandths; 0: not used while another is.
+    case endpoint(number: Int, share: Int)
+    /// Stop accepting, finish what is under way, close what is idle.
+    case drain
+}
+
+/// Carries a listening socket to the worker that will own it.
+package final class ListeningSocketBox: Sendable {
+    package let listener: Int
+    private let socket: Mutex<ListeningSocket?>
+
+    package init(listener: Int, socket: consuming ListeningSocket) {
+        self.listener = listener
+        self.socket = Mutex(socket)
+    }
+
+    /// The socket; it can be taken once.
+    func take() -> ListeningSocket? {
+        socket.withLock { $0.take() }
+    }
+}

@@ -1,0 +1,51 @@
+/// How many requests may be sent again: a share of the requests of the last ten seconds.
+///
+/// What ten seconds of requests have earned can be spent at once, so a burst of failures passes; a storm does not,
+/// because what it spends is not earned again faster than requests come. Retries and hedges draw on the same budget.
+struct RetryBudget {
+    private static let seconds = 10
+    /// Always allowed, per second, so that a service with little traffic can retry at all.
+    private static let floorPerSecond = 3
+
+    /// In ten-thousandths of the requests.
+    var share: Int
+    private var requests = InlineArray<10, Int>(repeating: 0)
+    private var extras = InlineArray<10, Int>(repeating: 0)
+    private var requestSum = 0
+    private var extraSum = 0
+    private var second: Int64 = 0
+
+    init(share: Int) {
+        self.share = share
+    }
+
+    mutating func countRequest(now: Int64) {
+        advance(now)
+        requests[Int(second % 10)] &+= 1
+        requestSum &+= 1
+    }
+
+    /// Takes one retry or hedge out of the budget, if there is one.
+    mutating func take(now: Int64) -> Bool {
+        advance(now)
+        let allowed = max(requestSum * share / 10_000, Self.floorPerSecond * Self.seconds)
+        guard extraSum < allowed else { return false }
+        extras[Int(second % 10)] += 1
+        extraSum += 1
+        return true
+    }
+
+    private mutating func advance(_ now: Int64) {
+        let present = now / 1_000_000_000
+        if present == second { return }
+        let steps = min(present - second, Int64(Self.seconds))
+        for i in 0..<max(steps, 0) {
+            let slot = Int((present - i) % 10)
+            requestSum -= requests[slot]
+            extraSum -= extras[slot]
+            requests[slot] = 0
+            extras[slot] = 0
+        }
+        second = present
+    }
+}

@@ -1,0 +1,374 @@
+internal import Reactor
+internal import Telemetry
+internal import Wire
+
+/// An HTTP/1.1 connection to an endpoint: it carries one exchange at a time and rests in its endpoint's pool between.
+final class UpstreamConnection: Connection {
+    private enum State {
+        case connecting, idle, busy, closed
+    }
+
+    /// Where in a response the next byte belongs.
+    private enum Reading {
+        case head
+        case length(UInt64)
+        case chunked(ChunkedDecoder)
+        case untilClose
+    }
+
+    let endpoint: WorkerEndpoint
+    let cell: WorkerCell
+    let service: WorkerService
+    private var state = State.connecting
+    private var reading = Reading.head
+    private var exchange: Exchange?
+    /// A head that has come in part.
+    private var held: [UInt8] = []
+    private var isReadPaused = false
+    private var canPersist = true
+    private var requestIsComplete = false
+    private var sendsChunks = false
+    private var hasFailedToConnect = false
+    private(set) var idleSince: Int64 = 0
+    /// It carried an exchange before this one.
+    private(set) var wasReused = false
+
+    var isConnected: Bool { state != .connecting }
+
+    init(worker: Worker, service: WorkerService, cell: WorkerCell, endpoint: WorkerEndpoint) {
+        self.service = service
+        self.cell = cell
+        self.endpoint = endpoint
+        cell.openConnections += 1
+        endpoint.counters.connectionsOpened.add()
+        endpoint.counters.openConnections.add(1)
+        do {
+            let socket = try Socket.connect(to: endpoint.address)
+            if !socket.isConnecting { state = .idle }
+            super.init(worker: worker, socket: socket)
+            if watch() { return }
+        } catch {
+            super.init(worker: worker, socket: Socket.none)
+        }
+        // The failure is told from the loop, after whatever made this connection.
+        hasFailedToConnect = true
+        worker.loop.defer(self)
+    }
+
+    // Sending
+
+    func assign(_ exchange: Exchange) {
+        self.exchange = exchange
+        requestIsComplete = false
+        canPersist = true
+        if state == .idle { state = .busy }
+    }
+
+    /// Puts the head, and what is kept of the body, into the worker's send buffer.
+    func sendRequest(_ exchange: Exchange, _ head: borrowing RequestHead, _ bytes: RawSpan) {
+        guard let route = exchange.route else { return }
+        encodeRequest(
+            head, bytes, client: exchange.client, rewrite: route.rewrite, edits: route.requestEdits,
+            into: &worker.sendBuffer)
+        if case .chunked = head.body { sendsChunks = true } else { sendsChunks = false }
+        if !exchange.keptBody.isEmpty { exchange.keptBody.withBytes { sendBody($0) } }
+        if exchange.isRequestComplete { exchange.keptTrailers.withBytes { endBody($0) } }
+    }
+
+    func sendBody(_ data: RawSpan) {
+        if data.isEmpty { return }
+        if sendsChunks {
+            worker.sendBuffer.append(hex: UInt64(data.byteCount))
+            worker.sendBuffer.append("\r\n")
+        }
+        push(data)
+        if sendsChunks { worker.sendBuffer.append("\r\n") }
+    }
+
+    func endBody(_ trailers: RawSpan) {
+        requestIsComplete = true
+        if sendsChunks {
+            worker.sendBuffer.append("0\r\n")
+            worker.sendBuffer.append(trailers)
+            worker.sendBuffer.append("\r\n")
+        }
+    }
+
+    /// Small pieces are gathered, large ones sent from where they lie.
+    private func push(_ data: RawSpan) {
+        if data.byteCount <= 16_384, data.byteCount <= worker.sendBuffer.available {
+            worker.sendBuffer.append(data)
+        } else {
+            transmit(data)
+        }
+    }
+
+    func flush() {
+        transmit()
+    }
+
+    // Receiving
+
+    override func ready(_ readiness: Readiness) {
+        if state == .connecting {
+            connectEnded(readiness)
+            if state == .closed { return }
+        }
+        if readiness.contains(.writable), isCongested, transmitUnsent() { exchange?.upstreamDrained() }
+        if !readiness.isDisjoint(with: [.readable, .ended]) {
+            hasUnread = true
+            read(untilEnd: !readiness.isDisjoint(with: .ended))
+        }
+    }
+
+    private func connectEnded(_ readiness: Readiness) {
+        guard readiness.contains(.writable) || !readiness.isDisjoint(with: .ended) else { return }
+        if socketError != nil {
+            hasFailedToConnect = true
+            return resume()
+        }
+        state = .busy
+        exchange?.upstreamConnected(self)
+    }
+
+    /// Reads and passes on, until the socket is empty, the client is congested, or there is no more.
+    private func read(untilEnd: Bool) {
+        while hasUnread && !isReadPaused && state != .closed {
+            let kept = held.count
+            if kept > 0 { held.withBytes { worker.receiveBuffer.fill($0) } }
+            switch receive(after: kept) {
+            case .bytes(let count):
+                // A short read has emptied the socket; an end is told with the event, and needs another look.
+                if !untilEnd && count < min(readLimit, worker.receiveBuffer.capacity - kept) { hasUnread = false }
+                held.removeAll()
+                worker.receiveBuffer.withBytes(kept + count) { received($0) }
+                exchange?.flushAnswer()
+                pauseIfCongested()
+            case .wouldBlock:
+                hasUnread = false
+            case .endOfStream:
+                hasUnread = false
+                ended(isClean: true)
+            case .failed:
+                hasUnread = false
+                ended(isClean: false)
+            }
+        }
+    }
+
+    private func pauseIfCongested() {
+        if let exchange, exchange.downstream?.isCongested == true {
+            isReadPaused = true
+            readLimit = Self.smallRead
+        }
+    }
+
+    /// The client can take more.
+    func resumeReading() {
+        guard isReadPaused else { return }
+        isReadPaused = false
+        if hasUnread { worker.loop.defer(self) }
+    }
+
+    override func resume() {
+        guard state != .closed else { return }
+        if hasFailedToConnect {
+            let exchange = exchange
+            self.exchange = nil
+            close()
+            exchange?.attemptFailed(self, .connectFailed)
+            return
+        }
+        if isBroken {
+            // What it answered before it broke may still be there.
+            hasUnread = true
+            isReadPaused = false
+            read(untilEnd: true)
+            if state != .closed && isBroken { ended(isClean: false) }
+        } else {
+            read(untilEnd: true)
+        }
+    }
+
+    private func received(_ bytes: RawSpan) {
+        guard state == .busy, exchange != nil else {
+            // Nobody asked.
+            return close()
+        }
+        var offset = 0
+        while state == .busy, exchange != nil, offset < bytes.byteCount {
+            switch reading {
+            case .head:
+                guard let next = head(bytes, from: offset) else { return }
+                offset = next
+            case .length(let remaining):
+                let count = min(bytes.byteCount - offset, Int(clamping: remaining))
+                exchange?.answerBody(bytes.extracting(offset..<offset + count))
+                offset += count
+                reading = .length(remaining - UInt64(count))
+                if remaining == UInt64(count) { complete(leftover: bytes.byteCount - offset) }
+            case .chunked(var decoder):
+                guard let next = chunk(bytes, from: offset, &decoder) else { return }
+                offset = next
+            case .untilClose:
+                exchange?.answerBody(bytes.extracting(offset..<bytes.byteCount))
+                offset = bytes.byteCount
+            }
+        }
+    }
+
+    /// Parses a head; returns where it ends, or nil when more is needed or all is over.
+    private func head(_ bytes: RawSpan, from offset: Int) -> Int? {
+        guard let exchange else { return nil }
+        let rest = bytes.extracting(offset..<bytes.byteCount)
+        let count: Int
+        do {
+            switch try worker.responseHead.parse(rest, forRequest: exchange.method, .upstream) {
+            case .incomplete:
+                held.append(contentsOf: rest)
+                return nil
+            case .complete(let headBytes): count = headBytes
+            }
+        } catch {
+            malformed()
+            return nil
+        }
+        let headBytes = rest.extracting(0..<count)
+        if worker.responseHead.isInterim {
+            if worker.responseHead.status == 101 {
+                malformed()
+                return nil
+            }
+            exchange.downstream?.passInterim(worker.responseHead, headBytes)
+            return offset + count
+        }
+        if !worker.responseHead.isPersistent { canPersist = false }
+        switch worker.responseHead.body {
+        case .none: reading = .length(0)
+        case .length(let length): reading = .length(length)
+        case .chunked: reading = .chunked(ChunkedDecoder())
+        case .untilClose:
+            reading = .untilClose
+            canPersist = false
+        }
+        guard exchange.answerHead(worker.responseHead, headBytes, from: self) else {
+            if self.exchange != nil { decline(bytesLeft: rest.byteCount - count) }
+            return nil
+        }
+        if case .length(0) = reading { complete(leftover: rest.byteCount - count) }
+        return offset + count
+    }
+
+    private func chunk(_ bytes: RawSpan, from offset: Int, _ decoder: inout ChunkedDecoder) -> Int? {
+        do {
+            let step = try decoder.next(bytes, from: offset)
+            reading = .chunked(decoder)
+            switch step {
+            case .data(let range, let consumed):
+                exchange?.answerBody(bytes.extracting(Int(range.start)..<Int(range.end)))
+                return consumed
+            case .trailer(let range, let consumed):
+                exchange?.answerTrailer(bytes.extracting(Int(range.start)..<Int(range.end)))
+                return consumed
+            case .needMore(let consumed):
+                if consumed < bytes.byteCount { held.append(contentsOf: bytes.extracting(consumed..<bytes.byteCount)) }
+                return nil
+            case .end(let consumed):
+                complete(leftover: bytes.byteCount - consumed)
+                return consumed
+            }
+        } catch {
+            canPersist = false
+            broken()
+            return nil
+        }
+    }
+
+    // Endings
+
+    /// The answer is whole.
+    private func complete(leftover: Int) {
+        guard let exchange else { return }
+        self.exchange = nil
+        reading = .head
+        // Bytes nobody asked for, or a request that is not fully sent: the next exchange must not meet them.
+        let isReusable = canPersist && leftover == 0 && requestIsComplete && !isBroken && !isCongested
+        exchange.answerEnded(by: self)
+        if isReusable && state == .busy { rest() } else { close() }
+    }
+
+    /// The answer is not wanted. If it is at hand in full, the connection is still good.
+    private func decline(bytesLeft: Int) {
+        guard let exchange else { return }
+        self.exchange = nil
+        if case .length(let length) = reading, length == UInt64(bytesLeft), canPersist, requestIsComplete, !isCongested {
+            reading = .head
+            rest()
+        } else {
+            close()
+        }
+        exchange.answerDeclined(by: self)
+    }
+
+    /// Goes back to the pool, or straight to a request that waits.
+    private func rest() {
+        held.removeAll()
+        if endpoint.isRetired || worker.isDraining { return close() }
+        state = .idle
+        wasReused = true
+        isReadPaused = false
+        readLimit = Self.largeRead
+        idleSince = worker.loop.now
+        endpoint.keepIdle(self)
+        worker.connectionFreed(service)
+    }
+
+    private func malformed() {
+        guard let exchange else { return close() }
+        self.exchange = nil
+        close()
+        if exchange.phase == .answering { exchange.answerBroken(by: self) } else { exchange.attemptFailed(self, .malformed) }
+    }
+
+    private func broken() {
+        malformed()
+    }
+
+    private func ended(isClean: Bool) {
+        if state == .idle {
+            endpoint.removeIdle(self)
+            return close()
+        }
+        guard let exchange else { return close() }
+        if isClean, case .untilClose = reading, exchange.phase == .answering {
+            self.exchange = nil
+            close()
+            exchange.answerEnded(by: self)
+            return
+        }
+        self.exchange = nil
+        let hadPart = !held.isEmpty
+        close()
+        if exchange.phase == .answering {
+            exchange.answerBroken(by: self)
+        } else {
+            exchange.attemptFailed(self, hadPart ? .malformed : .reset)
+        }
+    }
+
+    /// The exchange no longer wants anything of this connection.
+    func giveUp() {
+        exchange = nil
+        close()
+    }
+
+    func close() {
+        guard state != .closed else { return }
+        state = .closed
+        held = []
+        closeSocket()
+        cell.openConnections -= 1
+        endpoint.counters.openConnections.add(-1)
+        worker.connectionFreed(service)
+    }
+}

@@ -1,0 +1,190 @@
+package import Reactor
+internal import RouteTable
+internal import Telemetry
+internal import Wire
+
+/// One core's share of the work: its loop, its listeners' sockets, its connections, pools, buffers and counters.
+///
+/// Nothing here is shared with another thread; what others have to say comes through the mailbox.
+package final class Worker: TimerOwner {
+    let loop: EventLoop
+    let receiveBuffer = ReceiveBuffer(capacity: Connection.largeRead + 65_536)
+    var sendBuffer = WriteBuffer(capacity: Connection.largeRead * 2)
+    var random: RandomSource
+
+    // Parsers hold their tables; one of each serves every connection in turn.
+    var requestHead = RequestHead(fieldLimit: 1_000)
+    var keptRequestHead = RequestHead(fieldLimit: 1_000)
+    var responseHead = ResponseHead(fieldLimit: 1_000)
+
+    private(set) var table: WorkerTable
+    private(set) var listeners: [WorkerListener] = []
+    private(set) var isDraining = false
+    /// The present second as an HTTP date.
+    private(set) var date = HTTPDate(unixSeconds: 0)
+    var clients = ClientList()
+    var hasPausedListeners = false
+
+    private let reports: any WorkerReports
+    private var freeExchanges: [Exchange] = []
+    private var secondTimer: TimerWheel.Handle?
+
+    private init(publication: Publication, seed: UInt64, reports: any WorkerReports) throws(SystemError) {
+        loop = try EventLoop()
+        random = RandomSource(seed: seed)
+        table = WorkerTable(publication, previous: nil)
+        self.reports = reports
+    }
+
+    /// Starts a worker on a thread of its own. It serves nothing before its first `publish` message.
+    package static func start(
+        name: String, publication: Publication, seed: UInt64, mailbox: Mailbox<WorkerMessage>,
+        reports: any WorkerReports
+    ) throws(SystemError) {
+        try Thread.start(name: name) {
+            do {
+                let worker = try Worker(publication: publication, seed: seed, reports: reports)
+                try mailbox.attach(to: worker.loop) { worker.receive($0) }
+                worker.secondTimer = worker.loop.timers.add(worker)
+                worker.deadlineReached()
+                worker.loop.run()
+                reports.workerEnded()
+            } catch {
+                preconditionFailure("a worker could not start: \(error)")
+            }
+        }
+    }
+
+    // Messages
+
+    private func receive(_ message: WorkerMessage) {
+        switch message {
+        case .publish(let publication, let sockets): publish(publication, sockets)
+        case .split(let service, let shares, let generation):
+            guard generation == table.publication.generation else { return }
+            table.services[service].setSplit(shares)
+        case .endpoint(let number, let share):
+            guard let (endpoint, cell) = table.endpoints[number] else { return }
+            endpoint.share = share
+            cell.endpointsChanged()
+        case .drain:
+            isDraining = true
+            for listener in listeners { listener.close() }
+            clients.forEach { $0.drainStarted() }
+            stopIfIdle()
+        }
+    }
+
+    /// Swaps the table between two requests: what is under way goes on with the one it began with.
+    private func publish(_ publication: Publication, _ sockets: [ListeningSocketBox]) {
+        table = WorkerTable(publication, previous: table)
+        var kept: [WorkerListener] = []
+        for (index, listener) in publication.table.listeners.enumerated() {
+            if let known = listeners.first(where: { $0.bind == listener.bind }) {
+                known.update(index: index, listener, publication)
+                kept.append(known)
+            } else if let socket = sockets.first(where: { $0.listener == index })?.take() {
+                do {
+                    kept.append(
+                        try WorkerListener(
+                            worker: self, index: index, listener: listener, publication: publication, socket: socket))
+                } catch {
+                    reports.listenerFailed(listener.name, error)
+                }
+            }
+        }
+        for listener in listeners where !kept.contains(where: { $0 === listener }) { listener.close() }
+        listeners = kept
+        reports.published(generation: publication.generation)
+    }
+
+    // Exchanges
+
+    func takeExchange() -> Exchange {
+        if let exchange = freeExchanges.popLast() { return exchange }
+        let exchange = Exchange(worker: self)
+        exchange.timer = loop.timers.add(exchange)
+        return exchange
+    }
+
+    func giveBack(_ exchange: Exchange) {
+        if freeExchanges.count < 1_024 {
+            freeExchanges.append(exchange)
+        } else if let timer = exchange.timer {
+            loop.timers.remove(timer)
+            exchange.timer = nil
+        }
+    }
+
+    /// A connection went back to its pool or was closed: somebody may be waiting for one.
+    func connectionFreed(_ service: WorkerService) {
+        if service.pending.count == 0 { return }
+        service.pending.popFirst()?.resumePending()
+    }
+
+    /// Tells the brain at once what cannot wait for its next look at the counters: the beginning of a run of failures.
+    func report(_ endpoint: WorkerEndpoint, failures: Int, overstaying: Bool) {
+        if failures == 2 || failures == 5 {
+            reports.urgent(endpoint: endpoint.number, failures: failures, overstaying: overstaying)
+        }
+    }
+
+    func clientLeft() {
+        if isDraining { stopIfIdle() }
+    }
+
+    private func stopIfIdle() {
+        if clients.isEmpty { loop.stop() }
+    }
+
+    // Once a second
+
+    package func deadlineReached() {
+        date = HTTPDate(unixSeconds: EventLoop.wallClock() / 1_000_000_000)
+        for (endpoint, _) in table.endpoints.values {
+            endpoint.closeIdle(unusedSince: loop.now - endpoint.idleTimeout)
+        }
+        if hasPausedListeners {
+            hasPausedListeners = false
+            for listener in listeners { listener.resumeIfPossible() }
+        }
+        if let secondTimer { loop.timers.arm(secondTimer, at: loop.now + 1_000_000_000) }
+    }
+}
+
+/// What a worker has to tell. Called on the worker's thread; must not block.
+package protocol WorkerReports: Sendable {
+    /// An endpoint failed so many requests in a row.
+    func urgent(endpoint: Int, failures: Int, overstaying: Bool)
+    /// The table of this generation is served.
+    func published(generation: Int)
+    func listenerFailed(_ name: String, _ error: SystemError)
+    /// The worker has drained and its thread ends.
+    func workerEnded()
+}
+
+/// The open client connections of a worker, in no order.
+struct ClientList {
+    private var members: [ClientConnection] = []
+
+    var isEmpty: Bool { members.isEmpty }
+    var count: Int { members.count }
+
+    mutating func insert(_ client: ClientConnection) {
+        client.place = members.count
+        members.append(client)
+    }
+
+    mutating func remove(_ client: ClientConnection) {
+        let last = members.removeLast()
+        if last !== client {
+            members[client.place] = last
+            last.place = client.place
+        }
+    }
+
+    /// Visits a copy: visiting may close connections.
+    func forEach(_ visit: (ClientConnection) -> Void) {
+        for client in members { visit(client) }
+    }
+}

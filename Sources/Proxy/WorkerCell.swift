@@ -1,0 +1,157 @@
+internal import RouteTable
+internal import Telemetry
+
+/// A service in one region as one worker sees it, and the choice among its endpoints.
+final class WorkerCell {
+    let region: String
+    let counters: CellCounters
+    let endpoints: [WorkerEndpoint]
+    let connectionLimit: Int
+    var responseTime = ResponseTime()
+    var openConnections = 0
+
+    private let balance: Balance
+    /// Those the brain lets be used, and the running sum of their weights; empty sums when all weigh the same.
+    private var usable: [WorkerEndpoint] = []
+    private var weightSums: [Int] = []
+    private var turn = 0
+
+    init(
+        region: String, counters: CellCounters, endpoints: [WorkerEndpoint], balance: Balance, connectionLimit: Int
+    ) {
+        self.region = region
+        self.counters = counters
+        self.endpoints = endpoints
+        self.balance = balance
+        self.connectionLimit = connectionLimit
+        endpointsChanged()
+    }
+
+    /// Goes on with what the same cell learned under the table before.
+    func inherit(from before: WorkerCell) {
+        responseTime = before.responseTime
+    }
+
+    /// To be called after an endpoint's share or weight changed.
+    func endpointsChanged() {
+        usable = endpoints.filter { $0.share > 0 && $0.weight > 0 }
+        weightSums.removeAll(keepingCapacity: true)
+        guard let first = usable.first else { return }
+        if usable.allSatisfy({ $0.weight * $0.share == first.weight * first.share }) { return }
+        var sum = 0
+        for endpoint in usable {
+            sum += endpoint.weight * endpoint.share
+            weightSums.append(sum)
+        }
+    }
+
+    /// An endpoint for a first attempt: by the service's way of balancing, not one that rests. Nil: nothing here now.
+    func pick(key: UInt64?, now: Int64, random: inout RandomSource) -> WorkerEndpoint? {
+        if usable.isEmpty { return nil }
+        let choice: WorkerEndpoint
+        switch balance {
+        case .leastRequests:
+            let a = draw(&random)
+            let b = draw(&random)
+            choice = b.load < a.load ? b : a
+        case .random:
+            choice = draw(&random)
+        case .roundRobin:
+            turn &+= 1
+            choice = weightSums.isEmpty ? usable[turn % usable.count] : byWeight(turn % (weightSums.last ?? 1))
+        case .hash:
+            choice = rendezvous(key ?? random.next(), now: now)
+        }
+        if !choice.isResting(now: now) { return choice }
+        return another(excluding: TriedEndpoints(), now: now, random: &random)
+    }
+
+    /// An endpoint that was not tried yet and does not rest, from a random place on; nil when there is none.
+    func another(excluding tried: TriedEndpoints, now: Int64, random: inout RandomSource) -> WorkerEndpoint? {
+        let start = random.below(usable.count)
+        for i in 0..<usable.count {
+            let candidate = usable[(start + i) % usable.count]
+            if !tried.contains(candidate.number) && !candidate.isResting(now: now) { return candidate }
+        }
+        return nil
+    }
+
+    /// An endpoint that answered something since `time`, other than those tried.
+    func alive(since time: Int64, excluding tried: TriedEndpoints) -> WorkerEndpoint? {
+        usable.first { $0.lastSuccess >= time && !tried.contains($0.number) }
+    }
+
+    /// Any endpoint at all, resting or not, used by the brain's leave or not: better than none.
+    func anything(excluding tried: TriedEndpoints, random: inout RandomSource) -> WorkerEndpoint? {
+        let from = usable.isEmpty ? endpoints : usable
+        let start = random.below(from.count)
+        for i in 0..<from.count {
+            let candidate = from[(start + i) % from.count]
+            if !tried.contains(candidate.number) && candidate.weight > 0 { return candidate }
+        }
+        return nil
+    }
+
+    private func draw(_ random: inout RandomSource) -> WorkerEndpoint {
+        if let total = weightSums.last { return byWeight(random.below(total)) }
+        return usable[random.below(usable.count)]
+    }
+
+    private func byWeight(_ point: Int) -> WorkerEndpoint {
+        var low = 0
+        var high = weightSums.count - 1
+        while low < high {
+            let middle = (low + high) / 2
+            if point < weightSums[middle] { high = middle } else { low = middle + 1 }
+        }
+        return usable[low]
+    }
+
+    /// Highest random weight (Thaler and Ravishankar, 1998): a key stays with its endpoint as long as that is usable,
+    /// and only its own keys move when it is not. Weighted by comparing weight / -log2(u) in whole numbers.
+    private func rendezvous(_ key: UInt64, now: Int64) -> WorkerEndpoint {
+        var best = usable[0]
+        var bestScore = -1
+        for endpoint in usable where !endpoint.isResting(now: now) {
+            let hash = mix(key ^ endpoint.identity)
+            let score = endpoint.weight * endpoint.share &* 1_000_000 / negativeLog2(hash)
+            if score > bestScore {
+                best = endpoint
+                bestScore = score
+            }
+        }
+        return best
+    }
+
+    /// -log2(hash / 2^64) in 1/65,536, at least 1: the exponent exactly, the rest linearly.
+    private func negativeLog2(_ hash: UInt64) -> Int {
+        let exponent = (hash | 1).leadingZeroBitCount
+        let rest = Int(((hash | 1) << UInt64(exponent + 1)) >> 48)
+        return max((exponent + 1) * 65_536 - rest, 1)
+    }
+
+    /// The finaliser of SplitMix64 (Steele, Lea and Flood, 2014).
+    private func mix(_ x: UInt64) -> UInt64 {
+        var z = x &+ 0x9e37_79b9_7f4a_7c15
+        z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
+        z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
+        return z ^ (z >> 31)
+    }
+}
+
+/// The endpoints a request was sent to already: as many as retries and a hedge can make.
+struct TriedEndpoints {
+    private var numbers = InlineArray<12, Int32>(repeating: -1)
+    private(set) var count = 0
+
+    mutating func insert(_ number: Int) {
+        guard count < 12 else { return }
+        numbers[count] = Int32(truncatingIfNeeded: number)
+        count += 1
+    }
+
+    func contains(_ number: Int) -> Bool {
+        for i in 0..<count where numbers[i] == Int32(truncatingIfNeeded: number) { return true }
+        return false
+    }
+}

@@ -1,0 +1,127 @@
+internal import Reactor
+internal import Telemetry
+
+/// One backend as one worker sees it: its idle connections, what is in flight, and whether it deserves a rest.
+final class WorkerEndpoint {
+    let number: Int
+    let address: SocketAddress
+    let name: String
+    /// The same over restarts and in every worker, for hashing.
+    let identity: UInt64
+    let counters: EndpointCounters
+    var weight: Int
+    /// How long a connection may rest in the pool, nanoseconds.
+    var idleTimeout: Int64 = 60_000_000_000
+    /// How much of the weight counts, in ten-thousandths, as the brain says.
+    var share = 10_000
+    /// Removed from the table: no new requests, connections close when they are done.
+    var isRetired = false
+
+    private(set) var inFlight = 0
+    private(set) var failureRun = 0
+    private(set) var lastSuccess: Int64 = .min
+    /// Not before then, unless nothing else is left: it just failed a request in hand.
+    private(set) var restUntil: Int64 = .min
+    /// The most recently used last.
+    private var idle: [UpstreamConnection] = []
+
+    /// How long an endpoint that failed is left alone. The brain decides what follows.
+    private static let rest: Int64 = 1_000_000_000
+    /// Overstays in a row, without an answer since they began, that count as a failure.
+    private static let silenceLimit = 2
+
+    init(_ published: Publication.Endpoint) {
+        number = published.number
+        address = published.address
+        name = published.name
+        // FNV-1a.
+        identity = published.name.utf8.reduce(0xcbf2_9ce4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
+        counters = published.counters
+        weight = published.weight
+    }
+
+    func isResting(now: Int64) -> Bool {
+        restUntil > now
+    }
+
+    /// In-flight requests for each unit of weight, scaled; the candidate with less is the better one.
+    var load: Int { (inFlight + 1) * 1_000_000 / max(weight * share, 1) }
+
+    // What happens to attempts
+
+    func attemptBegan() {
+        inFlight += 1
+        counters.attempts.add()
+        counters.inFlight.set(inFlight)
+    }
+
+    func attemptEnded() {
+        inFlight -= 1
+        counters.inFlight.set(inFlight)
+    }
+
+    func succeeded(now: Int64) {
+        lastSuccess = now
+        if failureRun != 0 {
+            failureRun = 0
+            counters.failureRun.set(0)
+        }
+        restUntil = .min
+    }
+
+    /// A failure of its own doing. Returns the failures in a row.
+    @discardableResult
+    func failed(now: Int64) -> Int {
+        failureRun += 1
+        counters.failureRun.set(failureRun)
+        restUntil = now + Self.rest
+        return failureRun
+    }
+
+    /// An answer that says the endpoint, or what lies behind it, cannot serve now. It counts in the run, but an
+    /// endpoint that answers is not given a rest. Returns the failures in a row.
+    func answeredUnavailable() -> Int {
+        failureRun += 1
+        counters.failureRun.set(failureRun)
+        return failureRun
+    }
+
+    /// An attempt begun at `began` has been waited for longer than usual. Counts as a failure only if nothing at all
+    /// has come from here since, twice in a row: one slow request among fast ones is the request's doing.
+    /// Returns the failures in a row, or nil if it does not count.
+    func overstayed(began: Int64, now: Int64) -> Int? {
+        guard lastSuccess < began else { return nil }
+        failureRun += 1
+        counters.failureRun.set(failureRun)
+        if failureRun >= Self.silenceLimit { restUntil = now + Self.rest }
+        return failureRun
+    }
+
+    // Idle connections
+
+    func takeIdle() -> UpstreamConnection? {
+        idle.popLast()
+    }
+
+    func keepIdle(_ connection: UpstreamConnection) {
+        idle.append(connection)
+    }
+
+    func removeIdle(_ connection: UpstreamConnection) {
+        if let index = idle.lastIndex(where: { $0 === connection }) { idle.remove(at: index) }
+    }
+
+    /// Closes connections unused since `time`, or all if the endpoint is retired.
+    func closeIdle(unusedSince time: Int64) {
+        if isRetired {
+            while let connection = idle.popLast() { connection.close() }
+            return
+        }
+        var stale = 0
+        while stale < idle.count, idle[stale].idleSince <= time { stale += 1 }
+        if stale == 0 { return }
+        let closing = idle[..<stale]
+        idle.removeFirst(stale)
+        for connection in closing { connection.close() }
+    }
+}

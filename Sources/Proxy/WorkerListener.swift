@@ -1,0 +1,133 @@
+internal import Reactor
+internal import RouteTable
+internal import Telemetry
+internal import Wire
+
+/// A listener as one worker sees it: its own socket, its limits, and its connections' count.
+final class WorkerListener: EventHandler {
+    let worker: Worker
+    /// The listener's place in the table that is served now.
+    private(set) var index: Int
+    private(set) var name: String
+    private(set) var counters: ListenerCounters
+    private(set) var accessLog: AccessLogRing?
+    private(set) var headLimits: HeadLimits
+    private(set) var bodyLimit: Int?
+    private(set) var headTimeout: Int64 = 0
+    private(set) var idleTimeout: Int64 = 0
+    private(set) var bodyTimeout: Int64 = 0
+    let bind: BindAddress
+
+    private var trustedProxies: [AddressBlock] = []
+    private var connectionLimit = 0
+    private var openConnections = 0
+    private var socket: ListeningSocket
+    private var registration: EventLoop.Registration?
+    /// The limit of connections is reached; new ones wait in the backlog.
+    private var isFull = false
+
+    init(
+        worker: Worker, index: Int, listener: Listener, publication: Publication, socket: consuming ListeningSocket
+    ) throws(SystemError) {
+        self.worker = worker
+        self.index = index
+        name = listener.name
+        bind = listener.bind
+        counters = publication.listeners[index]
+        headLimits = HeadLimits()
+        self.socket = socket
+        update(index: index, listener, publication)
+        registration = try worker.loop.register(self.socket, self)
+    }
+
+    /// Takes on new settings; open connections see them from their next request on.
+    func update(index: Int, _ listener: Listener, _ publication: Publication) {
+        self.index = index
+        name = listener.name
+        counters = publication.listeners[index]
+        accessLog = publication.accessLogs[index]
+        headLimits = HeadLimits(
+            headBytes: listener.limits.headBytes, targetBytes: listener.limits.targetBytes,
+            fieldCount: listener.limits.headerCount)
+        bodyLimit = listener.limits.bodyBytes
+        headTimeout = listener.timeouts.head.nanoseconds
+        idleTimeout = listener.timeouts.idle.nanoseconds
+        bodyTimeout = listener.timeouts.body.nanoseconds
+        trustedProxies = listener.trustedProxies
+        connectionLimit = (listener.limits.connections + publication.workers - 1) / publication.workers
+    }
+
+    func ready(_ readiness: Readiness) {
+        // A portion at a time: those already connected have their turn in between.
+        for _ in 0..<64 {
+            if openConnections >= connectionLimit { return pause() }
+            switch socket.accept() {
+            case .accepted(let client, let peer):
+                _ = ClientConnection(worker: worker, listener: self, socket: client, peer: peer)
+            case .wouldBlock: return
+            case .failed(let error):
+                // Aborted before it was accepted: the next one may be fine. Out of descriptors: wait for one.
+                if error.isOutOfDescriptors { return pause() }
+            }
+        }
+    }
+
+    private func pause() {
+        guard !isFull, let registration else { return }
+        isFull = true
+        worker.loop.unwatch(socket, registration)
+        self.registration = nil
+        worker.hasPausedListeners = true
+    }
+
+    /// Accepts again if there is room.
+    func resumeIfPossible() {
+        guard isFull, openConnections < connectionLimit else { return }
+        isFull = false
+        registration = try? worker.loop.register(socket, self)
+        if registration == nil { isFull = true }
+    }
+
+    func connectionOpened() {
+        openConnections += 1
+        counters.connections.add()
+        counters.openConnections.set(openConnections)
+    }
+
+    func connectionClosed() {
+        openConnections -= 1
+        counters.openConnections.set(openConnections)
+        if isFull { resumeIfPossible() }
+    }
+
+    /// Takes what waits in the backlog, then listens no more.
+    func close() {
+        guard socket.isOpen else { return }
+        if let registration {
+            ready(.readable)
+            if self.registration != nil { worker.loop.unregister(registration) }
+        }
+        registration = nil
+        isFull = false
+        socket.close()
+    }
+
+    /// What every request of a client carries on.
+    func context(for peer: SocketAddress) -> ClientContext {
+        guard let ip = peer.ip else { return ClientContext(scheme: .http) }
+        let text = ip.text
+        return ClientContext(
+            address: text.bytes, addressCount: Int(text.count), isTrusted: isTrusted(ip), scheme: .http)
+    }
+
+    private func isTrusted(_ ip: IPAddress) -> Bool {
+        trustedProxies.contains { ip.isWithin($0.bytes, prefixBits: $0.prefixBits) }
+    }
+
+    /// Why a well-formed request is not served here, if so.
+    func refusal(of head: borrowing RequestHead) -> OwnAnswer? {
+        if head.method == .connect { return .connectRefused }
+        if let bodyLimit, case .length(let length) = head.body, length > UInt64(bodyLimit) { return .bodyTooLarge }
+        return nil
+    }
+}

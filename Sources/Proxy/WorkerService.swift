@@ -1,0 +1,122 @@
+internal import RouteTable
+internal import Telemetry
+
+/// A service as one worker sees it: its cells, the split over them, its retry budget and what waits.
+final class WorkerService {
+    let name: String
+    let counters: ServiceCounters
+    let cells: [WorkerCell]
+    let connectTimeout: Int64
+    let responseTimeout: Int64
+    let idleTimeout: Int64
+    /// `.max`: none.
+    let requestTimeout: Int64
+    let retryAttempts: Int
+    let hedge: RetryPolicy.Hedge
+    let hashKey: HashKey?
+    let requestLimit: Int
+    let pendingLimit: Int
+    var budget: RetryBudget
+    /// Shares of the cells in ten-thousandths; they sum to 10,000.
+    private(set) var split: [Int]
+    private(set) var inFlight = 0
+    /// Requests that wait for a connection, oldest first.
+    var pending = PendingQueue()
+
+    private let retriesConnect: Bool
+    private let retriesReset: Bool
+    private let retriesTimeout: Bool
+    private let retriedStatuses: [Int]
+
+    init(_ service: Service, _ published: Publication.Service, cells: [WorkerCell], workers: Int, heir: WorkerService?) {
+        name = service.name
+        counters = published.counters
+        self.cells = cells
+        connectTimeout = service.timeouts.connect.nanoseconds
+        responseTimeout = service.timeouts.response.nanoseconds
+        idleTimeout = service.timeouts.idle.nanoseconds
+        requestTimeout = service.timeouts.request?.nanoseconds ?? .max
+        retryAttempts = service.retry.attempts
+        hedge = service.retry.hedge
+        if case .hash(let key) = service.balance { hashKey = key } else { hashKey = nil }
+        requestLimit = (service.limits.requests + workers - 1) / workers
+        pendingLimit = (service.limits.pending + workers - 1) / workers
+        budget = heir?.budget ?? RetryBudget(share: service.retry.budget)
+        budget.share = service.retry.budget
+        split = published.split
+        retriesConnect = service.retry.on.contains(.connect)
+        retriesReset = service.retry.on.contains(.reset)
+        retriesTimeout = service.retry.on.contains(.timeout)
+        retriedStatuses = service.retry.on.compactMap { if case .status(let status) = $0 { status } else { nil } }
+    }
+
+    func retries(_ failure: AttemptFailure) -> Bool {
+        switch failure {
+        case .connectFailed, .connectTimedOut: retriesConnect
+        case .reset, .malformed: retriesReset
+        case .responseTimedOut: retriesTimeout
+        }
+    }
+
+    func retries(status: Int) -> Bool {
+        status >= 300 && retriedStatuses.contains(status)
+    }
+
+    func setSplit(_ shares: [Int]) {
+        precondition(shares.count == cells.count && shares.reduce(0, +) == 10_000, "shares do not add up")
+        split = shares
+    }
+
+    /// The cell whose turn it is by the split.
+    func drawCell(_ random: inout RandomSource) -> Int {
+        if split.count == 1 || split[0] == 10_000 { return 0 }
+        var point = random.below(10_000)
+        for (index, share) in split.enumerated() {
+            if point < share { return index }
+            point -= share
+        }
+        return 0
+    }
+
+    /// How long to wait for a response head from `cell` before the request is hedged or counts as overstaying.
+    func hedgeDelay(_ cell: WorkerCell) -> Int64 {
+        // Until something is known of a cell, a second is suspicious everywhere.
+        let unknown: Int64 = 1_000_000_000
+        switch hedge {
+        case .after(let delay): return delay.nanoseconds
+        case .learned(let floor): return cell.responseTime.percentile99.map { max(2 * $0, floor.nanoseconds) } ?? unknown
+        case .off: return cell.responseTime.percentile99.map { max(2 * $0, 50_000_000) } ?? unknown
+        }
+    }
+
+    /// Counts a request in, unless that would be too many.
+    func admit() -> Bool {
+        counters.requests.add()
+        guard inFlight < requestLimit else {
+            counters.overflows.add()
+            return false
+        }
+        inFlight += 1
+        counters.inFlight.set(inFlight)
+        return true
+    }
+
+    func leave() {
+        inFlight -= 1
+        counters.inFlight.set(inFlight)
+    }
+}
+
+/// Why an attempt failed before the answer's head was accepted.
+enum AttemptFailure {
+    case connectFailed, connectTimedOut, reset, malformed, responseTimedOut
+}
+
+extension Duration {
+    /// Whole nanoseconds, saturating.
+    var nanoseconds: Int64 {
+        let (seconds, attoseconds) = components
+        let (product, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
+        return overflow ? (seconds < 0 ? .min : .max) : product.addingReportingOverflow(attoseconds / 1_000_000_000).partialValue
+    }
+}

@@ -1,0 +1,63 @@
+internal import Reactor
+internal import RouteTable
+internal import Telemetry
+internal import Wire
+
+/// The table one worker serves from: the matcher, and everything it leads to, compiled.
+final class WorkerTable {
+    let publication: Publication
+    let routes: [WorkerRoute]
+    let services: [WorkerService]
+    /// By endpoint number; those of earlier tables that still have connections are not here.
+    let endpoints: [Int: (WorkerEndpoint, WorkerCell)]
+
+    /// Compiles a table; endpoints and services known from `previous` go on with what they have learned.
+    init(_ publication: Publication, previous: WorkerTable?) {
+        self.publication = publication
+        var endpoints: [Int: (WorkerEndpoint, WorkerCell)] = [:]
+        var services: [WorkerService] = []
+        for (index, service) in publication.table.services.enumerated() {
+            let published = publication.services[index]
+            let heir = previous?.services.first { $0.name == service.name }
+            var cells: [WorkerCell] = []
+            for (position, cell) in service.cells.enumerated() {
+                let members = published.cells[position].endpoints.map { endpoint in
+                    let member = previous?.endpoints[endpoint.number]?.0 ?? WorkerEndpoint(endpoint)
+                    member.weight = endpoint.weight
+                    member.share = endpoint.share
+                    member.idleTimeout = service.timeouts.idle.nanoseconds
+                    return member
+                }
+                let made = WorkerCell(
+                    region: publication.table.regions[cell.region].name, counters: published.cells[position].counters, endpoints: members,
+                    balance: service.balance,
+                    connectionLimit: (service.limits.connections + publication.workers - 1) / publication.workers)
+                if let before = heir?.cells.first(where: { $0.region == made.region }) { made.inherit(from: before) }
+                for member in members { endpoints[member.number] = (member, made) }
+                cells.append(made)
+            }
+            services.append(
+                WorkerService(service, published, cells: cells, workers: publication.workers, heir: heir))
+        }
+        self.services = services
+        self.endpoints = endpoints
+        routes = publication.table.routes.map { WorkerRoute($0, services: services) }
+        previous?.retireEndpoints(notIn: endpoints)
+    }
+
+    private func retireEndpoints(notIn remaining: [Int: (WorkerEndpoint, WorkerCell)]) {
+        for (number, (endpoint, _)) in endpoints where remaining[number] == nil {
+            endpoint.isRetired = true
+            endpoint.closeIdle(unusedSince: .max)
+        }
+    }
+
+    /// The route for a request, or nil.
+    func route(_ head: borrowing RequestHead, _ bytes: RawSpan, listener: WorkerListener) -> WorkerRoute? {
+        let index = publication.matcher.match(
+            listener: listener.index, host: bytes.extracting(head.host.bounds),
+            path: bytes.extracting(head.path.bounds), method: bytes.extracting(head.methodRange.bounds)
+        ) { _ in false }
+        return index.map { routes[$0] }
+    }
+}

@@ -1,0 +1,19 @@
+internal import ArgumentParser
+
+/// The command. Everything else is a library; here it is wired together.
+@main
+struct Spillway: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "spillway",
+        abstract: "A multi-region failover router.",
+        discussion: """
+            Spillway stands in front of services as an HTTP reverse proxy, sends each service's traffic to its \
+            preferred region, moves it to the next regions when that one fails, and brings it back step by step.
+            """,
+        version: Version.current,
+        subcommands: [Run.self, Check.self, Show.self, Schema.self, Status.self, Demo.self])
+}
+
+enum Version {
+    static let current = "0.1.0"
+}
