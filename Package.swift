@@ -15,8 +15,11 @@ let settings: [SwiftSetting] =
         .enableUpcomingFeature("MemberImportVisibility"),
     ] + (warningsAreErrors ? [.treatAllWarnings(as: .error)] : [])
 
-func module(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
-    .target(name: name, dependencies: dependencies, swiftSettings: settings)
+/// The request path: exclusivity is checked at run time in debug builds only (docs/decisions/0005).
+let hotSettings = settings + [.unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release))]
+
+func module(_ name: String, _ dependencies: [Target.Dependency] = [], isHot: Bool = false) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: isHot ? hotSettings : settings)
 }
 
 func tests(of name: String, _ dependencies: [Target.Dependency] = []) -> Target {
@@ -34,25 +37,56 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
-        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ],
     targets: [
+        // Thinking
+        module("RouteTable"),
+        module("Failover", ["RouteTable"]),
+        module("Wire", isHot: true),
+
+        // Moving bytes
         .target(name: "CLinux", linkerSettings: [.linkedLibrary("resolv")]),
-        module("Reactor", ["CLinux"]),
-        module("Telemetry"),
-        tests(of: "Reactor"),
-        tests(of: "Telemetry"),
+        module("Reactor", ["CLinux"], isHot: true),
+        module("Telemetry", isHot: true),
+        module("Proxy", ["Reactor", "RouteTable", "Telemetry", "Wire"], isHot: true),
+        module("Probes", ["Reactor", "RouteTable", "Wire"]),
+
+        // Steering
+        module("RouteFiles", ["RouteTable", .product(name: "Yams", package: "Yams")]),
+        module("Store"),
+        module(
+            "Control",
+            [
+                "CLinux", "Failover", "Probes", "Proxy", "Reactor", "RouteFiles", "RouteTable", "Store", "Telemetry",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ]),
+        module(
+            "AdminAPI",
+            [
+                "Control",
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ]),
+        module("Demo", ["Reactor", "Wire"]),
         .executableTarget(
             name: "spillway",
             dependencies: [
+                "AdminAPI", "Control", "Demo", "Reactor", "RouteFiles", "RouteTable", "Store",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
-                .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "Logging", package: "swift-log"),
-                .product(name: "Yams", package: "Yams"),
-                .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
-            ], swiftSettings: settings)
+                .product(name: "Yams", package: "Yams"),
+            ], swiftSettings: settings),
+
+        tests(of: "RouteTable"),
+        tests(of: "RouteFiles", ["RouteTable"]),
+        tests(of: "Failover", ["RouteTable"]),
+        tests(of: "Wire"),
+        tests(of: "Reactor"),
+        tests(of: "Telemetry"),
     ],
     swiftLanguageModes: [.v6]
 )

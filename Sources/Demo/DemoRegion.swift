@@ -19,11 +19,12 @@ package enum DemoMode: String, Sendable, CaseIterable {
 final class DemoRegion {
     let name: String
     private(set) var mode = DemoMode.healthy
+    fileprivate let buffer = ReceiveBuffer(capacity: 65_536)
     private let loop: EventLoop
     private var listeners: [DemoListener] = []
     fileprivate(set) var connections: [ObjectIdentifier: DemoConnection] = [:]
 
-    init(name: String, loop: EventLoop, addresses: [(service: String, SocketAddress)]) throws {
+    init(name: String, loop: EventLoop, addresses: [(service: String, SocketAddress)]) throws(SystemError) {
         self.name = name
         self.loop = loop
         for (service, address) in addresses {
@@ -62,7 +63,7 @@ private final class DemoListener: EventHandler {
         self.loop = loop
     }
 
-    func open() throws {
+    func open() throws(SystemError) {
         socket = try ListeningSocket(at: address)
         registration = try loop.register(socket, self)
     }
@@ -96,7 +97,6 @@ final class DemoConnection: EventHandler, TimerOwner {
     private var timer: TimerWheel.Handle?
     private var received: [UInt8] = []
     private var head = RequestHead(fieldLimit: 100)
-    private let buffer = ReceiveBuffer(capacity: 65_536)
     private var isWaiting = false
     /// Bytes of a request's body that are yet to come.
     private var bodyLeft = 0
@@ -112,10 +112,11 @@ final class DemoConnection: EventHandler, TimerOwner {
 
     func ready(_ readiness: Readiness) {
         while socket.isOpen {
-            switch buffer.receive(from: socket) {
-            case .bytes(let count): buffer.withBytes(count) { received.append(contentsOf: $0) }
+            switch region.buffer.receive(from: socket) {
+            case .bytes(let count): region.buffer.withBytes(count) { received.append(contentsOf: $0) }
             case .wouldBlock: return answer()
-            case .endOfStream, .failed: return close()
+            case .endOfStream: return close()
+            case .failed: return close()
             }
         }
     }

@@ -47,16 +47,17 @@ extension Exchange {
             if method.isIdempotent || pooled.isQuiet { return pooled }
             pooled.close()
         }
-        if cell.openConnections < cell.connectionLimit {
+        if cell.load.openConnections < cell.connectionLimit {
             return UpstreamConnection(worker: worker, service: service, cell: cell, endpoint: endpoint)
         }
-        guard service.pending.count < service.pendingLimit else {
+        guard service.load.pending.count < service.pendingLimit else {
             service.counters.overflows.add()
             answerOwn(.overflow)
             return nil
         }
         isPending = true
-        service.pending.append(self)
+        service.load.pending.append(self)
+        service.counters.pending.set(service.load.pending.count)
         return nil
     }
 

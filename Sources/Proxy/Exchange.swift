@@ -212,7 +212,7 @@ final class Exchange: TimerOwner {
     /// Lets go of everything and becomes free for another request.
     func finish() {
         abandonAttempts()
-        if isPending { service?.pending.remove(self) }
+        if isPending { service?.load.pending.remove(self) }
         isPending = false
         if let timer { worker.loop.timers.disarm(timer) }
         if let listener, let log = listener.accessLog { record(in: log) }

@@ -105,3 +105,13 @@ package final class ListeningSocketBox: Sendable {
         socket.withLock { $0.take() }
     }
 }
+
+extension Publication {
+    /// What a worker begins with: nothing is served.
+    package static func empty(workers: Int) -> Publication {
+        let table = Table()
+        return Publication(
+            table: table, matcher: RouteMatcher(table), services: [], listeners: [], accessLogs: [], generation: 0,
+            workers: workers)
+    }
+}

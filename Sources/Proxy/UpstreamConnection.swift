@@ -39,7 +39,7 @@ final class UpstreamConnection: Connection {
         self.service = service
         self.cell = cell
         self.endpoint = endpoint
-        cell.openConnections += 1
+        cell.load.openConnections += 1
         endpoint.counters.connectionsOpened.add()
         endpoint.counters.openConnections.add(1)
         do {
@@ -367,7 +367,7 @@ final class UpstreamConnection: Connection {
         state = .closed
         held = []
         closeSocket()
-        cell.openConnections -= 1
+        cell.load.openConnections -= 1
         endpoint.counters.openConnections.add(-1)
         worker.connectionFreed(service)
     }

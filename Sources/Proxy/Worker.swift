@@ -118,8 +118,10 @@ package final class Worker: TimerOwner {
 
     /// A connection went back to its pool or was closed: somebody may be waiting for one.
     func connectionFreed(_ service: WorkerService) {
-        if service.pending.count == 0 { return }
-        service.pending.popFirst()?.resumePending()
+        if service.load.pending.count == 0 { return }
+        let next = service.load.pending.popFirst()
+        service.counters.pending.set(service.load.pending.count)
+        next?.resumePending()
     }
 
     /// Tells the brain at once what cannot wait for its next look at the counters: the beginning of a run of failures.

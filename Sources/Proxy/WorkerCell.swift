@@ -8,7 +8,7 @@ final class WorkerCell {
     let endpoints: [WorkerEndpoint]
     let connectionLimit: Int
     var responseTime = ResponseTime()
-    var openConnections = 0
+    private(set) var load = CellLoad()
 
     private let balance: Balance
     /// Those the brain lets be used, and the running sum of their weights; empty sums when all weigh the same.
@@ -30,6 +30,7 @@ final class WorkerCell {
     /// Goes on with what the same cell learned under the table before.
     func inherit(from before: WorkerCell) {
         responseTime = before.responseTime
+        load = before.load
     }
 
     /// To be called after an endpoint's share or weight changed.

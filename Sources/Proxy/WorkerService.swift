@@ -19,9 +19,7 @@ final class WorkerService {
     var budget: RetryBudget
     /// Shares of the cells in ten-thousandths; they sum to 10,000.
     private(set) var split: [Int]
-    private(set) var inFlight = 0
-    /// Requests that wait for a connection, oldest first.
-    var pending = PendingQueue()
+    let load: ServiceLoad
 
     private let retriesConnect: Bool
     private let retriesReset: Bool
@@ -41,6 +39,7 @@ final class WorkerService {
         if case .hash(let key) = service.balance { hashKey = key } else { hashKey = nil }
         requestLimit = (service.limits.requests + workers - 1) / workers
         pendingLimit = (service.limits.pending + workers - 1) / workers
+        load = heir?.load ?? ServiceLoad()
         budget = heir?.budget ?? RetryBudget(share: service.retry.budget)
         budget.share = service.retry.budget
         split = published.split
@@ -92,18 +91,18 @@ final class WorkerService {
     /// Counts a request in, unless that would be too many.
     func admit() -> Bool {
         counters.requests.add()
-        guard inFlight < requestLimit else {
+        guard load.inFlight < requestLimit else {
             counters.overflows.add()
             return false
         }
-        inFlight += 1
-        counters.inFlight.set(inFlight)
+        load.inFlight += 1
+        counters.inFlight.set(load.inFlight)
         return true
     }
 
     func leave() {
-        inFlight -= 1
-        counters.inFlight.set(inFlight)
+        load.inFlight -= 1
+        counters.inFlight.set(load.inFlight)
     }
 }
 

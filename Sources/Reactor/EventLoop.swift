@@ -45,7 +45,7 @@ package final class EventLoop {
 
     /// Nanoseconds of CLOCK_MONOTONIC at the beginning of this turn.
     package private(set) var now: Int64
-    package var timers: TimerWheel
+    package let timers: TimerWheel
 
     private let epoll: Descriptor
     private var slots: [Slot] = []

@@ -26,6 +26,11 @@ internal import CLinux
 
     package var port: UInt16 { unsafe withUnsafePointer(to: raw) { unsafe clinux_address_port($0) } }
 
+    /// The same address with another port; nil for a UNIX-domain socket.
+    package func withPort(_ port: UInt16) -> SocketAddress? {
+        ip.flatMap { SocketAddress(ip: $0.description, port: port) }
+    }
+
     package var ip: IPAddress? {
         unsafe withUnsafePointer(to: raw) { raw in
             var bytes = InlineArray<16, UInt8>(repeating: 0)

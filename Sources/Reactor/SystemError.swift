@@ -14,6 +14,7 @@ package struct SystemError: Error, Equatable, CustomStringConvertible {
     }
 
     package static let addressInUse = SystemError(code: EADDRINUSE)
+    package static let invalid = SystemError(code: EINVAL)
     package static let connectionRefused = SystemError(code: ECONNREFUSED)
     package static let connectionReset = SystemError(code: ECONNRESET)
     /// Neither this process nor the system has a descriptor left (EMFILE, ENFILE): our trouble, not the peer's.

@@ -22,6 +22,11 @@ package enum Thread {
         pthread_detach(thread)
     }
 
+    /// Has the calling thread sleep. Not for a loop's thread.
+    package static func pause(milliseconds: Int) {
+        usleep(UInt32(milliseconds) * 1_000)
+    }
+
     private final class Start: Sendable {
         let name: String
         let body: @Sendable () -> Void

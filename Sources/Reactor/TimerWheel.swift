@@ -9,7 +9,7 @@ package protocol TimerOwner: AnyObject {
 /// A hierarchical wheel (Varghese and Lauck, 1987) with lazy entries: moving a deadline *later*, which is what every
 /// request does, is one store; the entry stays in its slot and is put where it belongs when that slot comes up. So
 /// an active connection costs one relink per slot time, not one per request. Resolution: one tick, 4.2 ms; never early.
-package struct TimerWheel: ~Copyable {
+package final class TimerWheel {
     /// Names one timer; valid from `add` to `remove`.
     package struct Handle {
         var index: Int32
@@ -45,7 +45,7 @@ package struct TimerWheel: ~Copyable {
     }
 
     /// A new timer, disarmed. The wheel keeps `owner` alive until `remove`.
-    package mutating func add(_ owner: any TimerOwner) -> Handle {
+    package func add(_ owner: any TimerOwner) -> Handle {
         let entry = Entry(deadline: .max, place: -1, next: -1, previous: -1, owner: owner)
         if let index = free.popLast() {
             entries[Int(index)] = entry
@@ -55,7 +55,7 @@ package struct TimerWheel: ~Copyable {
         return Handle(index: Int32(entries.count - 1))
     }
 
-    package mutating func remove(_ handle: Handle) {
+    package func remove(_ handle: Handle) {
         let index = Int(handle.index)
         if entries[index].place >= 0 { unlink(index) }
         entries[index].owner = nil
@@ -64,7 +64,7 @@ package struct TimerWheel: ~Copyable {
     }
 
     /// Sets the deadline, in nanoseconds of the loop's clock, replacing the one before.
-    package mutating func arm(_ handle: Handle, at deadline: Int64) {
+    package func arm(_ handle: Handle, at deadline: Int64) {
         let index = Int(handle.index)
         let before = entries[index].deadline
         entries[index].deadline = deadline
@@ -76,7 +76,7 @@ package struct TimerWheel: ~Copyable {
         }
     }
 
-    package mutating func disarm(_ handle: Handle) {
+    package func disarm(_ handle: Handle) {
         entries[Int(handle.index)].deadline = .max
     }
 
@@ -89,7 +89,7 @@ package struct TimerWheel: ~Copyable {
     }
 
     /// The next owner whose deadline has passed, disarmed; nil when there is none. Call until nil.
-    package mutating func nextDue(now: Int64) -> (any TimerOwner)? {
+    package func nextDue(now: Int64) -> (any TimerOwner)? {
         let target = now >> Self.tickBits
         while true {
             let slot = Int(tick & 255)
@@ -109,13 +109,13 @@ package struct TimerWheel: ~Copyable {
     }
 
     /// Moves what the upper levels hold for the time that begins now into its right place.
-    private mutating func cascade() {
+    private func cascade() {
         guard tick & 255 == 0 else { return }
         if (tick >> 8) & 255 == 0 { relinkAll(2 * 256 + Int((tick >> 16) & 255)) }
         relinkAll(256 + Int((tick >> 8) & 255))
     }
 
-    private mutating func relinkAll(_ place: Int) {
+    private func relinkAll(_ place: Int) {
         var index = heads[place]
         heads[place] = -1
         occupied[place >> 6] &= ~(1 << UInt64(place & 63))
@@ -161,7 +161,7 @@ package struct TimerWheel: ~Copyable {
         return 512 + Int32(top & 255)
     }
 
-    private mutating func link(_ index: Int, after floor: Int64? = nil) {
+    private func link(_ index: Int, after floor: Int64? = nil) {
         let place = place(for: entries[index].deadline, after: floor)
         let head = heads[Int(place)]
         entries[index].place = place
@@ -173,7 +173,7 @@ package struct TimerWheel: ~Copyable {
         linked += 1
     }
 
-    private mutating func unlink(_ index: Int) {
+    private func unlink(_ index: Int) {
         let entry = entries[index]
         let place = Int(entry.place)
         if entry.previous >= 0 {

@@ -417,7 +417,7 @@ package struct FixedResponse: Sendable, Equatable {
 }
 
 /// Which requests a route is for. Absent conditions match everything.
-package struct Match: Sendable, Equatable {
+package struct Match: Sendable, Hashable {
     /// Index into `Table.listeners`.
     package var listener: Int?
     package var host: HostMatch?

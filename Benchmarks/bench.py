@@ -1,0 +1,155 @@
+"""One run of the benchmarks: its settings, the cores it uses, rounds of measurements, and tables of them."""
+
+import contextlib
+import os
+import statistics
+import sys
+from pathlib import Path
+
+import contenders
+from contenders import Origin
+from measure import Failed, UsageMeter, requests_by_wrk
+
+# A measurement during which others used more of a core than this is repeated, up to so many times in all.
+QUIET_SHARE = 0.05
+TRIES = 3
+
+
+def say(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+def median_and_spread(values):
+    """Median, and the median distance from it."""
+    middle = statistics.median(values)
+    return middle, statistics.median(abs(value - middle) for value in values)
+
+
+class Bench:
+    """The settings of one run, the cores it uses, and what it found."""
+
+    def __init__(self, options, directory):
+        self.options = options
+        self.directory = Path(directory)
+        cores = sorted(os.sched_getaffinity(0))
+        self.proxy_core, self.load_core = cores[-1], cores[0]
+        os.sched_setaffinity(0, {self.load_core})
+        self.names = [name for name in options.contenders if self.is_there(name)]
+        self.results = {}
+        self.failures = []
+        self.marks = []
+        self.foreign = []
+
+    def is_there(self, name):
+        reason = contenders.missing(name)
+        if reason:
+            say(f"{name} is left out: {reason}")
+        return reason is None
+
+    def origin(self):
+        return Origin(self.directory / "origin", self.load_core)
+
+    def server(self, name, origin, label=""):
+        return contenders.KINDS[name](name, self.directory / (name + label), self.proxy_core, origin.port)
+
+    def fail(self, name, failure):
+        text = f"{name}: " + str(failure).replace("\n", "\n    ")
+        if text not in self.failures:
+            self.failures.append(text)
+        say(f"FAILED {name}: {failure}")
+
+    @contextlib.contextmanager
+    def everyone(self):
+        """The origin and all contenders that start, running."""
+        with self.origin() as origin, contextlib.ExitStack() as running:
+            servers = []
+            for name in self.names:
+                try:
+                    servers.append(running.enter_context(self.server(name, origin)))
+                except Failed as failure:
+                    self.fail(name, failure)
+            yield origin, servers
+
+    def mark(self, text, value, limit, unit=""):
+        self.marks.append({"mark": text, "value": value, "limit": limit, "unit": unit, "passed": value <= limit})
+
+    def rounds(self, servers, measure):
+        """Measures every server once a round, in rotating order. Returns name → list of measurements."""
+        found = {server.name: [] for server in servers}
+        for turn in range(self.options.rounds):
+            at = turn % len(servers)
+            for server in servers[at:] + servers[:at]:
+                try:
+                    found[server.name].append(measure(server))
+                except Failed as failure:
+                    self.fail(server.name, failure)
+            say(f"  round {turn + 1} of {self.options.rounds}")
+        return {name: values for name, values in found.items() if values}
+
+    def metered(self, server, origin, action):
+        """CPU time the server uses for each of the things `action` returns the number of. Measured again, a few times
+        at most, when others used the cores: they change how much work a proxy finds at each turn, and so its cost."""
+        for _ in range(TRIES):
+            meter = UsageMeter(server.pids(), self.proxy_core, origin.pids(), self.load_core)
+            number = action()
+            usage = meter.read()
+            if usage.foreign_share <= QUIET_SHARE:
+                break
+        self.foreign.append(usage.foreign_share)
+        cpu = usage.nanoseconds / 1_000 / number
+        return {"cpu_us": cpu, "user_us": cpu * usage.user_share, "system_us": cpu * (1 - usage.user_share)}
+
+    def ratio(self, found, name, other):
+        """Median of the rounds' own ratios: both sides of each were measured within seconds of each other."""
+        if name == other or name not in found or other not in found:
+            return None
+        pairs = zip(found[name], found[other])
+        return statistics.median(mine["cpu_us"] / theirs["cpu_us"] for mine, theirs in pairs)
+
+
+def per_request(bench, origin, connections, seconds, script=None):
+    """A measurement of CPU time per proxied request, void unless the origin saw every request wrk counted."""
+
+    def measure(server):
+        def load():
+            before = origin.served()
+            counted = requests_by_wrk(server.port, connections, seconds, bench.load_core, script)
+            served = origin.served() - before
+            # wrk does not count what is in flight when it ends, one request a connection at most.
+            if not counted <= served <= counted + connections + 10:
+                raise Failed(f"wrk counted {counted} answers, the origin {served} requests")
+            return served
+
+        return bench.metered(server, origin, load)
+
+    return measure
+
+
+def cpu_table(bench, found, first_column, per_second=False):
+    """Rows of one CPU comparison; `first_column` says of what."""
+    rows = []
+    for name in bench.names:
+        if name not in found:
+            continue
+        middle, spread = median_and_spread([value["cpu_us"] for value in found[name]])
+        user = statistics.median(value["user_us"] for value in found[name])
+        system = statistics.median(value["system_us"] for value in found[name])
+        row = [first_column, name, f"{middle:.2f} ± {spread:.2f}", f"{user:.2f}", f"{system:.2f}"]
+        if per_second:
+            row.append(f"{1_000_000 / middle:,.0f}")
+        for other in ("blind", "haproxy", "nginx"):
+            ratio = bench.ratio(found, name, other)
+            row.append("" if ratio is None else f"{ratio:.2f}")
+        rows.append(row)
+    return rows
+
+
+def markdown(title, columns, rows, notes=()):
+    print(f"\n### {title}\n")
+    print("| " + " | ".join(columns) + " |")
+    print("|" + "---|" * len(columns))
+    for row in rows:
+        print("| " + " | ".join(str(cell) for cell in row) + " |")
+    for note in notes:
+        print(f"\n{note}")
+    sys.stdout.flush()

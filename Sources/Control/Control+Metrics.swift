@@ -1,0 +1,179 @@
+internal import Failover
+internal import Reactor
+internal import RouteTable
+internal import Telemetry
+
+/// The metrics page. Every name is in docs/metrics.md.
+extension Control {
+    package func metrics() -> String {
+        var text = MetricsText()
+        processMetrics(&text)
+        listenerMetrics(&text)
+        serviceMetrics(&text)
+        cellMetrics(&text)
+        endpointMetrics(&text)
+        decisionMetrics(&text)
+        return text.text
+    }
+
+    private func processMetrics(_ text: inout MetricsText) {
+        text.family("spillway_build_info", .gauge, "The version that runs; always 1.")
+        text.sample([("version", configuration.version)], 1)
+        text.family("spillway_uptime_seconds", .gauge, "Since the process started.")
+        text.sample([], Double(EventLoop.clock() - began) / 1e9)
+        text.family("spillway_workers", .gauge, "Worker threads.")
+        text.sample([], mailboxes.count)
+        text.family("spillway_table_generation", .gauge, "Rises with every table or address change taken on.")
+        text.sample([], generation)
+        text.family("spillway_table_last_good", .gauge, "1 while the last good table is served instead of the given one.")
+        text.sample([], servesLastGoodTable ? 1 : 0)
+        text.family("spillway_reloads_total", .counter, "Reloads by outcome.")
+        text.sample([("outcome", "accepted")], reloads.accepted)
+        text.sample([("outcome", "refused")], reloads.refused)
+        text.family("spillway_reload_seconds", .gauge, "How long the last accepted reload took, reading included.")
+        text.sample([], reloads.lastSeconds)
+        text.family("spillway_reports_dropped_total", .counter, "Reports of workers and prober that found no room.")
+        text.sample([], droppedReports)
+    }
+
+    private func listenerMetrics(_ text: inout MetricsText) {
+        let listeners = table.listeners.compactMap { listener in
+            registry.listeners[listener.name].map { (listener.name, $0) }
+        }
+        func counters(_ name: String, _ help: String, _ value: (ListenerCounters) -> UInt64) {
+            text.family(name, .counter, help)
+            for (listener, counters) in listeners {
+                text.sample([("listener", listener)], counters.reduce(0) { $0 &+ value($1) })
+            }
+        }
+        counters("spillway_listener_connections_total", "Client connections accepted.") { $0.connections.count }
+        counters("spillway_listener_requests_total", "Requests whose head was complete.") { $0.requests.count }
+        counters("spillway_listener_refused_total", "Requests refused as malformed or over a limit.") { $0.refused.count }
+        counters("spillway_listener_unrouted_total", "Requests that no route was for.") { $0.unrouted.count }
+        counters("spillway_listener_client_aborts_total", "Clients gone before their answer was whole.") {
+            $0.clientAborts.count
+        }
+        counters("spillway_listener_truncated_total", "Answers cut off because the upstream broke within them.") {
+            $0.truncated.count
+        }
+        counters("spillway_listener_received_bytes_total", "Bytes from clients.") { $0.bytesReceived.count }
+        counters("spillway_listener_sent_bytes_total", "Bytes to clients.") { $0.bytesSent.count }
+        counters("spillway_access_log_dropped_total", "Access-log lines that found no room.") {
+            $0.accessLogDropped.count
+        }
+        text.family("spillway_listener_open_connections", .gauge, "Client connections open now.")
+        for (listener, counters) in listeners {
+            text.sample([("listener", listener)], counters.reduce(0) { $0 + $1.openConnections.level })
+        }
+    }
+
+    private func serviceMetrics(_ text: inout MetricsText) {
+        let services = table.services.compactMap { service in
+            registry.services[service.name].map { (service.name, $0) }
+        }
+        func counters(_ name: String, _ help: String, _ value: (ServiceCounters) -> UInt64) {
+            text.family(name, .counter, help)
+            for (service, counters) in services {
+                text.sample([("service", service)], counters.reduce(0) { $0 &+ value($1) })
+            }
+        }
+        counters("spillway_service_requests_total", "Requests routed to the service.") { $0.requests.count }
+        counters("spillway_service_failures_total", "Requests answered by an error of the router's own.") {
+            $0.failures.count
+        }
+        counters("spillway_service_budget_exhausted_total", "Retries and hedges that the budget did not allow.") {
+            $0.budgetExhausted.count
+        }
+        counters("spillway_service_overflows_total", "Requests refused because a limit was reached.") {
+            $0.overflows.count
+        }
+        text.family("spillway_service_requests_in_flight", .gauge, "Requests under way now.")
+        for (service, counters) in services {
+            text.sample([("service", service)], counters.reduce(0) { $0 + $1.inFlight.level })
+        }
+        text.family("spillway_service_requests_pending", .gauge, "Requests that wait for a connection now.")
+        for (service, counters) in services {
+            text.sample([("service", service)], counters.reduce(0) { $0 + $1.pending.level })
+        }
+    }
+
+    /// Every cell with its labels.
+    private var cells: [(labels: [(String, String)], service: Int, cell: Int, counters: [CellCounters])] {
+        table.services.indices.flatMap { index in
+            let service = table.services[index]
+            return service.cells.indices.compactMap { position in
+                let region = table.regions[service.cells[position].region].name
+                return registry.cells[.init(service: service.name, region: region)].map {
+                    ([("service", service.name), ("region", region)], index, position, $0)
+                }
+            }
+        }
+    }
+
+    private func cellMetrics(_ text: inout MetricsText) {
+        let cells = cells
+        text.family("spillway_responses_total", .counter, "Answers passed on to clients, by status class.")
+        for (labels, _, _, counters) in cells {
+            for (name, value) in [
+                ("2xx", counters.reduce(0) { $0 &+ $1.responses2xx.count }),
+                ("3xx", counters.reduce(0) { $0 &+ $1.responses3xx.count }),
+                ("4xx", counters.reduce(0) { $0 &+ $1.responses4xx.count }),
+                ("5xx", counters.reduce(0) { $0 &+ $1.responses5xx.count }),
+            ] as [(String, UInt64)] {
+                text.sample(labels + [("class", name)], value)
+            }
+        }
+        text.family("spillway_retries_total", .counter, "Attempts made because one in this region failed.")
+        for (labels, _, _, counters) in cells { text.sample(labels, counters.reduce(0) { $0 &+ $1.retries.count }) }
+        text.family("spillway_hedges_total", .counter, "Attempts made because one in this region took long.")
+        for (labels, _, _, counters) in cells { text.sample(labels, counters.reduce(0) { $0 &+ $1.hedges.count }) }
+        text.family("spillway_response_seconds", .histogram, "From a request's head to its answer's head.")
+        for (labels, _, _, counters) in cells { text.histogram(labels, counters.map(\.latency)) }
+        text.family("spillway_split_ratio", .gauge, "Share of the service's requests sent to this region.")
+        for (labels, service, cell, _) in cells {
+            text.sample(labels, Double(split(ofService: service)[cell]) / 10_000)
+        }
+        cellHealthMetrics(&text, cells.map { ($0.labels, $0.service, $0.cell) })
+    }
+
+    private func endpointMetrics(_ text: inout MetricsText) {
+        let endpoints = endpointPlaces.sorted { $0.key < $1.key }.compactMap { number, place in
+            registry.endpoints[place.key].map { entry in
+                (
+                    number,
+                    [("service", place.key.service), ("region", place.key.region), ("endpoint", place.key.address)],
+                    EndpointTotals(entry.counters)
+                )
+            }
+        }
+        func counter(_ name: String, _ help: String, _ value: (EndpointTotals) -> UInt64) {
+            text.family(name, .counter, help)
+            for (_, labels, totals) in endpoints { text.sample(labels, value(totals)) }
+        }
+        func gauge(_ name: String, _ help: String, _ value: (EndpointTotals) -> Int) {
+            text.family(name, .gauge, help)
+            for (_, labels, totals) in endpoints { text.sample(labels, value(totals)) }
+        }
+        counter("spillway_endpoint_attempts_total", "Attempts begun.") { $0.attempts }
+        text.family("spillway_endpoint_outcomes_total", .counter, "Attempts ended, by outcome.")
+        for (_, labels, totals) in endpoints {
+            for (outcome, value) in totals.outcomes { text.sample(labels + [("outcome", outcome)], value) }
+        }
+        counter("spillway_endpoint_overstays_total", "Attempts that took longer than usual.") { $0.overstays }
+        counter("spillway_endpoint_connections_opened_total", "Connections opened.") { $0.connectionsOpened }
+        gauge("spillway_endpoint_open_connections", "Connections open now.") { $0.openConnections }
+        gauge("spillway_endpoint_requests_in_flight", "Attempts under way now.") { $0.inFlight }
+        endpointHealthMetrics(&text, endpoints.map { ($0.0, $0.1) })
+    }
+}
+
+extension EndpointTotals {
+    /// How attempts ended, by the name metrics and decisions use.
+    var outcomes: [(String, UInt64)] {
+        [
+            ("success", successes), ("connect-failed", connectFailures), ("connect-timeout", connectTimeouts),
+            ("reset", resets), ("response-timeout", responseTimeouts), ("gateway-error", gatewayErrors),
+            ("server-error", serverErrors), ("abandoned", abandoned),
+        ]
+    }
+}

@@ -1,0 +1,252 @@
+internal import Foundation
+internal import Logging
+internal import Probes
+internal import Proxy
+internal import Reactor
+internal import RouteFiles
+internal import RouteTable
+internal import Store
+internal import Telemetry
+
+/// Tables in: read, checked, resolved, compiled, handed to every worker. The running one stays until the next is whole.
+extension Control {
+    /// The table to begin with: the given one, or the last good one if that has mistakes.
+    func firstTable() async throws -> Table {
+        switch await readTable() {
+        case .success(let table): return table
+        case .failure(let problems):
+            logger.error("the table has mistakes:\n\(problems)")
+            guard let text = try store.lastGoodTable() else {
+                throw StartFailure(description: "the table has mistakes, and there is no last good one:\n\(problems)")
+            }
+            switch TableReader(environment: [:]).read(texts: [("table.yaml", text)]) {
+            case .failure(let problems):
+                throw StartFailure(description: "the last good table cannot be read either:\n\(problems)")
+            case .success(let source):
+                logger.critical(
+                    "SERVING THE LAST GOOD TABLE from \(store.path), not \(configuration.tablePath), which has mistakes")
+                servesLastGoodTable = true
+                refusedReload = "\(problems)"
+                return source.table
+            }
+        }
+    }
+
+    private func readTable() async -> Result<Table, Problems> {
+        let configuration = configuration
+        return await Task.detached {
+            TableReader(environment: configuration.environment).read(path: configuration.tablePath).map(\.table)
+        }.value
+    }
+
+    /// Reads the files again. A table with mistakes changes nothing.
+    func reload(because reason: String) async {
+        let began = EventLoop.clock()
+        switch await readTable() {
+        case .failure(let problems):
+            reloads.refused += 1
+            refusedReload = "\(problems)"
+            logger.error("reload (\(reason)) refused, the running table stays:\n\(problems)")
+        case .success(let new):
+            if new == table && refusedReload == nil { return logger.info("reload (\(reason)): nothing changed") }
+            let changes = TableDifference(from: table, to: new)
+            do {
+                try await adopt(new, isFirst: false)
+                reloads.accepted += 1
+                reloads.lastSeconds = Double(EventLoop.clock() - began) / 1e9
+                refusedReload = nil
+                servesLastGoodTable = false
+                logger.notice("reload (\(reason)): \(changes)")
+            } catch {
+                reloads.refused += 1
+                refusedReload = "\(error)"
+                logger.error("reload (\(reason)) refused, the running table stays: \(error)")
+            }
+        }
+    }
+
+    /// Serves `new` from now on. Throws, changing nothing, if a listener cannot be opened.
+    func adopt(_ new: Table, isFirst: Bool) async throws {
+        let sockets = try openListeners(of: new)
+        table = new
+        _ = await resolve(discovery.setNames(of: new))
+        await publish(sockets: sockets)
+        let normalForm = NormalForm.text(of: new)
+        do {
+            try store.keepTable(normalForm)
+        } catch {
+            logger.warning("the last good table could not be kept in \(store.path): \(error)")
+        }
+    }
+
+    /// Opens what the new table adds, one socket for each worker, before anything is changed.
+    private func openListeners(of new: Table) throws -> [[ListeningSocketBox]] {
+        var boxes: [[ListeningSocketBox]] = mailboxes.map { _ in [] }
+        var opened: [BindAddress: SocketAddress] = [:]
+        for (index, listener) in new.listeners.enumerated() {
+            if let known = listening[listener.bind] {
+                opened[listener.bind] = known
+                continue
+            }
+            do {
+                let first = try open(listener.bind)
+                opened[listener.bind] = first.address
+                for worker in 1..<max(mailboxes.count, 1) {
+                    let another = first.address.isUnix ? try first.duplicate() : try ListeningSocket(at: first.address)
+                    boxes[worker].append(ListeningSocketBox(listener: index, socket: another))
+                }
+                logger.notice("listener \(listener.name) on \(first.address)")
+                boxes[0].append(ListeningSocketBox(listener: index, socket: first))
+            } catch {
+                throw StartFailure(description: "listener \(listener.name) cannot listen on \(listener.bind): \(error)")
+            }
+        }
+        listening = opened
+        return boxes
+    }
+
+    private func open(_ bind: BindAddress) throws(SystemError) -> ListeningSocket {
+        switch bind {
+        case .ip(let text, let port):
+            guard let address = SocketAddress(ip: text, port: port) else { throw .invalid }
+            return try ListeningSocket(at: address)
+        case .unix(let path):
+            guard let address = SocketAddress(unixPath: path) else { throw .invalid }
+            // Left behind by an earlier run; whoever still listens there keeps its own queue.
+            unlink(path)
+            return try ListeningSocket(at: address)
+        }
+    }
+
+    /// Tells the brain, the workers and the prober what there is now.
+    func publish(sockets: [[ListeningSocketBox]]) async {
+        generation += 1
+        var live: Set<Registry.EndpointKey> = []
+        var liveCells: Set<Registry.CellKey> = []
+        var places: [Int: EndpointPlace] = [:]
+        var cells: [[[Int]]] = []
+        var resolved: [[[ResolvedEndpoint]]] = []
+        for (serviceIndex, service) in table.services.enumerated() {
+            cells.append([])
+            resolved.append([])
+            for (cellIndex, cell) in service.cells.enumerated() {
+                let region = table.regions[cell.region].name
+                liveCells.insert(.init(service: service.name, region: region))
+                var members: [ResolvedEndpoint] = []
+                for endpoint in cell.endpoints.flatMap({ addresses(of: $0) }) {
+                    let key = Registry.EndpointKey(service: service.name, region: region, address: endpoint.name)
+                    guard live.insert(key).inserted else { continue }
+                    let entry = registry.endpoint(key)
+                    places[entry.number] = EndpointPlace(
+                        service: serviceIndex, cell: cellIndex, key: key, weight: endpoint.weight)
+                    members.append(ResolvedEndpoint(entry: entry, address: endpoint.address, name: endpoint.name, weight: endpoint.weight))
+                }
+                cells[serviceIndex].append(members.map(\.entry.number))
+                resolved[serviceIndex].append(members)
+            }
+        }
+        cellEndpoints = cells
+        endpointPlaces = places
+        tellBrain(resolved)
+        let table = table
+        for (worker, mailbox) in mailboxes.enumerated() {
+            let services = table.services.indices.map { index in
+                publishedService(index, resolved[index], worker: worker)
+            }
+            let matcher = await Task.detached { RouteMatcher(table) }.value
+            let publication = Publication(
+                table: table, matcher: matcher, services: services,
+                listeners: table.listeners.map { registry.listener($0.name)[worker] },
+                accessLogs: table.listeners.map { logWriter.ring(for: $0, worker: worker) },
+                generation: generation, workers: mailboxes.count)
+            mailbox.post(.publish(publication, sockets: sockets.isEmpty ? [] : sockets[worker]))
+        }
+        proberMailbox.post(.targets(probeTargets(resolved)))
+        registry.keep(endpoints: live, cells: liveCells, table: table)
+    }
+
+    struct ResolvedEndpoint {
+        let entry: Registry.EndpointEntry
+        let address: SocketAddress
+        let name: String
+        let weight: Int
+    }
+
+    private func publishedService(_ index: Int, _ cells: [[ResolvedEndpoint]], worker: Int) -> Publication.Service {
+        let service = table.services[index]
+        return Publication.Service(
+            counters: registry.service(service.name)[worker],
+            cells: service.cells.enumerated().map { position, cell in
+                let key = Registry.CellKey(service: service.name, region: table.regions[cell.region].name)
+                return Publication.Cell(
+                    counters: registry.cell(key)[worker],
+                    endpoints: cells[position].map { endpoint in
+                        Publication.Endpoint(
+                            number: endpoint.entry.number, address: endpoint.address, name: endpoint.name,
+                            weight: endpoint.weight, share: share(ofEndpoint: endpoint.entry.number),
+                            counters: endpoint.entry.counters[worker])
+                    })
+            },
+            split: split(ofService: index))
+    }
+
+    /// The socket addresses an endpoint of the table stands for now.
+    private func addresses(of endpoint: Endpoint) -> [(address: SocketAddress, name: String, weight: Int)] {
+        switch endpoint.host {
+        case .ip(let ip, let port):
+            SocketAddress(ip: ip, port: port).map { [($0, $0.description, endpoint.weight)] } ?? []
+        case .unix(let path):
+            SocketAddress(unixPath: path).map { [($0, "unix:\(path)", endpoint.weight)] } ?? []
+        case .name(let host, let port):
+            discovery.addresses(of: host).compactMap { ip in
+                SocketAddress(ip: ip, port: port).map { ($0, $0.description, endpoint.weight) }
+            }
+        }
+    }
+
+    private func probeTargets(_ resolved: [[[ResolvedEndpoint]]]) -> [ProbeTarget] {
+        var targets: [ProbeTarget] = []
+        for (index, service) in table.services.enumerated() {
+            guard let probe = service.probe else { continue }
+            for endpoint in resolved[index].joined() {
+                let address = probe.port.flatMap { endpoint.address.withPort($0) } ?? endpoint.address
+                targets.append(
+                    ProbeTarget(
+                        number: endpoint.entry.number, address: address,
+                        authority: endpoint.address.isUnix ? "localhost" : endpoint.name, probe: probe))
+            }
+        }
+        return targets
+    }
+
+    // Names
+
+    func resolveAgain(_ names: [String]) async {
+        if await resolve(names) { await publish(sockets: []) }
+    }
+
+    /// Asks for names, all at once. True if any address changed.
+    private func resolve(_ names: [String]) async -> Bool {
+        let resolver = resolver
+        return await withTaskGroup(of: (String, Result<Resolver.Answer, Resolver.Failure>).self) { group in
+            for name in names { group.addTask { (name, await resolver.resolve(name)) } }
+            var hasChanged = false
+            for await (name, answer) in group where takeIn(answer, for: name) { hasChanged = true }
+            return hasChanged
+        }
+    }
+
+    private func takeIn(_ answer: Result<Resolver.Answer, Resolver.Failure>, for host: String) -> Bool {
+        switch discovery.answered(host, answer, now: EventLoop.clock()) {
+        case .none: return false
+        case .changed:
+            logger.notice("\(host) is \(discovery.addresses(of: host).joined(separator: ", "))")
+            return true
+        case .kept(let reason):
+            let known = discovery.addresses(of: host)
+            logger.warning(
+                "\(host) could not be resolved (\(reason)); \(known.isEmpty ? "no address is known" : "the last known addresses stay")")
+            return false
+        }
+    }
+}

@@ -1,0 +1,202 @@
+internal import CLinux
+package import Failover
+internal import Foundation
+package import Logging
+internal import Probes
+internal import Proxy
+internal import Reactor
+internal import RouteFiles
+internal import RouteTable
+package import ServiceLifecycle
+package import Store
+internal import Telemetry
+
+/// The one caller of the brain: it reads tables, publishes them and the splits to the workers, collects what they
+/// counted, and keeps the prober on its targets.
+///
+/// Nothing here is on a request's path, and nothing remote is needed: every decision is made from this process's own
+/// observations.
+package actor Control: Service {
+    package struct Configuration: Sendable {
+        package var tablePath: String
+        package var environment: [String: String]
+        package var workers: Int
+        package var seed: UInt64
+        package var drain: Duration
+        package var version: String
+
+        package init(
+            tablePath: String, environment: [String: String], workers: Int, seed: UInt64, drain: Duration, version: String
+        ) {
+            self.tablePath = tablePath
+            self.environment = environment
+            self.workers = workers
+            self.seed = seed
+            self.drain = drain
+            self.version = version
+        }
+    }
+
+    let configuration: Configuration
+    let logger: Logger
+    let store: StateDirectory
+    let inbox = Inbox()
+    let mailboxes: [Mailbox<WorkerMessage>]
+    let proberMailbox: Mailbox<ProberMessage>
+    let resolver = Resolver()
+    let logWriter: AccessLogWriter
+    let began = EventLoop.clock()
+
+    // The table that is served
+    var table = Table()
+    var generation = 0
+    var registry: Registry
+    var discovery = Discovery()
+    var listening: [BindAddress: SocketAddress] = [:]
+    var servesLastGoodTable = false
+    var refusedReload: String?
+    var reloads = ReloadCounts()
+    /// Numbers of the endpoints of each cell of each service, as published.
+    var cellEndpoints: [[[Int]]] = []
+    var endpointPlaces: [Int: EndpointPlace] = [:]
+
+    // The brain and what goes in
+    var brain: Brain
+    var latestDecisions: [Decision] = []
+    var decisionCounts: [String: UInt64] = [:]
+    var probeCounts = ProbeCounts()
+    var droppedReports = 0
+    var rates = Rates()
+
+    private(set) var isReady = false
+    private var workersRunning = 0
+    private var isDraining = false
+
+    /// Where an endpoint stands in the published table.
+    struct EndpointPlace {
+        var service: Int
+        var cell: Int
+        var key: Registry.EndpointKey
+        var weight: Int
+    }
+
+    struct ReloadCounts {
+        var accepted: UInt64 = 0
+        var refused: UInt64 = 0
+        var lastSeconds = 0.0
+    }
+
+    package init(configuration: Configuration, store: StateDirectory, logger: Logger) throws {
+        self.configuration = configuration
+        self.store = store
+        self.logger = logger
+        mailboxes = try (0..<configuration.workers).map { _ in try Mailbox<WorkerMessage>() }
+        proberMailbox = try Mailbox<ProberMessage>()
+        registry = Registry(workers: configuration.workers)
+        logWriter = AccessLogWriter(logger: logger)
+        brain = Brain()
+    }
+
+    // Life
+
+    /// Reads the table and serves it. Throws `StartFailure` when there is nothing to serve.
+    package func start() async throws {
+        _ = clinux_raise_descriptor_limit()
+        let table = try await firstTable()
+        try Prober.start(seed: configuration.seed, mailbox: proberMailbox, reports: inbox)
+        let empty = Publication.empty(workers: configuration.workers)
+        for (index, mailbox) in mailboxes.enumerated() {
+            try Worker.start(
+                name: "worker \(index)", publication: empty, seed: configuration.seed &+ UInt64(index) &* 7919,
+                mailbox: mailbox, reports: inbox)
+        }
+        workersRunning = mailboxes.count
+        try await adopt(table, isFirst: true)
+        logWriter.start()
+        isReady = true
+    }
+
+    /// Runs until told to stop, then drains.
+    package func run() async throws {
+        let signals = Self.hangups()
+        let changes = try? FileWatcher(path: configuration.tablePath).changes()
+        if changes == nil { logger.warning("the table's files cannot be watched; SIGHUP reloads them") }
+        let (chores, toDo) = AsyncStream.makeStream(of: Chore.self, bufferingPolicy: .bufferingNewest(16))
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { await self.look(toDo) }
+            group.addTask { for await _ in signals { toDo.yield(.reload("SIGHUP")) } }
+            if let changes { group.addTask { for await _ in changes { toDo.yield(.reload("files changed")) } } }
+            // One after the other: two tables must not be taken on at once.
+            group.addTask { for await chore in chores { await self.carryOut(chore) } }
+            group.addTask {
+                while !Task.isCancelled {
+                    try? await Task.sleep(for: .milliseconds(100))
+                    self.inbox.tick()
+                }
+            }
+            group.addTask {
+                try? await gracefulShutdown()
+                await self.drain()
+            }
+            // The first to end is the drain.
+            await group.next()
+            group.cancelAll()
+        }
+    }
+
+    /// What takes its time and is done in order, beside the looks of the brain.
+    private enum Chore {
+        case reload(String)
+        case resolve([String])
+    }
+
+    private func carryOut(_ chore: Chore) async {
+        switch chore {
+        case .reload(let reason): await reload(because: reason)
+        case .resolve(let names): await resolveAgain(names)
+        }
+    }
+
+    /// Looks at the evidence whenever it is time, or urgent.
+    private func look(_ toDo: AsyncStream<Chore>.Continuation) async {
+        for await _ in inbox.wakes {
+            step()
+            let due = discovery.takeDue(now: EventLoop.clock())
+            if !due.isEmpty { toDo.yield(.resolve(due)) }
+        }
+    }
+
+    private func drain() async {
+        isReady = false
+        isDraining = true
+        logger.notice("draining: no new connections, at most \(configuration.drain) for those under way")
+        for mailbox in mailboxes { mailbox.post(.drain) }
+        proberMailbox.post(.stop)
+        let end = ContinuousClock.now + configuration.drain
+        while workersRunning > 0 && ContinuousClock.now < end {
+            try? await Task.sleep(for: .milliseconds(20))
+            step()
+        }
+        if workersRunning > 0 { logger.warning("drain time is over; what is still under way is cut off") }
+        logWriter.stop()
+    }
+
+    func workerEnded() {
+        workersRunning -= 1
+    }
+
+    private static func hangups() -> AsyncStream<Void> {
+        AsyncStream(bufferingPolicy: .bufferingNewest(1)) { continuation in
+            signal(SIGHUP, SIG_IGN)
+            let source = DispatchSource.makeSignalSource(signal: SIGHUP, queue: DispatchQueue(label: "SIGHUP"))
+            source.setEventHandler { continuation.yield() }
+            continuation.onTermination = { _ in source.cancel() }
+            source.activate()
+        }
+    }
+}
+
+/// Why there is nothing to serve.
+package struct StartFailure: Error, CustomStringConvertible {
+    package let description: String
+}

@@ -1,0 +1,214 @@
+"""What became of every request, and the bounds it is held against."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True)
+class Record:
+    """One request; times in seconds since the load's start. Outcomes are those of load.c."""
+
+    number: int
+    due: float
+    latency: float
+    outcome: str
+    status: int
+    region: str
+    endpoint: str
+    error: str
+
+    @property
+    def ended(self):
+        return self.due + self.latency
+
+    @property
+    def failed(self):
+        return self.outcome != "ok"
+
+    def __str__(self):
+        answer = f"status {self.status}" if self.status else "no status"
+        origin = f" from {self.region}/{self.endpoint}" if self.region else ""
+        error = f", x-spillway-error: {self.error}" if self.error else ""
+        what = f"{self.outcome} after {self.latency:.3f} s, {answer}{origin}{error}"
+        return f"q{self.number} due {self.due:.3f} s: {what}"
+
+
+@dataclass
+class Outcomes:
+    """All requests of a test, when the fault began and ended, and what the backends executed."""
+
+    records: list
+    idle_closed: list
+    fault: float
+    healed: float | None
+    executed: list
+    rate: float
+    notes: dict = field(default_factory=dict)
+
+    def __post_init__(self):
+        # Also those that were in flight when the fault began.
+        self.after = [record for record in self.records if record.ended >= self.fault]
+        self.before = [record for record in self.records if record.ended < self.fault]
+
+    def failed(self, records=None):
+        return [record for record in (self.after if records is None else records) if record.failed]
+
+    def latency(self, fraction):
+        """Nearest-rank percentile of the latency of requests since the fault, seconds."""
+        ordered = sorted(record.latency for record in self.after)
+        return ordered[min(len(ordered) - 1, int(fraction * len(ordered)))] if ordered else 0.0
+
+    def shares(self, records):
+        """Part of the answered requests each region answered."""
+        answered = Counter(record.region for record in records if record.region)
+        total = sum(answered.values()) or 1
+        return {region: count / total for region, count in sorted(answered.items())}
+
+    def last(self, seconds):
+        end = max(record.due for record in self.records)
+        return [record for record in self.records if record.due > end - seconds]
+
+    def duplicates(self):
+        """Ids that were executed more than once."""
+        return sorted(identity for identity, times in Counter(self.executed).items() if times > 1)
+
+    def reasons(self):
+        """How requests failed, most frequent first."""
+        counted = Counter(
+            " ".join(filter(None, [r.outcome, str(r.status) if r.outcome == "status" else "", r.error]))
+            for r in self.failed()
+        )
+        return ", ".join(f"{count} × {reason}" for reason, count in counted.most_common())
+
+    def timeline(self):
+        """One line a second: where requests were answered, how many failed, the slowest."""
+        lines = []
+        for second in range(int(max(record.due for record in self.records)) + 1):
+            within = [record for record in self.records if second <= record.due < second + 1]
+            regions = Counter(record.region or "nowhere" for record in within)
+            where = " ".join(f"{region} {count}" for region, count in sorted(regions.items()))
+            slowest = max((record.latency for record in within), default=0) * 1000
+            failed = sum(record.failed for record in within)
+            mark = " ← fault" if int(self.fault) == second else ""
+            mark += " ← healed" if self.healed is not None and int(self.healed) == second else ""
+            lines.append(f"  {second:3d} s  {where:30s} failed {failed:4d}  slowest {slowest:7.1f} ms{mark}")
+        return "\n".join(lines)
+
+
+def read_records(path):
+    """(records, times at which the proxy closed idle connections) of a file written by load.c."""
+    records, idle_closed = [], []
+    for line in path.read_text().splitlines():
+        fields = line.split("\t")
+        if fields[0] == "closed":
+            idle_closed.append(int(fields[1]) / 1e6)
+            continue
+        number, due, latency, outcome, status, region, endpoint, error = fields
+        due, latency = int(due) / 1e6, int(latency) / 1e6
+        records.append(Record(int(number), due, latency, outcome, int(status), region, endpoint, error))
+    return records, idle_closed
+
+
+@dataclass
+class Check:
+    """A bound, and whether it was kept."""
+
+    passed: bool
+    text: str
+
+
+# Bounds: each makes a function from Outcomes to Check.
+
+
+def failed_at_most(limit):
+    def check(outcomes):
+        number = len(outcomes.failed())
+        return Check(number <= limit, f"{number} failed, at most {limit}")
+
+    return check
+
+
+def failed_at_most_seconds(seconds):
+    """As many as this many seconds of requests."""
+
+    def check(outcomes):
+        number, limit = len(outcomes.failed()), seconds * outcomes.rate
+        return Check(number <= limit, f"{number} failed, at most {limit:.0f} ({seconds} s of requests)")
+
+    return check
+
+
+def none_failed_after(seconds):
+    def check(outcomes):
+        late = [r for r in outcomes.failed() if r.due >= outcomes.fault + seconds]
+        return Check(not late, f"{len(late)} failed of those due {seconds} s after the fault or later, at most 0")
+
+    return check
+
+
+def only_in_flight_failed():
+    """Only requests whose answers had begun when the fault came may have failed, visibly."""
+
+    def check(outcomes):
+        wrong = [r for r in outcomes.failed() if r.outcome != "aborted" or r.due >= outcomes.fault]
+        return Check(not wrong, f"{len(wrong)} failed that were not within their answer at the fault, at most 0")
+
+    return check
+
+
+def p99_at_most(milliseconds):
+    def check(outcomes):
+        p99 = outcomes.latency(0.99) * 1000
+        return Check(p99 <= milliseconds, f"p99 {p99:.1f} ms, at most {milliseconds} ms")
+
+    return check
+
+
+def none_executed_twice():
+    def check(outcomes):
+        twice = outcomes.duplicates()
+        return Check(not twice, f"{len(twice)} executed more than once, at most 0")
+
+    return check
+
+
+def none_corrupt():
+    def check(outcomes):
+        number = sum(record.outcome == "corrupt" for record in outcomes.records)
+        return Check(number == 0, f"{number} truncated or mixed-up bodies presented as whole, at most 0")
+
+    return check
+
+
+def share_since_fault(region, least):
+    def check(outcomes):
+        share = outcomes.shares(outcomes.after).get(region, 0.0)
+        return Check(share >= least, f"{share:.1%} answered by {region} since the fault, at least {least:.0%}")
+
+    return check
+
+
+def share_at_end(region, least):
+    def check(outcomes):
+        share = outcomes.shares(outcomes.last(3)).get(region, 0.0)
+        return Check(share >= least, f"{share:.1%} answered by {region} in the last 3 s, at least {least:.0%}")
+
+    return check
+
+
+def no_idle_connection_closed():
+    def check(outcomes):
+        number = len(outcomes.idle_closed)
+        return Check(number == 0, f"{number} client connections closed while idle, at most 0")
+
+    return check
+
+
+def noted(name, expected):
+    """A figure the fault itself has noted."""
+
+    def check(outcomes):
+        found = outcomes.notes.get(name)
+        return Check(found == expected, f"{name}: {found}, expected {expected}")
+
+    return check

@@ -1,0 +1,222 @@
+"""The faults, as data: what happens to which backends, under which load, and what must hold from then on."""
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from outcome import (
+    failed_at_most, failed_at_most_seconds, no_idle_connection_closed, none_corrupt, none_executed_twice,
+    none_failed_after, noted, only_in_flight_failed, p99_at_most, share_at_end, share_since_fault,
+)
+from world import SERVICES
+
+# A way back that takes seconds: hold, then steps. The defaults take minutes.
+QUICK_FAILBACK = {
+    "hold": "2s",
+    "soak": "1s",
+    "soak_requests": 5,
+    "steps": ["5%", "25%", "50%", "100%"],
+    "ejection": "2s",
+    "ejection_limit": "4s",
+}
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A test. `fault(world, outcome notes)` is called once the load is warm; `heal(world)` some seconds later."""
+
+    name: str
+    sentence: str
+    fault: Callable
+    checks: list
+    groups: tuple = ()
+    method: str = "GET"
+    rate: int = 400
+    query: str = ""
+    body_bytes: int = 0
+    heal: Callable | None = None
+    seconds_until_heal: float = 8
+    seconds_after: float = 15
+    table: dict = field(default_factory=dict)
+    spillway_only: bool = False
+
+
+def first_region(mode, **settings):
+    return lambda world, notes: world.first.mode(mode, **settings)
+
+
+def everywhere(mode, **settings):
+    def fault(world, notes):
+        for region in world.regions.values():
+            region.mode(mode, **settings)
+
+    return fault
+
+
+def one_endpoint_of_each_service(mode, **settings):
+    def fault(world, notes):
+        for service in SERVICES:
+            world.first.mode(mode, endpoint=f"{service}-0", **settings)
+
+    return fault
+
+
+def freeze(world, notes):
+    world.first.freeze()
+
+
+def kill(world, notes):
+    world.first.kill()
+
+
+def heal_first_region(world):
+    world.first.mode("ok")
+
+
+def start_first_region_again(world):
+    world.first.start()
+
+
+def reload_a_hundred_times(world, notes):
+    """100 tables in 10 s, by signal and by change of file in turn, each with another set of endpoints; in the middle
+    broken ones, that must change nothing."""
+    proxy = world.proxy
+    start = time.monotonic()
+    refused = True
+    for number in range(1, 101):
+        left_out = f"{SERVICES[number % 5]}-1" if number % 2 else None
+        proxy.write_table(json.dumps(proxy.table(number, left_out)))
+        if number % 2:
+            proxy.hang_up()
+        if number in (40, 70):
+            refused &= refuses_broken_tables(proxy, number)
+        time.sleep(max(0.0, start + number * 0.1 - time.monotonic()))
+    notes["broken tables refused"] = refused
+    notes["last table in force"] = settled(proxy, 100)
+
+
+def refuses_broken_tables(proxy, number):
+    """Whether the table in force stays when what replaces it does not parse, or names regions that are not there."""
+    settled(proxy, number)
+    for broken in ('{"listeners": [', json.dumps(proxy.table(-1) | {"regions": {}})):
+        proxy.write_table(broken)
+        proxy.hang_up()
+        time.sleep(0.2)
+    return proxy.generation() == number
+
+
+def settled(proxy, generation, seconds=3.0):
+    """Whether a generation of the table comes into force."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if proxy.generation() == generation:
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def away(name, sentence, fault, checks, **settings):
+    return Scenario(name, sentence, fault, checks, groups=("away",), **settings)
+
+
+def and_back(name, sentence, fault, heal=heal_first_region):
+    checks = [failed_at_most(0), share_at_end("r1", 0.95)]
+    return Scenario(
+        f"{name}-and-back", sentence, fault, checks, groups=("back",), heal=heal, seconds_after=32,
+        table={"failover": QUICK_FAILBACK, "probe": {"every_down": "1s"}},
+    )
+
+
+SCENARIOS = [
+    Scenario(
+        "healthy", "nothing happens, and nothing fails", lambda world, notes: None,
+        [failed_at_most(0), p99_at_most(20), share_since_fault("r1", 0.99), no_idle_connection_closed()],
+        groups=("healthy",),
+    ),
+    # A region fails, each in its way: requests that may be repeated are all saved.
+    away("refuse-get", "the first region refuses connections", first_region("refuse"), [failed_at_most(0)]),
+    away(
+        "hang-get", "the first region reads and never answers", first_region("hang"),
+        [failed_at_most(0), p99_at_most(100)],
+    ),
+    away("freeze-get", "the first region's processes stand still", freeze, [failed_at_most(0), p99_at_most(100)]),
+    away(
+        "blackhole-get", "the first region does not even answer to connection attempts", first_region("blackhole"),
+        [failed_at_most(0), p99_at_most(100)],
+    ),
+    away("reset-get", "the first region resets every request", first_region("reset"), [failed_at_most(0)]),
+    away(
+        "errors-get", "30 % of the first region's answers are 500", first_region("errors", fraction=0.3),
+        [failed_at_most(0)],
+    ),
+    away(
+        "slow-get", "the first region answers 2 s late", first_region("slow", seconds=2.0),
+        [failed_at_most(0), p99_at_most(300)],
+    ),
+    away("garbage-get", "the first region answers what is not HTTP", first_region("garbage"), [failed_at_most(0)]),
+    # Requests that must not be repeated: nothing is executed twice, and little is lost.
+    away(
+        "refuse-post", "the first region refuses connections, and requests are POST", first_region("refuse"),
+        [failed_at_most(0), none_executed_twice()], method="POST",
+    ),
+    away(
+        "hang-post", "the first region hangs, and requests are POST", first_region("hang"),
+        [failed_at_most_seconds(0.5), none_executed_twice()], method="POST",
+    ),
+    away(
+        "reset-post", "the first region executes, then resets, every POST", first_region("reset"),
+        [none_executed_twice(), none_failed_after(2)], method="POST",
+    ),
+    # The region heals, and traffic returns without an error.
+    and_back("refuse", "the first region refuses for 8 s", first_region("refuse")),
+    and_back("hang", "the first region hangs for 8 s", first_region("hang")),
+    and_back("reset", "the first region resets every request for 8 s", first_region("reset")),
+    and_back("errors", "30 % of the first region's answers are 500 for 8 s", first_region("errors", fraction=0.3)),
+    and_back("slow", "the first region answers 2 s late for 8 s", first_region("slow", seconds=2.0)),
+    and_back("kill", "the first region's processes are killed and start again", kill, start_first_region_again),
+    # Health checks that lie, either way.
+    Scenario(
+        "healthz-bad", "/healthz fails everywhere while requests succeed", everywhere("healthz_bad"),
+        [failed_at_most(0), share_since_fault("r1", 0.99)], groups=("health",),
+    ),
+    Scenario(
+        "healthz-only", "/healthz is fine in the first region while its requests fail", first_region("healthz_only"),
+        [none_failed_after(1)], groups=("health",),
+    ),
+    # Changing the table.
+    Scenario(
+        "reloads", "100 tables in 10 s, broken ones among them", reload_a_hundred_times,
+        [
+            failed_at_most(0), no_idle_connection_closed(), noted("broken tables refused", True),
+            noted("last table in force", True),
+        ],
+        groups=("reloads",), spillway_only=True,
+    ),
+    # An answer is whole, or visibly not.
+    Scenario(
+        "kill-get", "the first region's processes are killed within their answers", kill,
+        [none_corrupt(), only_in_flight_failed()],
+        groups=("integrity",), rate=100, query="size=32768&over=0.3&framing=mixed", body_bytes=32768,
+    ),
+    Scenario(
+        "kill-post", "the first region's processes are killed within their answers to POST", kill,
+        [none_corrupt(), none_executed_twice(), none_failed_after(1)],
+        groups=("integrity",), rate=100, query="size=32768&over=0.3&framing=mixed", body_bytes=32768, method="POST",
+    ),
+    Scenario(
+        "truncated-get", "the first region ends its answers within the body", first_region("truncate"),
+        [none_corrupt(), none_failed_after(2)],
+        groups=("integrity",), query="size=4096&framing=mixed", body_bytes=4096,
+    ),
+    Scenario(
+        "truncated-post", "the first region ends its answers to POST within the body", first_region("truncate"),
+        [none_corrupt(), none_executed_twice(), none_failed_after(2)],
+        groups=("integrity",), query="size=4096&framing=mixed", body_bytes=4096, method="POST",
+    ),
+    Scenario(
+        "dying-post", "one endpoint of each service executes POSTs and resets", one_endpoint_of_each_service("reset"),
+        [none_executed_twice(), none_failed_after(2)], groups=("integrity",), method="POST",
+    ),
+]
+GROUPS = sorted({group for scenario in SCENARIOS for group in scenario.groups})
