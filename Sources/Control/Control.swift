@@ -40,6 +40,7 @@ package actor Control: Service {
     let configuration: Configuration
     let logger: Logger
     let store: StateDirectory
+    let onDecision: (@Sendable (String) -> Void)?
     let inbox = Inbox()
     let mailboxes: [Mailbox<WorkerMessage>]
     let proberMailbox: Mailbox<ProberMessage>
@@ -86,7 +87,12 @@ package actor Control: Service {
         var lastSeconds = 0.0
     }
 
-    package init(configuration: Configuration, store: StateDirectory, logger: Logger) throws {
+    /// - Parameter onDecision: told each decision as a sentence, besides the log.
+    package init(
+        configuration: Configuration, store: StateDirectory, logger: Logger,
+        onDecision: (@Sendable (String) -> Void)? = nil
+    ) throws {
+        self.onDecision = onDecision
         self.configuration = configuration
         self.store = store
         self.logger = logger

@@ -62,7 +62,8 @@ extension CompiledRoutes {
         }
         for pattern in Int(host.firstPattern)..<Int(host.firstPattern &+ host.patternCount) {
             let routes = patterns[pattern]
-            if compiledPatterns[Int(routes.pattern)].matches(path) {
+            let words = patternWords.span, classes = patternClasses.span
+            if automata[Int(routes.pattern)].matches(path, words: words, classes: classes) {
                 let found = find(group: routes.group, method: method, fields: fields)
                 if found >= 0 { return found }
             }

@@ -9,7 +9,10 @@ struct CompiledRoutes: ~Copyable, Sendable {
     var hosts: [HostRoutes] = []
     var nodes: [PathNode] = []
     var patterns: [PatternRoutes] = []
-    var compiledPatterns: [PathPattern] = []
+    /// Path patterns, and the arrays they lie in.
+    var automata: [PatternAutomaton] = []
+    var patternWords: [UInt64] = []
+    var patternClasses: [UInt8] = []
     var groups: [RouteGroup] = []
     var headerKeys: [HeaderKey] = []
     var candidates: [Candidate] = []

@@ -21,20 +21,11 @@ package struct PathPattern: Sendable {
     package static let lengthLimit = 2_048
     /// The most states a pattern may have once its repetitions are written out.
     package static let stateLimit = 1_024
-    static let wordLimit = stateLimit / 64
 
-    /// Words that hold a set of states.
-    private let width: Int
-    /// Whether the empty path matches.
-    private let acceptsEmpty: Bool
-    /// For each byte, which row of `accepting` is its.
+    private let automaton: PatternAutomaton
+    /// What the automaton refers to.
+    private let words: [UInt64]
     private let classes: [UInt8]
-    /// Row by row: the states that accept a byte of this class.
-    private let accepting: [UInt64]
-    /// Row by row: the states that may come after a state.
-    private let following: [UInt64]
-    private let first: [UInt64]
-    private let last: [UInt64]
 
     /// Compiles a pattern.
     /// - Throws: `Malformed` with the column, when it is not understood or too large.
@@ -42,18 +33,12 @@ package struct PathPattern: Sendable {
         var parser = PathPatternParser(pattern)
         let tree = try parser.parse()
         let automaton = PositionAutomaton(tree)
-        width = automaton.width
-        acceptsEmpty = automaton.acceptsEmpty
-        first = automaton.first
-        last = automaton.last
-        following = automaton.following.flatMap { $0 }
-        (classes, accepting) = automaton.byteClasses()
+        (self.automaton, words, classes) = automaton.laidOut()
     }
 
     /// Whether the whole path matches.
     package func matches(_ path: RawSpan) -> Bool {
-        if path.isEmpty { return acceptsEmpty }
-        return width == 1 ? matchesNarrow(path) : matchesWide(path)
+        automaton.matches(path, words: words.span, classes: classes.span)
     }
 
     /// As `matches`, for tests and tools.
@@ -64,53 +49,14 @@ package struct PathPattern: Sendable {
         return matches(unsafe span.bytes)
     }
 
-    /// Up to 64 states: the set is one word.
-    private func matchesNarrow(_ path: RawSpan) -> Bool {
-        let classes = classes.span, accepting = accepting.span, following = following.span
-        var states = first[0]
-        for offset in path.byteOffsets {
-            let byte = path.unsafeByte(at: offset)
-            if offset > 0 {
-                var rest = states
-                states = 0
-                while rest != 0 {
-                    states |= following[rest.trailingZeroBitCount]
-                    rest &= rest &- 1
-                }
-            }
-            states &= accepting[Int(classes[Int(byte)])]
-            if states == 0 { return false }
-        }
-        return states & last[0] != 0
-    }
-
-    private func matchesWide(_ path: RawSpan) -> Bool {
-        let classes = classes.span, accepting = accepting.span, following = following.span
-        var states = InlineArray<16, UInt64>(repeating: 0)
-        for word in 0..<width { states[word] = first[word] }
-        for offset in path.byteOffsets {
-            let byte = path.unsafeByte(at: offset)
-            if offset > 0 {
-                var next = InlineArray<16, UInt64>(repeating: 0)
-                for word in 0..<width {
-                    var rest = states[word]
-                    while rest != 0 {
-                        let row = (word &* 64 &+ rest.trailingZeroBitCount) &* width
-                        for column in 0..<width { next[column] |= following[row &+ column] }
-                        rest &= rest &- 1
-                    }
-                }
-                states = next
-            }
-            let row = Int(classes[Int(byte)]) &* width
-            var alive: UInt64 = 0
-            for word in 0..<width {
-                states[word] &= accepting[row &+ word]
-                alive |= states[word]
-            }
-            if alive == 0 { return false }
-        }
-        return (0..<width).contains { states[$0] & last[$0] != 0 }
+    /// Puts the pattern's words and classes behind others, and gives the automaton that finds them there.
+    func append(toWords words: inout [UInt64], classes: inout [UInt8]) -> PatternAutomaton {
+        var moved = automaton
+        moved.firstWord = words.count
+        moved.firstClass = classes.count
+        words += self.words
+        classes += self.classes
+        return moved
     }
 }
 

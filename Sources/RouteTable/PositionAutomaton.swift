@@ -33,8 +33,16 @@ struct PositionAutomaton {
         last = whole.last
     }
 
+    /// As numbers in arrays, ready to match.
+    func laidOut() -> (PatternAutomaton, words: [UInt64], classes: [UInt8]) {
+        let (classes, accepting) = byteClasses()
+        let laid = PatternAutomaton(
+            width: width, classCount: accepting.count / width, acceptsEmpty: acceptsEmpty)
+        return (laid, first + last + accepting + following.flatMap { $0 }, classes)
+    }
+
     /// Bytes that no state tells apart share a class: `classes[byte]` is its row, of `width` words, in `accepting`.
-    func byteClasses() -> (classes: [UInt8], accepting: [UInt64]) {
+    private func byteClasses() -> (classes: [UInt8], accepting: [UInt64]) {
         var classes: [UInt8] = []
         var rows: [States: UInt8] = [:]
         var accepting: [UInt64] = []

@@ -150,9 +150,11 @@ struct RouteCompiler: ~Copyable {
 
     private mutating func pattern(_ text: String, of route: Int) -> Int32 {
         if let known = patternNumbers[text] { return known }
-        let number = Int32(result.compiledPatterns.count)
+        let number = Int32(result.automata.count)
         do {
-            result.compiledPatterns.append(try PathPattern(text))
+            let pattern = try PathPattern(text)
+            result.automata.append(
+                pattern.append(toWords: &result.patternWords, classes: &result.patternClasses))
         } catch {
             preconditionFailure("routes[\(route)]: the pattern of a checked table is malformed: \(error.reason)")
         }

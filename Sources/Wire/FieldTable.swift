@@ -72,7 +72,7 @@
         var line = start
         while true {
             let parsed: Record
-            switch try FieldLine.parse(bytes, at: line, isFirst: found == 0) {
+            switch try FieldLine.parse(bytes, at: line) {
             case .incomplete: return nil
             case .empty:
                 count = found
@@ -101,9 +101,9 @@ enum FieldLine {
     case empty
     case incomplete
 
-    /// Parses the line at `start`. `isFirst` tells a continued start line from a continued field.
+    /// Parses the line at `start`.
     @inline(__always)
-    static func parse(_ bytes: RawSpan, at start: Int, isFirst: Bool) throws(Malformed) -> FieldLine {
+    static func parse(_ bytes: RawSpan, at start: Int) throws(Malformed) -> FieldLine {
         // The name: letters and hyphens eight at a time, whatever else a token may have one by one.
         let firstWord = bytes.word(at: start)
         var mask = Words.notNameLetters(firstWord)
@@ -116,7 +116,7 @@ enum FieldLine {
         var hasUnderscore = false
         if bytes.byte(at: end) != .colon {
             if end == start, Words.keep(firstWord, 2) == Words.word("\r\n") { return .empty }
-            guard let colon = try nameEnd(bytes, start, end, isFirst: isFirst, &hasUnderscore) else {
+            guard let colon = try nameEnd(bytes, start, end, &hasUnderscore) else {
                 return .incomplete
             }
             end = colon
@@ -161,7 +161,7 @@ enum FieldLine {
     /// come yet.
     @inline(never)
     private static func nameEnd(
-        _ bytes: RawSpan, _ start: Int, _ position: Int, isFirst: Bool, _ hasUnderscore: inout Bool
+        _ bytes: RawSpan, _ start: Int, _ position: Int, _ hasUnderscore: inout Bool
     ) throws(Malformed) -> Int? {
         var end = position
         while bytes.byte(at: end).isTokenByte {
@@ -177,10 +177,8 @@ enum FieldLine {
             try refuseUnlessIncomplete(bytes, at: end, .fieldNameInvalid)
             return nil
         case .space, .tab:
-            if end == start {
-                // The start line, or the field before it, would go on here.
-                throw isFirst ? .fieldNameInvalid : .lineFolded
-            }
+            // At its beginning, the line before this one would go on.
+            if end == start { throw .lineFolded }
             var next = end
             while bytes.byte(at: next).isBlank { next &+= 1 }
             if next >= bytes.byteCount { return nil }

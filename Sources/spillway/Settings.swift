@@ -5,7 +5,9 @@ internal import Yams
 /// How the router itself runs, as opposed to what it routes: from flags, then `SPILLWAY_…` in the environment, then
 /// a settings file, then the defaults.
 struct Settings: Equatable {
-    var admin = "127.0.0.1:9901"
+    static let defaultAdmin = "127.0.0.1:9901"
+
+    var admin = defaultAdmin
     /// Nil: one for each core this process may use.
     var workers: Int?
     var state: String

@@ -1,5 +1,5 @@
 /// What the router is doing now, for the API, the terminal and people.
-package struct Status: Codable, Sendable {
+package struct RouterStatus: Codable, Sendable {
     package struct Endpoint: Codable, Sendable {
         package var address: String
         package var weight: Int

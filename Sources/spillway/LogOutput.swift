@@ -1,0 +1,35 @@
+internal import Foundation
+internal import Logging
+
+/// Log lines on standard error: one line each, as text for people or as JSON for machines.
+struct LogOutput: LogHandler {
+    var metadata: Logger.Metadata = [:]
+    var logLevel: Logger.Level = .info
+    let isJSON: Bool
+
+    static func logger(_ settings: Settings) -> Logger {
+        var logger = Logger(label: "spillway") { _ in LogOutput(isJSON: settings.logFormat == .json) }
+        logger.logLevel = Logger.Level(rawValue: settings.logLevel) ?? .info
+        return logger
+    }
+
+    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+        get { metadata[key] }
+        set { metadata[key] = newValue }
+    }
+
+    func log(event: LogEvent) {
+        let time = Date.now.formatted(.iso8601.year().month().day().timeZone(separator: .omitted).time(includingFractionalSeconds: true))
+        let line: String
+        if isJSON {
+            var fields: [String: String] = ["time": time, "level": event.level.rawValue, "message": event.message.description]
+            for (key, value) in event.metadata ?? [:] { fields[key] = value.description }
+            let encoder = JSONEncoder()
+            encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+            line = (try? encoder.encode(fields)).map { String(decoding: $0, as: UTF8.self) } ?? ""
+        } else {
+            line = "\(time) \(event.level.rawValue) \(event.message)"
+        }
+        FileHandle.standardError.write(Data((line + "\n").utf8))
+    }
+}

@@ -1,0 +1,114 @@
+internal import AdminAPI
+internal import ArgumentParser
+internal import Control
+internal import Foundation
+internal import Logging
+internal import Reactor
+internal import ServiceLifecycle
+internal import Store
+
+/// Flags that every command running a router takes.
+struct SettingsOptions: ParsableArguments {
+    @Option(help: ArgumentHelp("Where metrics and the API listen.", valueName: "host:port"))
+    var admin: String?
+    @Option(help: ArgumentHelp("Worker threads: a number, or auto for one a core.", valueName: "n"))
+    var workers: String?
+    @Option(help: ArgumentHelp("Directory for what must outlive the process.", valueName: "dir"))
+    var state: String?
+    @Option(help: ArgumentHelp("text or json.", valueName: "format"))
+    var logFormat: String?
+    @Option(help: ArgumentHelp("trace, debug, info, notice, warning or error.", valueName: "level"))
+    var logLevel: String?
+    @Option(help: ArgumentHelp("Seconds to finish what is under way after SIGTERM.", valueName: "s"))
+    var drain: String?
+    @Option(help: ArgumentHelp("A YAML file with any of these.", valueName: "file"))
+    var settings: String?
+
+    func resolve() throws -> Settings {
+        var flags: [Settings.Key: String] = [:]
+        flags[.admin] = admin
+        flags[.workers] = workers
+        flags[.state] = state
+        flags[.logFormat] = logFormat
+        flags[.logLevel] = logLevel
+        flags[.drain] = drain
+        let environment = ProcessInfo.processInfo.environment
+        do {
+            return try Settings(flags: flags, environment: environment, file: settings ?? environment["SPILLWAY_SETTINGS"])
+        } catch {
+            throw ValidationError(error.description)
+        }
+    }
+}
+
+struct Run: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Serve a routing table.",
+        discussion: "Every flag can be given as SPILLWAY_… in the environment or in a settings file instead.")
+
+    @Argument(help: "The table: a directory of YAML files, or one file.")
+    var table: String
+
+    @OptionGroup var options: SettingsOptions
+
+    func run() async throws {
+        let settings = try options.resolve()
+        try await Router(table: table, settings: settings).run()
+    }
+}
+
+/// A router, wired: control, admin address and signals.
+struct Router {
+    let table: String
+    let settings: Settings
+    var gracefulShutdownSignals: [UnixSignal] = [.sigterm, .sigint]
+
+    /// Runs until a signal, or until `companion` ends.
+    /// - Parameter onDecision: told each decision as a sentence, besides the log.
+    func run(
+        beside companion: (any Service)? = nil, onDecision: (@Sendable (String) -> Void)? = nil
+    ) async throws {
+        let logger = LogOutput.logger(settings)
+        let control: Control
+        do {
+            let store = try StateDirectory(path: settings.state)
+            control = try Control(
+                configuration: .init(
+                    tablePath: table, environment: ProcessInfo.processInfo.environment,
+                    workers: settings.workers ?? Cores.available, seed: UInt64.random(in: 1 ... .max),
+                    drain: .seconds(settings.drain), version: Version.current),
+                store: store, logger: logger, onDecision: onDecision)
+            try await control.start()
+        } catch let failure as StartFailure {
+            throw Failure("\(failure)")
+        }
+        try await serve(control, companion, logger)
+    }
+
+    private func serve(_ control: Control, _ companion: (any Service)?, _ logger: Logger) async throws {
+        guard let address = HostPort(settings.admin) else { throw Failure("\(settings.admin) is not an address") }
+        let admin = AdminServer(control: control, host: address.host, port: address.port, logger: logger) { port in
+            logger.notice("admin address \(address.host):\(port)")
+        }
+        var services: [ServiceGroupConfiguration.ServiceConfiguration] = [
+            .init(service: admin),
+            .init(service: control, successTerminationBehavior: .gracefullyShutdownGroup),
+        ]
+        if let companion {
+            services.append(.init(service: companion, successTerminationBehavior: .gracefullyShutdownGroup))
+        }
+        let group = ServiceGroup(
+            configuration: .init(
+                services: services, gracefulShutdownSignals: gracefulShutdownSignals, logger: logger))
+        try await group.run()
+    }
+}
+
+/// An error for people: its text is all there is to say.
+struct Failure: Error, CustomStringConvertible {
+    let description: String
+
+    init(_ description: String) {
+        self.description = description
+    }
+}
