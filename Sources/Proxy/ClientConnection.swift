@@ -150,7 +150,7 @@ final class ClientConnection: Connection, Downstream, TimerOwner {
         keepsAlive = worker.requestHead.isPersistent && !worker.isDraining
         bodyReceived = 0
         answerBegun = false
-        if let refusal = listener.refusal(of: worker.requestHead) {
+        if let refusal = listener.refusal(of: worker.requestHead, bytes) {
             refuse(refusal)
             return 0
         }
@@ -240,8 +240,7 @@ final class ClientConnection: Connection, Downstream, TimerOwner {
 
     func passInterim(_ head: borrowing ResponseHead, _ bytes: RawSpan) {
         guard minorVersion == 1 else { return }
-        encodeInterim(head, bytes, into: &worker.sendBuffer)
-        flushAnswer()
+        if encodeInterim(head, bytes, into: &worker.sendBuffer) { flushAnswer() }
     }
 
     func answer(_ head: borrowing ResponseHead, _ bytes: RawSpan, edits: borrowing CompiledEdits) {
@@ -335,7 +334,6 @@ final class ClientConnection: Connection, Downstream, TimerOwner {
             phase = .head
             arm(listener.idleTimeout)
             if isReadPaused || !held.isEmpty || hasUnread, !isConsuming { worker.loop.defer(self) }
-            isReadPaused = isReadPaused && isConsuming ? false : isReadPaused
             return
         }
         closesWhenSent = true
@@ -413,5 +411,6 @@ final class ClientConnection: Connection, Downstream, TimerOwner {
         closeSocket(reset: reset)
         worker.clients.remove(self)
         listener.connectionClosed()
+        worker.clientLeft()
     }
 }

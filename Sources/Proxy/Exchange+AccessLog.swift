@@ -1,6 +1,133 @@
+internal import Reactor
+internal import RouteTable
 internal import Telemetry
+internal import Wire
 
 extension Exchange {
-    func record(in log: AccessLogRing) {
+    /// Leaves a line about this exchange with the writer of its listener's access log.
+    func record(in log: AccessLogRing, _ format: AccessLog.Format) {
+        worker.logBuffer.clear()
+        // Parsed when it came; the target is taken from there again.
+        let isParsed: Bool = keptHead.withBytes { bytes in
+            guard case .complete? = try? worker.keptRequestHead.parse(bytes, .unlimited) else { return false }
+            switch format {
+            case .json: writeJSON(worker.keptRequestHead, bytes)
+            case .text: writeText(worker.keptRequestHead, bytes)
+            }
+            return true
+        }
+        if !isParsed || worker.logBuffer.overflowed || !worker.logBuffer.withBytes({ log.append($0) }) {
+            listener?.counters.accessLogDropped.add()
+        }
+    }
+
+    private func writeJSON(_ head: borrowing RequestHead, _ bytes: RawSpan) {
+        worker.logBuffer.append("{\"time\":")
+        worker.logBuffer.append(decimal: Int(worker.wallMilliseconds))
+        field("client", address: client)
+        field("listener", listener?.name ?? "")
+        worker.logBuffer.append(",\"method\":\"")
+        escaped(bytes, head.methodRange)
+        worker.logBuffer.append("\",\"host\":\"")
+        escaped(bytes, head.authority)
+        worker.logBuffer.append("\",\"target\":\"")
+        escaped(bytes, head.target)
+        worker.logBuffer.append("\",\"status\":")
+        worker.logBuffer.append(decimal: status)
+        worker.logBuffer.append(",\"received\":")
+        worker.logBuffer.append(decimal: bytesFromClient)
+        worker.logBuffer.append(",\"sent\":")
+        worker.logBuffer.append(decimal: bytesToClient)
+        worker.logBuffer.append(",\"microseconds\":")
+        worker.logBuffer.append(decimal: Int((worker.loop.now - began) / 1_000))
+        worker.logBuffer.append(",\"head_microseconds\":")
+        worker.logBuffer.append(decimal: Int(headLatency / 1_000))
+        worker.logBuffer.append(",\"attempts\":")
+        worker.logBuffer.append(decimal: attempts)
+        worker.logBuffer.append(isHedged ? ",\"hedged\":true" : ",\"hedged\":false")
+        if let service { field("service", service.name) }
+        if let answeringCell { field("region", answeringCell.region) }
+        if let answeredBy { field("endpoint", answeredBy.name) }
+        if let ownToken {
+            worker.logBuffer.append(",\"error\":\"")
+            worker.logBuffer.append(ownToken)
+            worker.logBuffer.append("\"")
+        }
+        worker.logBuffer.append("}\n")
+    }
+
+    /// `time client listener "METHOD host target" status received sent microseconds attempts service region endpoint error`
+    private func writeText(_ head: borrowing RequestHead, _ bytes: RawSpan) {
+        worker.logBuffer.append(decimal: Int(worker.wallMilliseconds))
+        worker.logBuffer.append(" ")
+        append(address: client)
+        word(listener?.name)
+        worker.logBuffer.append(" \"")
+        escaped(bytes, head.methodRange)
+        worker.logBuffer.append(" ")
+        escaped(bytes, head.authority)
+        worker.logBuffer.append(" ")
+        escaped(bytes, head.target)
+        worker.logBuffer.append("\" ")
+        worker.logBuffer.append(decimal: status)
+        worker.logBuffer.append(" ")
+        worker.logBuffer.append(decimal: bytesFromClient)
+        worker.logBuffer.append(" ")
+        worker.logBuffer.append(decimal: bytesToClient)
+        worker.logBuffer.append(" ")
+        worker.logBuffer.append(decimal: Int((worker.loop.now - began) / 1_000))
+        worker.logBuffer.append(" ")
+        worker.logBuffer.append(decimal: attempts)
+        word(service?.name)
+        word(answeringCell?.region)
+        word(answeredBy?.name)
+        worker.logBuffer.append(" ")
+        worker.logBuffer.append(ownToken ?? "-")
+        worker.logBuffer.append("\n")
+    }
+
+    private func word(_ text: String?) {
+        worker.logBuffer.append(" ")
+        append(text ?? "-")
+    }
+
+    private func field(_ name: StaticString, _ value: String) {
+        worker.logBuffer.append(",\"")
+        worker.logBuffer.append(name)
+        worker.logBuffer.append("\":\"")
+        // Names of the table: letters, digits, dots, dashes, colons and the like.
+        append(value)
+        worker.logBuffer.append("\"")
+    }
+
+    private func field(_ name: StaticString, address: ClientContext) {
+        worker.logBuffer.append(",\"")
+        worker.logBuffer.append(name)
+        worker.logBuffer.append("\":\"")
+        append(address: address)
+        worker.logBuffer.append("\"")
+    }
+
+    private func append(address: ClientContext) {
+        if address.addressCount == 0 { worker.logBuffer.append("unix") }
+        for i in 0..<address.addressCount { worker.logBuffer.append(byte: address.address[i]) }
+    }
+
+    private func append(_ text: String) {
+        for byte in text.utf8 { worker.logBuffer.append(byte: byte) }
+    }
+
+    /// Bytes of the client's choosing: quotes, backslashes and what is not printable ASCII are escaped, so that a line
+    /// is a line and JSON is JSON.
+    private func escaped(_ bytes: RawSpan, _ range: ByteRange) {
+        for i in range.bounds {
+            let byte = unsafe bytes.unsafeLoad(fromByteOffset: i, as: UInt8.self)
+            if byte >= 0x20 && byte < 0x7f && byte != 0x22 && byte != 0x5c {
+                worker.logBuffer.append(byte: byte)
+            } else {
+                worker.logBuffer.append(byte < 0x10 ? "\\u000" : "\\u00")
+                worker.logBuffer.append(hex: UInt64(byte))
+            }
+        }
     }
 }

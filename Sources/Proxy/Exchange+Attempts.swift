@@ -56,6 +56,8 @@ extension Exchange {
             return nil
         }
         isPending = true
+        // As long as a connect may take, and no longer.
+        overstayDeadline = worker.loop.now + service.connectTimeout
         service.load.pending.append(self)
         service.counters.pending.set(service.load.pending.count)
         return nil
@@ -64,6 +66,7 @@ extension Exchange {
     /// A connection became free, or may be opened: the turn of this exchange in the queue has come.
     func resumePending() {
         isPending = false
+        if let service { service.counters.pending.set(service.load.pending.count) }
         startAnotherAttempt()
         armTimer()
     }
@@ -120,7 +123,7 @@ extension Exchange {
     /// Parses the kept head again, which is much cheaper than what made it necessary, and sends.
     private func sendKept(on upstream: UpstreamConnection) {
         keptHead.withBytes { bytes in
-            guard case .complete? = try? worker.keptRequestHead.parse(bytes, .kept) else {
+            guard case .complete? = try? worker.keptRequestHead.parse(bytes, .unlimited) else {
                 preconditionFailure("a head that was parsed once is no longer one")
             }
             send(on: upstream, worker.keptRequestHead, bytes)
@@ -225,7 +228,11 @@ extension Exchange {
             if now >= idleDeadline { return answerStalled() }
             return armTimer()
         }
-        if isPending { return armTimer() }
+        if isPending {
+            if now < overstayDeadline { return armTimer() }
+            service?.counters.overflows.add()
+            return answerOwn(.overflow)
+        }
         if now >= overstayDeadline {
             overstayDeadline = .max
             overstayed(now: now)

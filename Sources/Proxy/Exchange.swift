@@ -101,10 +101,7 @@ final class Exchange: TimerOwner {
         began = worker.loop.now
         method = head.method
         bodyFraming = head.body
-        switch head.body {
-        case .none, .length(0): isRequestComplete = true
-        default: isRequestComplete = false
-        }
+        isRequestComplete = !head.hasBody
         keptHead.removeAll(keepingCapacity: true)
         keptHead.append(contentsOf: bytes)
         listener.counters.requests.add()
@@ -212,10 +209,13 @@ final class Exchange: TimerOwner {
     /// Lets go of everything and becomes free for another request.
     func finish() {
         abandonAttempts()
-        if isPending { service?.load.pending.remove(self) }
+        if isPending, let service {
+            service.load.pending.remove(self)
+            service.counters.pending.set(service.load.pending.count)
+        }
         isPending = false
         if let timer { worker.loop.timers.disarm(timer) }
-        if let listener, let log = listener.accessLog { record(in: log) }
+        if let listener, let log = listener.accessLog { record(in: log, listener.accessLogFormat) }
         service?.leave()
         downstream = nil
         listener = nil

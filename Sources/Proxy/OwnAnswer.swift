@@ -37,8 +37,8 @@ struct OwnAnswer {
         status: 408, token: "head-timeout", sentence: "The request's head took too long.", closes: true)
     static let bodyTimeout = OwnAnswer(
         status: 408, token: "body-timeout", sentence: "The request's body took too long.", closes: true)
-    static let hopsExhausted = OwnAnswer(
-        status: 200, sentence: "Max-Forwards has reached 0 here.")
+    /// TRACE or OPTIONS that were to go no further than here.
+    static let hopsExhausted = OwnAnswer(status: 200)
 
     static func malformed(_ reason: Malformed) -> OwnAnswer {
         OwnAnswer(

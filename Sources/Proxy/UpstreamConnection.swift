@@ -70,7 +70,7 @@ final class UpstreamConnection: Connection {
         encodeRequest(
             head, bytes, client: exchange.client, rewrite: route.rewrite, edits: route.requestEdits,
             into: &worker.sendBuffer)
-        if case .chunked = head.body { sendsChunks = true } else { sendsChunks = false }
+        sendsChunks = head.sendsChunks
         if !exchange.keptBody.isEmpty { exchange.keptBody.withBytes { sendBody($0) } }
         if exchange.isRequestComplete { exchange.keptTrailers.withBytes { endBody($0) } }
     }
@@ -320,7 +320,7 @@ final class UpstreamConnection: Connection {
         readLimit = Self.largeRead
         idleSince = worker.loop.now
         endpoint.keepIdle(self)
-        worker.connectionFreed(service)
+        service.load.connectionFreed()
     }
 
     private func malformed() {
@@ -369,6 +369,6 @@ final class UpstreamConnection: Connection {
         closeSocket()
         cell.load.openConnections -= 1
         endpoint.counters.openConnections.add(-1)
-        worker.connectionFreed(service)
+        service.load.connectionFreed()
     }
 }

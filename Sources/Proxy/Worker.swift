@@ -10,6 +10,7 @@ package final class Worker: TimerOwner {
     let loop: EventLoop
     let receiveBuffer = ReceiveBuffer(capacity: Connection.largeRead + 65_536)
     var sendBuffer = WriteBuffer(capacity: Connection.largeRead * 2)
+    var logBuffer = WriteBuffer(capacity: 65_536)
     var random: RandomSource
 
     // Parsers hold their tables; one of each serves every connection in turn.
@@ -22,6 +23,10 @@ package final class Worker: TimerOwner {
     private(set) var isDraining = false
     /// The present second as an HTTP date.
     private(set) var date = HTTPDate(unixSeconds: 0)
+    /// What is added to the loop's clock to have the time of day, nanoseconds.
+    private var wallOffset: Int64 = 0
+    /// The time of day at the beginning of this turn, since 1970.
+    var wallMilliseconds: Int64 { (loop.now + wallOffset) / 1_000_000 }
     var clients = ClientList()
     var hasPausedListeners = false
 
@@ -32,7 +37,7 @@ package final class Worker: TimerOwner {
     private init(publication: Publication, seed: UInt64, reports: any WorkerReports) throws(SystemError) {
         loop = try EventLoop()
         random = RandomSource(seed: seed)
-        table = WorkerTable(publication, previous: nil)
+        table = WorkerTable(publication, loop: loop, previous: nil)
         self.reports = reports
     }
 
@@ -77,7 +82,7 @@ package final class Worker: TimerOwner {
 
     /// Swaps the table between two requests: what is under way goes on with the one it began with.
     private func publish(_ publication: Publication, _ sockets: [ListeningSocketBox]) {
-        table = WorkerTable(publication, previous: table)
+        table = WorkerTable(publication, loop: loop, previous: table)
         var kept: [WorkerListener] = []
         for (index, listener) in publication.table.listeners.enumerated() {
             if let known = listeners.first(where: { $0.bind == listener.bind }) {
@@ -116,14 +121,6 @@ package final class Worker: TimerOwner {
         }
     }
 
-    /// A connection went back to its pool or was closed: somebody may be waiting for one.
-    func connectionFreed(_ service: WorkerService) {
-        if service.load.pending.count == 0 { return }
-        let next = service.load.pending.popFirst()
-        service.counters.pending.set(service.load.pending.count)
-        next?.resumePending()
-    }
-
     /// Tells the brain at once what cannot wait for its next look at the counters: the beginning of a run of failures.
     func report(_ endpoint: WorkerEndpoint, failures: Int, overstaying: Bool) {
         if failures == 2 || failures == 5 {
@@ -142,7 +139,9 @@ package final class Worker: TimerOwner {
     // Once a second
 
     package func deadlineReached() {
-        date = HTTPDate(unixSeconds: EventLoop.wallClock() / 1_000_000_000)
+        let wall = EventLoop.wallClock()
+        wallOffset = wall - EventLoop.clock()
+        date = HTTPDate(unixSeconds: wall / 1_000_000_000)
         for (endpoint, _) in table.endpoints.values {
             endpoint.closeIdle(unusedSince: loop.now - endpoint.idleTimeout)
         }

@@ -11,6 +11,7 @@ final class WorkerListener: EventHandler {
     private(set) var name: String
     private(set) var counters: ListenerCounters
     private(set) var accessLog: AccessLogRing?
+    private(set) var accessLogFormat = AccessLog.Format.json
     private(set) var headLimits: HeadLimits
     private(set) var bodyLimit: Int?
     private(set) var headTimeout: Int64 = 0
@@ -46,6 +47,7 @@ final class WorkerListener: EventHandler {
         name = listener.name
         counters = publication.listeners[index]
         accessLog = publication.accessLogs[index]
+        accessLogFormat = listener.accessLog?.format ?? .json
         headLimits = HeadLimits(
             headBytes: listener.limits.headBytes, targetBytes: listener.limits.targetBytes,
             fieldCount: listener.limits.headerCount)
@@ -120,14 +122,15 @@ final class WorkerListener: EventHandler {
             address: text.bytes, addressCount: Int(text.count), isTrusted: isTrusted(ip), scheme: .http)
     }
 
-    private func isTrusted(_ ip: IPAddress) -> Bool {
+    private func isTrusted(_ ip: Reactor.IPAddress) -> Bool {
         trustedProxies.contains { ip.isWithin($0.bytes, prefixBits: $0.prefixBits) }
     }
 
     /// Why a well-formed request is not served here, if so.
-    func refusal(of head: borrowing RequestHead) -> OwnAnswer? {
+    func refusal(of head: borrowing RequestHead, _ bytes: RawSpan) -> OwnAnswer? {
         if head.method == .connect { return .connectRefused }
         if let bodyLimit, case .length(let length) = head.body, length > UInt64(bodyLimit) { return .bodyTooLarge }
+        if head.maxForwards(bytes) == 0 { return .hopsExhausted }
         return nil
     }
 }

@@ -31,7 +31,3 @@ struct WorkerRedirect {
         return answer
     }
 }
-
-extension ByteRange {
-    var bounds: Range<Int> { Int(start)..<Int(end) }
-}

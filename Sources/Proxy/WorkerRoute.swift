@@ -22,9 +22,10 @@ final class WorkerRoute {
         case .redirect(let redirect): action = .redirect(WorkerRedirect(redirect))
         case .respond(let response): action = .respond(OwnAnswer(response))
         }
-        rewrite = route.rewritePrefix.map { PathRewrite(prefix: route.match.path, replacement: $0) }
-        requestEdits = CompiledEdits(route.requestHeaders)
-        responseEdits = CompiledEdits(route.responseHeaders)
+        let prefix = if case .prefix(let prefix)? = route.match.path { prefix } else { "/" }
+        rewrite = route.rewritePrefix.map { PathRewrite(prefixCount: prefix.utf8.count, replacement: $0) }
+        requestEdits = CompiledEdits(edits: route.requestHeaders)
+        responseEdits = CompiledEdits(edits: route.responseHeaders)
     }
 }
 
@@ -45,5 +46,12 @@ struct Destinations {
         let point = random.below(sums[sums.count - 1])
         for (index, sum) in sums.enumerated() where point < sum { return services[index] }
         return services.last
+    }
+}
+
+extension CompiledEdits {
+    fileprivate init(edits: HeaderEdits) {
+        self.init(
+            remove: edits.remove, set: edits.set.map { ($0.name, $0.value) }, add: edits.add.map { ($0.name, $0.value) })
     }
 }

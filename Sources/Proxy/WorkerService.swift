@@ -1,3 +1,4 @@
+internal import Reactor
 internal import RouteTable
 internal import Telemetry
 
@@ -26,7 +27,10 @@ final class WorkerService {
     private let retriesTimeout: Bool
     private let retriedStatuses: [Int]
 
-    init(_ service: Service, _ published: Publication.Service, cells: [WorkerCell], workers: Int, heir: WorkerService?) {
+    init(
+        _ service: Service, _ published: Publication.Service, cells: [WorkerCell], workers: Int, loop: EventLoop,
+        heir: WorkerService?
+    ) {
         name = service.name
         counters = published.counters
         self.cells = cells
@@ -39,7 +43,7 @@ final class WorkerService {
         if case .hash(let key) = service.balance { hashKey = key } else { hashKey = nil }
         requestLimit = (service.limits.requests + workers - 1) / workers
         pendingLimit = (service.limits.pending + workers - 1) / workers
-        load = heir?.load ?? ServiceLoad()
+        load = heir?.load ?? ServiceLoad(loop: loop)
         budget = heir?.budget ?? RetryBudget(share: service.retry.budget)
         budget.share = service.retry.budget
         split = published.split

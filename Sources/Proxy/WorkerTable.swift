@@ -12,7 +12,7 @@ final class WorkerTable {
     let endpoints: [Int: (WorkerEndpoint, WorkerCell)]
 
     /// Compiles a table; endpoints and services known from `previous` go on with what they have learned.
-    init(_ publication: Publication, previous: WorkerTable?) {
+    init(_ publication: Publication, loop: EventLoop, previous: WorkerTable?) {
         self.publication = publication
         var endpoints: [Int: (WorkerEndpoint, WorkerCell)] = [:]
         var services: [WorkerService] = []
@@ -37,7 +37,7 @@ final class WorkerTable {
                 cells.append(made)
             }
             services.append(
-                WorkerService(service, published, cells: cells, workers: publication.workers, heir: heir))
+                WorkerService(service, published, cells: cells, workers: publication.workers, loop: loop, heir: heir))
         }
         self.services = services
         self.endpoints = endpoints
@@ -57,7 +57,14 @@ final class WorkerTable {
         let index = publication.matcher.match(
             listener: listener.index, host: bytes.extracting(head.host.bounds),
             path: bytes.extracting(head.path.bounds), method: bytes.extracting(head.methodRange.bounds)
-        ) { _ in false }
+        ) { name, holds in
+            var index = head.nextField(named: name, from: 0, in: bytes)
+            while let i = index {
+                if holds(bytes.extracting(head.field(i).value.bounds)) { return true }
+                index = head.nextField(named: name, from: i + 1, in: bytes)
+            }
+            return false
+        }
         return index.map { routes[$0] }
     }
 }

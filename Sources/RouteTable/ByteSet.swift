@@ -5,7 +5,8 @@ struct ByteSet: Equatable, Sendable {
     static let all = ByteSet(0...255)
     static let digits = ByteSet(0x30...0x39)
     /// Letters, digits and `_`.
-    static let word = ByteSet(0x30...0x39).union(ByteSet(0x41...0x5A)).union(ByteSet(0x61...0x7A)).union(ByteSet(0x5F...0x5F))
+    static let word = ByteSet(0x30...0x39).union(ByteSet(0x41...0x5A)).union(ByteSet(0x61...0x7A)).union(
+        ByteSet(0x5F...0x5F))
     /// Space, tab, line feed, vertical tab, form feed and carriage return.
     static let space = ByteSet(0x09...0x0D).union(ByteSet(0x20...0x20))
 

@@ -46,7 +46,8 @@ extension CompiledRoutes {
         for dot in max(1, end &- 1 &- Int(realm.wildcardLimit))..<max(1, end) {
             if host.unsafeByte(at: dot) != UInt8(ascii: ".") { continue }
             let wildcard = names.find(
-                host, from: dot &+ 1, to: end, owner: realm.wildcardHosts, arena: unsafe arena.bytes, ignoringCase: true)
+                host, from: dot &+ 1, to: end, owner: realm.wildcardHosts, arena: unsafe arena.bytes, ignoringCase: true
+            )
             if wildcard >= 0 {
                 let found = find(hosts[Int(wildcard)], path: path, method: method, fields: fields)
                 if found >= 0 { return found }

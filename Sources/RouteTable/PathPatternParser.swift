@@ -163,7 +163,9 @@ struct PathPatternParser {
             position += 1
         }
         nesting += 1
-        if nesting > Self.nestingLimit { throw malformed("groups are nested more than \(Self.nestingLimit) deep", at: start) }
+        if nesting > Self.nestingLimit {
+            throw malformed("groups are nested more than \(Self.nestingLimit) deep", at: start)
+        }
         let tree = try choice()
         nesting -= 1
         guard next == ")" else { throw malformed("this group is not closed", at: start) }

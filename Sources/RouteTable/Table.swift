@@ -394,7 +394,9 @@ package struct Redirect: Sendable, Equatable {
     /// Replaces the whole path and query.
     package var path: String?
 
-    package init(status: Int = 302, scheme: String? = nil, host: String? = nil, port: UInt16? = nil, path: String? = nil) {
+    package init(
+        status: Int = 302, scheme: String? = nil, host: String? = nil, port: UInt16? = nil, path: String? = nil
+    ) {
         self.status = status
         self.scheme = scheme
         self.host = host

@@ -89,7 +89,8 @@ extension TableDifference {
 
     /// Compares two lists by name; says what is new, gone, or changed as `notes` tell.
     private mutating func compare<Element>(
-        _ kind: String, _ old: [Element], _ new: [Element], name: (Element) -> String, notes: (Element, Element) -> Notes
+        _ kind: String, _ old: [Element], _ new: [Element], name: (Element) -> String,
+        notes: (Element, Element) -> Notes
     ) -> Count {
         let before = Dictionary(old.map { (name($0), $0) }, uniquingKeysWith: { first, _ in first })
         let names = Set(new.map(name))

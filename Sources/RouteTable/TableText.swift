@@ -56,14 +56,8 @@ private func bracketed(_ address: String) -> String {
 }
 
 extension AddressBlock: CustomStringConvertible {
-    /// As in the files: `10.0.0.0/8`, `2001:db8:0:0:0:0:0:0/32`.
-    package var description: String {
-        if bytes.count == 4 { return bytes.map { "\($0)" }.joined(separator: ".") + "/\(prefixBits)" }
-        let words = stride(from: 0, to: bytes.count - 1, by: 2).map {
-            String(UInt16(bytes[$0]) << 8 | UInt16(bytes[$0 + 1]), radix: 16)
-        }
-        return words.joined(separator: ":") + "/\(prefixBits)"
-    }
+    /// As in the files: `10.0.0.0/8`, `2001:db8::/32`.
+    package var description: String { "\(IPAddress(bytes: bytes))/\(prefixBits)" }
 }
 
 extension HostMatch: CustomStringConvertible {

@@ -193,7 +193,9 @@ extension FieldID {
             let byte = bytes.byte(at: start &+ i)
             plain[i] = byte == 0x5f ? 0x2d : byte
         }
-        let id = named(plain.span.bytes, at: 0, count: length, first: plain.span.bytes.word(at: 0))
+        // Bytes have no padding to look into.
+        let span = unsafe plain.span.bytes
+        let id = named(span, at: 0, count: length, first: span.word(at: 0))
         return FieldSet.aliased.contains(id) ? .underscoreAlias : .other
     }
 }

@@ -48,6 +48,13 @@ extension RawSpan {
         return true
     }
 
+    /// Whether the bytes of a range are those of `name` in lower case, letters compared without case.
+    func isToken(_ range: Range<Int>, _ name: [UInt8]) -> Bool {
+        guard range.count == name.count else { return false }
+        for i in 0..<range.count where byte(at: range.lowerBound &+ i).lowercased != name[i] { return false }
+        return true
+    }
+
     /// Whether two ranges of these bytes are equal, letters compared without case.
     func isSameToken(_ a: Range<Int>, _ b: Range<Int>) -> Bool {
         guard a.count == b.count else { return false }

@@ -217,7 +217,8 @@ package struct RequestHead: ~Copyable {
             let offset = start &+ i
             if offset >= bytes.byteCount { return }
             // Within the literal: it has five bytes.
-            if bytes.byte(at: offset) != unsafe expected.utf8Start[i] {
+            let byte = unsafe expected.utf8Start[i]
+            if bytes.byte(at: offset) != byte {
                 try FieldLine.refuseUnlessIncomplete(bytes, at: offset, .requestLineInvalid)
                 return
             }

@@ -22,6 +22,8 @@ struct RequestTarget {
     /// See `Authority.isPlain`; with a port it is not.
     var isToken = false
 
+    init() {}
+
     /// Scans from `start` to the space behind the target. Nil: that has not come yet.
     @inline(__always)
     static func scan(_ bytes: RawSpan, from start: Int) throws(Malformed) -> (end: Int, queryStart: Int)? {

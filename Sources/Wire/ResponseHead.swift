@@ -133,7 +133,8 @@ package struct ResponseHead: ~Copyable {
         for i in 0..<7 {
             if i >= bytes.byteCount { return }
             // Within the literal: it has seven bytes.
-            if bytes.byte(at: i) != unsafe expected.utf8Start[i] {
+            let byte = unsafe expected.utf8Start[i]
+            if bytes.byte(at: i) != byte {
                 try FieldLine.refuseUnlessIncomplete(bytes, at: i, .statusLineInvalid)
                 return
             }

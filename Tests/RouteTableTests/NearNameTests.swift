@@ -23,7 +23,10 @@ struct NearNameTests {
 
     @Test(
         "is measured in letters put in, left out, replaced or swapped",
-        arguments: [("abc", "abc", 0), ("abc", "acb", 1), ("abc", "ab", 1), ("ca", "abc", 3), ("", "ab", 2), ("kitten", "sitting", 3)]
+        arguments: [
+            ("abc", "abc", 0), ("abc", "acb", 1), ("abc", "ab", 1), ("ca", "abc", 3), ("", "ab", 2),
+            ("kitten", "sitting", 3),
+        ]
             as [(String, String, Int)])
     func distance(a: String, b: String, expected: Int) {
         #expect(NearName.distance(Array(a.utf8), Array(b.utf8)) == expected)

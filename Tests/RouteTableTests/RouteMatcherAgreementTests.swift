@@ -93,10 +93,14 @@ struct RouteMatcherAgreementTests {
         case 6...7: match.path = .exact(path(&random))
         default: match.path = .regex(random.pick(patterns))
         }
-        if random.chance(30) { match.methods = random.pick([["GET"], ["POST"], ["GET", "HEAD"], ["DELETE", "POST", "PUT"]]) }
+        if random.chance(30) {
+            match.methods = random.pick([["GET"], ["POST"], ["GET", "HEAD"], ["DELETE", "POST", "PUT"]])
+        }
         while random.chance(headerChance) {
             match.headers.append(
-                HeaderMatch(name: random.pick(["x-a", "x-b"]), value: random.pick([nil, "1", "2", "3", "long value of a field"])))
+                HeaderMatch(
+                    name: random.pick(["x-a", "x-b"]),
+                    value: random.pick([nil, "1", "2", "3", "long value of a field"])))
         }
         return match
     }
@@ -109,7 +113,8 @@ struct RouteMatcherAgreementTests {
         if random.chance(3) { request.path = random.pick(["*", "", "x", "//", "/a//b"]) }
         request.method = random.pick(["GET", "POST", "HEAD", "PUT", "get"])
         while random.chance(50) {
-            request.fields.append((random.pick(["x-a", "x-b", "x-c"]), random.pick(["", "1", "2", "3", "long value of a field"])))
+            request.fields.append(
+                (random.pick(["x-a", "x-b", "x-c"]), random.pick(["", "1", "2", "3", "long value of a field"])))
         }
         return request
     }
@@ -120,7 +125,9 @@ struct RouteMatcherAgreementTests {
         for _ in 0..<50 {
             let headerChance = random.pick([5, 40, 70])
             let routes = (0..<(1 + random.below(random.pick([4, 20, 80])))).map { _ in
-                Route(match: Self.match(&random, headerChance: headerChance), action: .respond(FixedResponse(status: 200)))
+                Route(
+                    match: Self.match(&random, headerChance: headerChance), action: .respond(FixedResponse(status: 200))
+                )
             }
             let table = RouteMatcherTests.table(routes, listeners: 3)
             let matcher = RouteMatcher(table)

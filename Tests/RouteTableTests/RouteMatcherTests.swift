@@ -192,6 +192,8 @@ extension RouteMatcher {
 
 extension String {
     init(_ bytes: RawSpan) {
-        self = String(decoding: bytes.byteOffsets.map { unsafe bytes.unsafeLoad(fromByteOffset: $0, as: UInt8.self) }, as: UTF8.self)
+        self = String(
+            decoding: bytes.byteOffsets.map { unsafe bytes.unsafeLoad(fromByteOffset: $0, as: UInt8.self) },
+            as: UTF8.self)
     }
 }

@@ -85,7 +85,8 @@ struct TableDifferenceTests {
                 $0.services[0].needs = []
                 $0.routes[0].action = .redirect(Redirect(status: 301, scheme: "https"))
                 $0.routes[1].action = .respond(FixedResponse(status: 404, body: "gone"))
-                $0.routes.append(Route(match: Match(listener: 0, methods: ["PUT"]), action: .respond(FixedResponse(status: 405))))
+                $0.routes.append(
+                    Route(match: Match(listener: 0, methods: ["PUT"]), action: .respond(FixedResponse(status: 405))))
             },
             sentences: [
                 "service checkout: needs inventory → nothing", "service inventory: removed",
@@ -128,12 +129,16 @@ struct TableTextTests {
         #expect(duration.tableText == text)
     }
 
-    @Test("print shares as percentages", arguments: [(2_000, "20%"), (50, "0.5%"), (1, "0.01%"), (10_000, "100%"), (1_234, "12.34%"), (0, "0%")])
+    @Test(
+        "print shares as percentages",
+        arguments: [(2_000, "20%"), (50, "0.5%"), (1, "0.01%"), (10_000, "100%"), (1_234, "12.34%"), (0, "0%")])
     func shares(share: Int, text: String) {
         #expect(share.percentText == text)
     }
 
-    @Test("print sizes with binary units", arguments: [(32_768, "32KiB"), (1_048_576, "1MiB"), (1_000, "1000"), (0, "0"), (3 << 30, "3GiB")])
+    @Test(
+        "print sizes with binary units",
+        arguments: [(32_768, "32KiB"), (1_048_576, "1MiB"), (1_000, "1000"), (0, "0"), (3 << 30, "3GiB")])
     func sizes(size: Int, text: String) {
         #expect(size.sizeText == text)
     }
@@ -143,6 +148,8 @@ struct TableTextTests {
         #expect("\(EndpointHost.ip(address: "::1", port: 80))" == "[::1]:80")
         #expect("\(BindAddress.unix(path: "/run/s"))" == "unix:/run/s")
         #expect("\(AddressBlock(bytes: [10, 0, 0, 0], prefixBits: 8))" == "10.0.0.0/8")
-        #expect("\(AddressBlock(bytes: [0x20, 1] + [UInt8](repeating: 0, count: 14), prefixBits: 32))" == "2001:0:0:0:0:0:0:0/32")
+        #expect(
+            "\(AddressBlock(bytes: [0x20, 1] + [UInt8](repeating: 0, count: 14), prefixBits: 32))"
+                == "2001::/32")
     }
 }

@@ -1,0 +1,92 @@
+/// What every request of a client connection carries on to upstreams: who the client is, and how it came.
+///
+/// Made once for a connection. What is the same in all its requests is rendered here.
+package struct ClientContext: Sendable {
+    package enum Scheme: UInt8, Sendable {
+        case http, https
+
+        var text: StaticString {
+            switch self {
+            case .http: "http"
+            case .https: "https"
+            }
+        }
+    }
+
+    /// The peer is one of the listener's trusted proxies: what it says of its own client is believed.
+    package let isTrusted: Bool
+    package let scheme: Scheme
+    /// The client's address as text, without brackets or port; the first `addressCount` bytes.
+    package let address: InlineArray<46, UInt8>
+    /// 0 for a client without an IP address (of a UNIX-domain socket).
+    package let addressCount: Int
+
+    /// The lines that say so, up to the place where the request's authority follows.
+    private(set) var prelude = InlineArray<176, UInt8>(repeating: 0)
+    private(set) var preludeCount = 0
+
+    /// What ends the prelude, and must go if there is no authority to follow it.
+    static let hostParameter: StaticString = ";host="
+
+    /// A client without an IP address.
+    package init(scheme: Scheme = .http) {
+        self.init(address: InlineArray(repeating: 0), addressCount: 0, isTrusted: false, scheme: scheme)
+    }
+
+    /// `address`: the usual text of an IPv4 or IPv6 address.
+    package init(address: InlineArray<46, UInt8>, addressCount: Int, isTrusted: Bool, scheme: Scheme) {
+        precondition(addressCount >= 0 && addressCount <= 46, "an address has at most 46 bytes")
+        self.address = address
+        self.addressCount = addressCount
+        self.isTrusted = isTrusted
+        self.scheme = scheme
+        if addressCount > 0 {
+            write("x-forwarded-for: ")
+            writeAddress()
+            write("\r\n")
+        }
+        write("x-forwarded-proto: ")
+        write(scheme.text)
+        write("\r\nforwarded: ")
+        writeElement()
+        write(Self.hostParameter)
+    }
+
+    /// RFC 7239, 4: an IPv6 address is bracketed, and so must be quoted.
+    private mutating func writeElement() {
+        write("for=")
+        if addressCount == 0 {
+            write("unknown")
+        } else if (0..<addressCount).contains(where: { address[$0] == .colon }) {
+            write("\"[")
+            writeAddress()
+            write("]\"")
+        } else {
+            writeAddress()
+        }
+        write(";proto=")
+        write(scheme.text)
+    }
+
+    private mutating func write(_ text: StaticString) {
+        for i in 0..<text.utf8CodeUnitCount {
+            // Within the literal by the loop's bounds.
+            prelude[preludeCount] = unsafe text.utf8Start[i]
+            preludeCount += 1
+        }
+    }
+
+    private mutating func writeAddress() {
+        for i in 0..<addressCount {
+            prelude[preludeCount] = address[i]
+            preludeCount += 1
+        }
+    }
+
+    /// The Forwarded element within the prelude, without its host.
+    var element: Range<Int> {
+        let lines = addressCount > 0 ? 19 + addressCount : 0
+        let start = lines + 21 + scheme.text.utf8CodeUnitCount + 11
+        return start..<(preludeCount - Self.hostParameter.utf8CodeUnitCount)
+    }
+}
