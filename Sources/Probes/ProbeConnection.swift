@@ -57,7 +57,7 @@ final class ProbeConnection: EventHandler, TimerOwner, Deferred {
             if case .tcp = target.probe.kind { return pass() }
             sendRequest()
         }
-        if !readiness.isDisjoint(with: [.readable, .ended]) { read() }
+        if readiness.isReadableOrEnded { read() }
     }
 
     func resume() {

@@ -58,14 +58,14 @@ final class ClientConnection: Connection, Downstream, TimerOwner {
 
     override func ready(_ readiness: Readiness) {
         guard isOpen else { return }
-        if readiness.contains(.writable), isCongested { drain() }
-        guard isOpen, !readiness.isDisjoint(with: [.readable, .ended]) else { return }
+        if readiness.isWritable, isCongested { drain() }
+        guard isOpen, readiness.isReadableOrEnded else { return }
         hasUnread = true
-        if !readiness.isDisjoint(with: .broken) && exchange != nil {
+        if readiness.isBroken && exchange != nil {
             // Both ways broken: nobody will read an answer.
             return gone()
         }
-        read(untilEnd: !readiness.isDisjoint(with: .ended))
+        read(untilEnd: readiness.isEnded)
     }
 
     private func read(untilEnd: Bool) {

@@ -6,45 +6,51 @@ internal import Wire
 extension Exchange {
     /// A final answer's head. False: the answer is not wanted, another attempt is made instead.
     func answerHead(_ head: borrowing ResponseHead, _ bytes: RawSpan, from upstream: UpstreamConnection) -> Bool {
-        guard let attempt = first?.upstream === upstream ? first : second, let service, let route else { return false }
+        guard let route else { return false }
         let now = worker.loop.now
         let status = Int(head.status)
-        let latency = now - attempt.began
-        attempt.endpoint.counters.latency.add(UInt64(latency))
-        judge(status, attempt, now: now)
+        let latency = now - upstream.began
+        let endpoint = upstream.endpoint
+        let cell = upstream.cell
+        endpoint.counters.latency.add(UInt64(latency))
+        judge(status, endpoint, now: now)
         if retriesInstead(of: status, from: upstream) { return false }
 
         // This one it is: the other attempt, if any, is called off.
-        if let other = first?.upstream === upstream ? second : first {
-            remove(other.upstream)
-            other.endpoint.counters.abandoned.add()
-            other.upstream.giveUp()
-        }
-        attempt.cell.responseTime.record(nanoseconds: latency)
+        if second != nil { abandonOther(than: upstream) }
+        cell.responseTime.record(nanoseconds: latency)
         headLatency = now - began
-        attempt.cell.counters.latency.record(nanoseconds: headLatency)
-        attempt.cell.counters.countResponse(status: status)
+        cell.counters.latency.record(nanoseconds: headLatency)
+        cell.counters.countResponse(status: status)
         phase = .answering
         self.status = status
-        answeredBy = attempt.endpoint
-        answeringCell = attempt.cell
-        idleDeadline = now + service.idleTimeout
+        answeredBy = endpoint
+        answeringCell = cell
+        idleDeadline = now + upstream.service.idleTimeout
         downstream?.answer(head, bytes, edits: route.responseEdits)
         return phase == .answering
     }
 
+    /// Another attempt has answered first.
+    private func abandonOther(than upstream: UpstreamConnection) {
+        guard let other = first === upstream ? second : first else { return }
+        remove(other)
+        other.endpoint.counters.abandoned.add()
+        other.giveUp()
+    }
+
     /// What the status says about the endpoint.
-    private func judge(_ status: Int, _ attempt: Attempt, now: Int64) {
-        let counters = attempt.endpoint.counters
+    private func judge(_ status: Int, _ endpoint: WorkerEndpoint, now: Int64) {
+        let counters = endpoint.counters
         switch status {
         case 502, 503, 504:
             counters.gatewayErrors.add()
-            worker.report(attempt.endpoint, failures: attempt.endpoint.answeredUnavailable(), overstaying: false)
+            worker.report(endpoint, failures: endpoint.answeredUnavailable(), overstaying: false)
         case 500...599 where status != 501 && status != 505:
             counters.serverErrors.add()
         default:
             counters.successes.add()
-            attempt.endpoint.succeeded(now: now)
+            endpoint.succeeded(now: now)
         }
     }
 
@@ -76,10 +82,10 @@ extension Exchange {
 
     /// The upstream broke within its answer: the client must see that it is not whole.
     func answerBroken(by upstream: UpstreamConnection) {
-        if let attempt = remove(upstream) {
-            attempt.endpoint.counters.resets.add()
+        if remove(upstream) {
+            upstream.endpoint.counters.resets.add()
             worker.report(
-                attempt.endpoint, failures: attempt.endpoint.failed(now: worker.loop.now), overstaying: false)
+                upstream.endpoint, failures: upstream.endpoint.failed(now: worker.loop.now), overstaying: false)
         }
         listener?.counters.truncated.add()
         ownToken = "truncated"
@@ -90,7 +96,7 @@ extension Exchange {
     /// Nothing more came for too long.
     func answerStalled() {
         guard let attempt = first else { return }
-        attempt.upstream.giveUp()
-        answerBroken(by: attempt.upstream)
+        attempt.giveUp()
+        answerBroken(by: attempt)
     }
 }

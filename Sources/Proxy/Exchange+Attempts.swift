@@ -77,24 +77,16 @@ extension Exchange {
         attempts += 1
         endpoint.attemptBegan()
         tried.insert(endpoint.number)
-        let attempt = Attempt(
-            upstream: upstream, endpoint: endpoint, cell: cell, began: now,
-            deadline: now + (upstream.isConnected ? service.responseTimeout : service.connectTimeout))
-        if first == nil { first = attempt } else { second = attempt }
+        if first == nil { first = upstream } else { second = upstream }
         overstayDeadline = now + service.hedgeDelay(cell)
-        upstream.assign(self)
+        upstream.assign(
+            self, now: now, deadline: now + (upstream.isConnected ? service.responseTimeout : service.connectTimeout))
     }
 
     private func send(on upstream: UpstreamConnection, _ head: borrowing RequestHead, _ bytes: RawSpan) {
         upstream.sendRequest(self, head, bytes)
-        let deadline = worker.loop.now + (service?.responseTimeout ?? 0)
-        if first?.upstream === upstream {
-            first?.isSent = true
-            first?.deadline = deadline
-        } else {
-            second?.isSent = true
-            second?.deadline = deadline
-        }
+        upstream.isSent = true
+        upstream.deadline = worker.loop.now + upstream.service.responseTimeout
         if !method.isIdempotent && isRequestComplete { keptBody.removeAll(keepingCapacity: true) }
     }
 
@@ -135,19 +127,19 @@ extension Exchange {
 
     /// An attempt failed before its answer's head was accepted.
     func attemptFailed(_ upstream: UpstreamConnection, _ failure: AttemptFailure) {
-        guard let attempt = remove(upstream) else { return }
+        guard remove(upstream) else { return }
         let now = worker.loop.now
         lastFailure = failure
-        let wasStale = failure == .reset && upstream.wasReused && attempt.isSent
+        let wasStale = failure == .reset && upstream.wasReused && upstream.isSent
         if wasStale {
             // A pooled connection that the other side had just closed tells nothing about the endpoint.
-            attempt.endpoint.counters.abandoned.add()
+            upstream.endpoint.counters.abandoned.add()
         } else {
-            count(failure, at: attempt.endpoint.counters)
-            worker.report(attempt.endpoint, failures: attempt.endpoint.failed(now: now), overstaying: false)
+            count(failure, at: upstream.endpoint.counters)
+            worker.report(upstream.endpoint, failures: upstream.endpoint.failed(now: now), overstaying: false)
         }
         if first != nil { return armTimer() }
-        guard let service, !attempt.isSent || isRepeatable else { return answerOwn(.failed(failure)) }
+        guard let service, !upstream.isSent || isRepeatable else { return answerOwn(.failed(failure)) }
         if wasStale && freeRetryLeft {
             freeRetryLeft = false
             startAnotherAttempt()
@@ -158,11 +150,11 @@ extension Exchange {
             service.counters.budgetExhausted.add()
             return answerOwn(.failed(failure))
         }
-        retry(after: attempt, service)
+        retry(after: upstream, service)
     }
 
     /// Tries again on another endpoint of the same cell; the last time, or when there is none, in another region.
-    private func retry(after attempt: Attempt, _ service: WorkerService) {
+    private func retry(after attempt: UpstreamConnection, _ service: WorkerService) {
         retriesLeft -= 1
         attempt.cell.counters.retries.add()
         let now = worker.loop.now
@@ -212,10 +204,10 @@ extension Exchange {
 
     /// The answer of `upstream` was not passed on (see `retriesInstead`).
     func answerDeclined(by upstream: UpstreamConnection) {
-        guard let attempt = remove(upstream), let service else { return }
+        guard remove(upstream), let service else { return }
         if first != nil { return armTimer() }
         lastFailure = .reset
-        retry(after: attempt, service)
+        retry(after: upstream, service)
     }
 
     // Overstaying
@@ -240,8 +232,8 @@ extension Exchange {
         }
         for attempt in [second, first] {
             if let attempt, now >= attempt.deadline {
-                attempt.upstream.giveUp()
-                attemptFailed(attempt.upstream, attempt.isSent ? .responseTimedOut : .connectTimedOut)
+                attempt.giveUp()
+                attemptFailed(attempt, attempt.isSent ? .responseTimedOut : .connectTimedOut)
                 if phase != .waiting { return }
             }
         }
@@ -251,16 +243,15 @@ extension Exchange {
     /// The answer's head has not come within the usual time: say so, and ask somebody else as well if that is safe.
     private func overstayed(now: Int64) {
         for index in 0..<2 {
-            guard var attempt = index == 0 ? first : second, !attempt.hasOverstayed else { continue }
+            guard let attempt = index == 0 ? first : second, !attempt.hasOverstayed else { continue }
             attempt.hasOverstayed = true
             attempt.endpoint.counters.overstays.add()
             attempt.endpoint.counters.overstaying.add(1)
-            if index == 0 { first = attempt } else { second = attempt }
             if let run = attempt.endpoint.overstayed(began: attempt.began, now: now) {
                 worker.report(attempt.endpoint, failures: run, overstaying: true)
             }
         }
-        guard let service, let attempt = first, second == nil, !isHedged, service.hedge != .off else { return }
+        guard let service, let attempt = first, second == nil, !isHedged, service.hedges else { return }
         guard isWholeRequestKept, method.isIdempotent || !attempt.isSent else { return }
         guard let (cell, endpoint) = hedgePlace(for: attempt, service, now: now) else { return }
         guard service.budget.take(now: now) else {
@@ -271,9 +262,9 @@ extension Exchange {
         attempt.cell.counters.hedges.add()
         if !method.isIdempotent {
             // Nothing was sent yet, and nothing will be: the attempt moves instead of being doubled.
-            remove(attempt.upstream)
+            remove(attempt)
             attempt.endpoint.counters.connectTimeouts.add()
-            attempt.upstream.giveUp()
+            attempt.giveUp()
         }
         start(at: endpoint, in: cell, service)
     }
@@ -281,7 +272,7 @@ extension Exchange {
     /// Where to hedge: a neighbor that answered something while this request waited has shown that the region is
     /// alive; without such a sign another region is asked.
     private func hedgePlace(
-        for attempt: Attempt, _ service: WorkerService, now: Int64
+        for attempt: UpstreamConnection, _ service: WorkerService, now: Int64
     ) -> (WorkerCell, WorkerEndpoint)? {
         if let endpoint = attempt.cell.alive(since: attempt.began, excluding: tried) { return (attempt.cell, endpoint) }
         if let place = elsewhere(than: attempt.cell, service, now: now) { return place }
@@ -309,31 +300,26 @@ extension Exchange {
 
     // Letting go
 
-    /// Takes an attempt out; the hedge moves up.
+    /// Takes an attempt out; the hedge moves up. False if it is none of ours.
     @discardableResult
-    func remove(_ upstream: UpstreamConnection) -> Attempt? {
-        let removed: Attempt
-        if let attempt = second, attempt.upstream === upstream {
-            second = nil
-            removed = attempt
-        } else if let attempt = first, attempt.upstream === upstream {
+    func remove(_ attempt: UpstreamConnection) -> Bool {
+        if attempt === first {
             first = second
-            second = nil
-            removed = attempt
-        } else {
-            return nil
+        } else if attempt !== second {
+            return false
         }
-        removed.endpoint.attemptEnded()
-        if removed.hasOverstayed { removed.endpoint.counters.overstaying.add(-1) }
-        return removed
+        second = nil
+        attempt.endpoint.attemptEnded()
+        if attempt.hasOverstayed { attempt.endpoint.counters.overstaying.add(-1) }
+        return true
     }
 
     /// Ends whatever is under way without a verdict.
     func abandonAttempts() {
         while let attempt = first {
-            remove(attempt.upstream)
+            remove(attempt)
             attempt.endpoint.counters.abandoned.add()
-            attempt.upstream.giveUp()
+            attempt.giveUp()
         }
     }
 

@@ -42,10 +42,10 @@ final class Exchange: TimerOwner {
     var keptTrailers: [UInt8] = []
     var hashKey: UInt64?
 
-    // Attempts
-    var first: Attempt?
+    // Attempts: each is the connection that carries it
+    var first: UpstreamConnection?
     /// The hedge, while there is one.
-    var second: Attempt?
+    var second: UpstreamConnection?
     var tried = TriedEndpoints()
     var triedCells: UInt64 = 0
     var retriesLeft = 0
@@ -75,18 +75,6 @@ final class Exchange: TimerOwner {
 
     init(worker: Worker) {
         self.worker = worker
-    }
-
-    /// One try at one endpoint.
-    struct Attempt {
-        let upstream: UpstreamConnection
-        let endpoint: WorkerEndpoint
-        let cell: WorkerCell
-        let began: Int64
-        /// Connecting, or waiting for the answer's head, at most until then.
-        var deadline: Int64
-        var isSent = false
-        var hasOverstayed = false
     }
 
     /// Takes on a request whose head has just been parsed.
@@ -139,9 +127,9 @@ final class Exchange: TimerOwner {
     /// Whether the downstream may push more of the request's body now.
     var wantsRequestBody: Bool {
         guard phase != .free else { return true }
-        if phase == .answering { return first.map { !$0.upstream.isCongested } ?? true }
+        if phase == .answering { return first.map { !$0.isCongested } ?? true }
         guard let first, first.isSent else { return keptBody.isEmpty }
-        return !first.upstream.isCongested
+        return !first.isCongested
     }
 
     func requestBody(_ data: RawSpan) {
@@ -159,7 +147,7 @@ final class Exchange: TimerOwner {
         } else if phase == .waiting {
             bodyExceedsKept = true
         }
-        if let first, first.isSent { first.upstream.sendBody(data) }
+        if let first, first.isSent { first.sendBody(data) }
     }
 
     func requestTrailer(_ line: RawSpan) {
@@ -168,17 +156,16 @@ final class Exchange: TimerOwner {
 
     func endRequest() {
         isRequestComplete = true
-        if let first, first.isSent { keptTrailers.withBytes { first.upstream.endBody($0) } }
-        if phase == .waiting, var attempt = first, attempt.isSent {
-            attempt.deadline = worker.loop.now + (service?.responseTimeout ?? 0)
-            first = attempt
+        if let first, first.isSent { keptTrailers.withBytes { first.endBody($0) } }
+        if phase == .waiting, let first, first.isSent, let service {
+            first.deadline = worker.loop.now + service.responseTimeout
             armTimer()
         }
     }
 
     /// What the downstream pushed of the request is to be sent now.
     func flushRequest() {
-        if let first, first.isSent { first.upstream.flush() }
+        if let first, first.isSent { first.flush() }
     }
 
     func upstreamDrained() {
@@ -186,7 +173,7 @@ final class Exchange: TimerOwner {
     }
 
     func downstreamDrained() {
-        first?.upstream.resumeReading()
+        first?.resumeReading()
     }
 
     /// The client is gone: nothing is to be answered any more.

@@ -30,6 +30,13 @@ final class UpstreamConnection: Connection {
     private var sendsChunks = false
     private var hasFailedToConnect = false
     private(set) var idleSince: Int64 = 0
+
+    // The attempt it carries
+    private(set) var began: Int64 = 0
+    /// Connecting, or waiting for the answer's head, at most until then.
+    var deadline: Int64 = .max
+    var isSent = false
+    var hasOverstayed = false
     /// It carried an exchange before this one.
     private(set) var wasReused = false
 
@@ -57,8 +64,12 @@ final class UpstreamConnection: Connection {
 
     // Sending
 
-    func assign(_ exchange: Exchange) {
+    func assign(_ exchange: Exchange, now: Int64, deadline: Int64) {
         self.exchange = exchange
+        began = now
+        self.deadline = deadline
+        isSent = false
+        hasOverstayed = false
         requestIsComplete = false
         canPersist = true
         if state == .idle { state = .busy }
@@ -114,15 +125,15 @@ final class UpstreamConnection: Connection {
             connectEnded(readiness)
             if state == .closed { return }
         }
-        if readiness.contains(.writable), isCongested, transmitUnsent() { exchange?.upstreamDrained() }
-        if !readiness.isDisjoint(with: [.readable, .ended]) {
+        if readiness.isWritable, isCongested, transmitUnsent() { exchange?.upstreamDrained() }
+        if readiness.isReadableOrEnded {
             hasUnread = true
-            read(untilEnd: !readiness.isDisjoint(with: .ended))
+            read(untilEnd: readiness.isEnded)
         }
     }
 
     private func connectEnded(_ readiness: Readiness) {
-        guard readiness.contains(.writable) || !readiness.isDisjoint(with: .ended) else { return }
+        guard readiness.isWritable || readiness.isEnded else { return }
         if socketError != nil {
             hasFailedToConnect = true
             return resume()

@@ -60,6 +60,10 @@ final class WorkerListener: EventHandler {
     }
 
     func ready(_ readiness: Readiness) {
+        acceptSome()
+    }
+
+    private func acceptSome() {
         // A portion at a time: those already connected have their turn in between.
         for _ in 0..<64 {
             if openConnections >= connectionLimit { return pause() }
@@ -106,7 +110,7 @@ final class WorkerListener: EventHandler {
     func close() {
         guard socket.isOpen else { return }
         if let registration {
-            ready(.readable)
+            acceptSome()
             if self.registration != nil { worker.loop.unregister(registration) }
         }
         registration = nil

@@ -13,7 +13,7 @@ final class WorkerService {
     /// `.max`: none.
     let requestTimeout: Int64
     let retryAttempts: Int
-    let hedge: RetryPolicy.Hedge
+    let hedges: Bool
     let hashKey: HashKey?
     let requestLimit: Int
     let pendingLimit: Int
@@ -22,6 +22,9 @@ final class WorkerService {
     private(set) var split: [Int]
     let load: ServiceLoad
 
+    /// 0: learned.
+    private let fixedHedgeDelay: Int64
+    private let leastHedgeDelay: Int64
     private let retriesConnect: Bool
     private let retriesReset: Bool
     private let retriesTimeout: Bool
@@ -39,7 +42,11 @@ final class WorkerService {
         idleTimeout = service.timeouts.idle.nanoseconds
         requestTimeout = service.timeouts.request?.nanoseconds ?? .max
         retryAttempts = service.retry.attempts
-        hedge = service.retry.hedge
+        switch service.retry.hedge {
+        case .off: (hedges, fixedHedgeDelay, leastHedgeDelay) = (false, 0, 50_000_000)
+        case .learned(let floor): (hedges, fixedHedgeDelay, leastHedgeDelay) = (true, 0, floor.nanoseconds)
+        case .after(let delay): (hedges, fixedHedgeDelay, leastHedgeDelay) = (true, max(delay.nanoseconds, 1), 0)
+        }
         if case .hash(let key) = service.balance { hashKey = key } else { hashKey = nil }
         requestLimit = (service.limits.requests + workers - 1) / workers
         pendingLimit = (service.limits.pending + workers - 1) / workers
@@ -83,13 +90,9 @@ final class WorkerService {
 
     /// How long to wait for a response head from `cell` before the request is hedged or counts as overstaying.
     func hedgeDelay(_ cell: WorkerCell) -> Int64 {
+        if fixedHedgeDelay > 0 { return fixedHedgeDelay }
         // Until something is known of a cell, a second is suspicious everywhere.
-        let unknown: Int64 = 1_000_000_000
-        switch hedge {
-        case .after(let delay): return delay.nanoseconds
-        case .learned(let floor): return cell.responseTime.percentile99.map { max(2 * $0, floor.nanoseconds) } ?? unknown
-        case .off: return cell.responseTime.percentile99.map { max(2 * $0, 50_000_000) } ?? unknown
-        }
+        return cell.responseTime.percentile99.map { max(2 * $0, leastHedgeDelay) } ?? 1_000_000_000
     }
 
     /// Counts a request in, unless that would be too many.

@@ -1,19 +1,32 @@
 internal import CLinux
 
 /// What a descriptor is ready for.
-package struct Readiness: OptionSet, Sendable {
-    package let rawValue: UInt32
+package struct Readiness: Sendable {
+    @usableFromInline let flags: UInt32
 
-    package init(rawValue: UInt32) {
-        self.rawValue = rawValue
+    @usableFromInline
+    init(flags: UInt32) {
+        self.flags = flags
     }
 
-    package static let readable = Readiness(rawValue: EPOLLIN.rawValue)
-    package static let writable = Readiness(rawValue: EPOLLOUT.rawValue)
+    @inlinable package var isReadable: Bool { flags & 0x001 != 0 }
+
+    @inlinable package var isWritable: Bool { flags & 0x004 != 0 }
+
     /// The peer has ended its side, or the connection is broken: a read will tell which.
-    package static let ended = Readiness(rawValue: EPOLLRDHUP.rawValue | EPOLLHUP.rawValue | EPOLLERR.rawValue)
+    @inlinable package var isEnded: Bool { flags & (0x2000 | 0x010 | 0x008) != 0 }
+
     /// Broken both ways.
-    package static let broken = Readiness(rawValue: EPOLLERR.rawValue | EPOLLHUP.rawValue)
+    @inlinable package var isBroken: Bool { flags & (0x010 | 0x008) != 0 }
+
+    /// There is something to be learned from a read.
+    @inlinable package var isReadableOrEnded: Bool { flags & (0x001 | 0x2000 | 0x010 | 0x008) != 0 }
+
+    /// The numbers above are the kernel's.
+    static func checkFlags() {
+        precondition(EPOLLIN.rawValue == 0x001 && EPOLLOUT.rawValue == 0x004 && EPOLLERR.rawValue == 0x008)
+        precondition(EPOLLHUP.rawValue == 0x010 && EPOLLRDHUP.rawValue == 0x2000)
+    }
 }
 
 /// Something that owns a descriptor and acts when it is ready.
@@ -54,6 +67,7 @@ package final class EventLoop {
     private var isRunning = false
 
     package init() throws(SystemError) {
+        Readiness.checkFlags()
         epoll = Descriptor(owning: Int32(try SystemError.check(Int(clinux_epoll_create()))))
         now = clinux_monotonic_nanoseconds()
         timers = TimerWheel(now: now)
@@ -136,7 +150,7 @@ package final class EventLoop {
                 let data = unsafe clinux_event_data(events + i)
                 let slot = slots[Int(UInt32(truncatingIfNeeded: data))]
                 if slot.generation == UInt32(truncatingIfNeeded: data >> 32), let handler = slot.handler {
-                    handler.ready(Readiness(rawValue: unsafe clinux_event_flags(events + i)))
+                    handler.ready(Readiness(flags: unsafe clinux_event_flags(events + i)))
                 }
             }
             runDeferred()

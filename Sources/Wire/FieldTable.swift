@@ -106,45 +106,56 @@ enum FieldLine {
     static func parse(_ bytes: RawSpan, at start: Int) throws(Malformed) -> FieldLine {
         // The name: letters and hyphens eight at a time, whatever else a token may have one by one.
         let firstWord = bytes.word(at: start)
-        var mask = Words.notNameLetters(firstWord)
+        var word = firstWord
+        var mask = Words.notNameLetters(word)
         var end = start
         while mask == 0 {
             end &+= 8
-            mask = Words.notNameLetters(bytes.word(at: end))
+            word = bytes.word(at: end)
+            mask = Words.notNameLetters(word)
         }
         end &+= Words.first(mask)
         var hasUnderscore = false
-        if bytes.byte(at: end) != .colon {
+        if Words.byte(word, mask) != .colon {
             if end == start, Words.keep(firstWord, 2) == Words.word("\r\n") { return .empty }
-            guard let colon = try nameEnd(bytes, start, end, &hasUnderscore) else {
-                return .incomplete
-            }
+            guard let colon = try nameEnd(bytes, start, end, &hasUnderscore) else { return .incomplete }
             end = colon
         }
         let nameCount = end &- start
         if nameCount == 0 { throw .fieldNameEmpty }
         if nameCount > UInt16.max { throw .headTooLarge }
 
+        // The blanks before the value: nearly always one space.
+        var valueStart = end &+ 2
+        word = bytes.word(at: valueStart)
+        if bytes.byte(at: end &+ 1) != .space || UInt8(truncatingIfNeeded: word).isBlank {
+            valueStart = end &+ 1
+            while bytes.byte(at: valueStart).isBlank { valueStart &+= 1 }
+            word = bytes.word(at: valueStart)
+        }
         // The value: up to the first control byte that is not a tab, which must be that of a CRLF.
-        var valueStart = end &+ 1
-        while bytes.byte(at: valueStart).isBlank { valueStart &+= 1 }
         var valueEnd = valueStart
         while true {
-            let mask = Words.controls(bytes.word(at: valueEnd))
+            mask = Words.controls(word)
             if mask == 0 {
                 valueEnd &+= 8
-                continue
+            } else {
+                valueEnd &+= Words.first(mask)
+                if Words.byte(word, mask) != .tab { break }
+                valueEnd &+= 1
             }
-            valueEnd &+= Words.first(mask)
-            if bytes.byte(at: valueEnd) != .tab { break }
-            valueEnd &+= 1
+            word = bytes.word(at: valueEnd)
         }
-        let lineEnd = valueEnd &+ 2
-        if Words.keep(bytes.word(at: valueEnd), 2) != Words.word("\r\n") {
+        // Its last byte and what follows it, in one look; a value has at least the colon before it.
+        word = bytes.word(at: valueEnd &- 1)
+        if Words.keep(word &>> 8, 2) != Words.word("\r\n") {
             try refuseUnlessIncomplete(bytes, at: valueEnd, .fieldValueInvalid)
             return .incomplete
         }
-        while valueEnd > valueStart, bytes.byte(at: valueEnd &- 1).isBlank { valueEnd &-= 1 }
+        let lineEnd = valueEnd &+ 2
+        if UInt8(truncatingIfNeeded: word).isBlank {
+            while valueEnd > valueStart, bytes.byte(at: valueEnd &- 1).isBlank { valueEnd &-= 1 }
+        }
         let id: FieldID =
             hasUnderscore
             ? .withUnderscores(bytes, at: start, count: nameCount)

@@ -12,7 +12,8 @@ extension RawSpan {
     /// The eight bytes from `offset`, the first in the lowest bits; 0 for those beyond the end.
     @inline(__always)
     func word(at offset: Int) -> UInt64 {
-        guard offset >= 0, offset &+ 8 <= byteCount else { return lastWord(at: offset) }
+        // One comparison for both bounds: a negative offset is a huge unsigned one.
+        guard UInt(bitPattern: offset) < UInt(bitPattern: max(byteCount &- 7, 0)) else { return lastWord(at: offset) }
         // Within bounds by the line above.
         return unsafe UInt64(littleEndian: unsafeLoadUnaligned(fromUncheckedByteOffset: offset, as: UInt64.self))
     }

@@ -36,6 +36,12 @@ enum Words {
         mask.trailingZeroBitCount &>> 3
     }
 
+    /// The first byte of `word` that a mask names, which names one.
+    @inline(__always)
+    static func byte(_ word: UInt64, _ mask: UInt64) -> UInt8 {
+        UInt8(truncatingIfNeeded: word &>> UInt64(mask.trailingZeroBitCount & 0x38))
+    }
+
     /// Not a letter or a hyphen: the end of most field names.
     @inline(__always)
     static func notNameLetters(_ word: UInt64) -> UInt64 {
