@@ -69,9 +69,21 @@ class Bench:
                 except Failed as failure:
                     self.fail(name, failure)
             yield origin, servers
+            for server in [origin] + servers:
+                if (status := server.process.poll()) is not None:
+                    self.fail(server.name, f"ended with status {status} while it was measured\n{server.log_tail()}")
 
     def mark(self, text, value, limit, unit=""):
         self.marks.append({"mark": text, "value": value, "limit": limit, "unit": unit, "passed": value <= limit})
+
+    def warm(self, servers, load):
+        """Loads every server once, unmeasured. One that cannot bear it takes no further part."""
+        for server in list(servers):
+            try:
+                load(server)
+            except Failed as failure:
+                self.fail(server.name, f"{failure}\n{server.log_tail()}")
+                servers.remove(server)
 
     def rounds(self, servers, measure):
         """Measures every server once a round, in rotating order. Returns name → list of measurements."""

@@ -21,8 +21,7 @@ def bench_requests(bench):
     with bench.everyone() as (origin, servers):
         for connections in bench.options.connections:
             say(f"requests, {connections} keep-alive connections")
-            for server in servers:
-                requests_by_wrk(server.port, connections, 1, bench.load_core)
+            bench.warm(servers, lambda server: requests_by_wrk(server.port, connections, 1, bench.load_core))
             found = bench.rounds(servers, per_request(bench, origin, connections, bench.options.seconds))
             bench.results[f"requests/{connections}"] = found
             rows += cpu_table(bench, found, connections)
@@ -41,8 +40,7 @@ def bench_connections(bench):
 
     with bench.everyone() as (origin, servers):
         say("new connections, 64 at a time")
-        for server in servers:
-            load(server, 0.5)
+        bench.warm(servers, lambda server: load(server, 0.5))
         measure = lambda server: bench.metered(server, origin, lambda: load(server, bench.options.seconds))
         found = bench.rounds(servers, measure)
     bench.results["connections"] = found

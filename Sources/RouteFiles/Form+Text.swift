@@ -33,13 +33,13 @@ extension Form where Value == String {
 }
 
 extension Form where Value: Sendable {
-    /// One of a few words.
-    static func words(_ words: KeyValuePairs<String, Value>) -> Form where Value: Equatable {
+    /// One of a few words. `schema`: what they are in JSON, if not strings.
+    static func words(_ words: KeyValuePairs<String, Value>, schema: JSONValue? = nil) -> Form where Value: Equatable {
         let names = words.map(\.key)
         let values = words.map(\.value)
         let type = FormType(
             name: names.map { "`\($0)`" }.joined(separator: ", "), expectation: names.joined(separator: ", ", last: " or "),
-            schema: SharedSchema.orEnvironment(.object(["enum": .array(names.map { .string($0) })])))
+            schema: SharedSchema.orEnvironment(schema ?? .object(["enum": .array(names.map { .string($0) })])))
         return .parsed(type) { text in
             if let index = names.firstIndex(of: text) { return .value(values[index]) }
             return .nothing(suggestion: NearName.of(text, among: names))

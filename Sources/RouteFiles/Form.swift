@@ -18,6 +18,9 @@ struct Form<Value>: Sendable {
     }
 }
 
+/// Forms that need no arguments.
+enum Forms {}
+
 /// What is known of a form without its values' type.
 struct FormType: Sendable {
     /// For the reference: `duration, 1ms to 1m`.

@@ -13,12 +13,6 @@ struct Shape<Root: Sendable>: Sendable {
     /// What must hold between the fields; gives the key to blame, what is found and what is expected.
     let law: @Sendable (Root) -> [Breach]
 
-    struct Breach {
-        let key: String
-        let found: String
-        let expected: String?
-    }
-
     init(
         _ name: String, _ fresh: Root, _ fields: [Field<Root>], law: @escaping @Sendable (Root) -> [Breach] = { _ in [] }
     ) {
@@ -96,6 +90,17 @@ struct Shape<Root: Sendable>: Sendable {
         }
     }
 }
+
+/// What does not hold between the fields of a mapping.
+struct Breach {
+    /// The field to blame.
+    let key: String
+    let found: String
+    let expected: String?
+}
+
+/// The shapes of a table's mappings.
+enum Shapes {}
 
 /// A key of a mapping.
 struct Field<Root: Sendable>: Sendable {

@@ -63,10 +63,7 @@ package struct CompiledEdits: Sendable, Equatable {
         guard !bytes.isEmpty, bytes.allSatisfy(\.isTokenByte) else { return nil }
         // Bytes have no padding to look into.
         let span = unsafe bytes.span.bytes
-        let id: FieldID =
-            bytes.contains(0x5f)
-            ? .withUnderscores(span, at: 0, count: bytes.count)
-            : .named(span, at: 0, count: bytes.count, first: span.word(at: 0))
+        let id: FieldID = .oddlyNamed(span, at: 0, count: bytes.count)
         return FieldSet.notEditable.contains(id) ? nil : (bytes, id)
     }
 

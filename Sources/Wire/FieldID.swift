@@ -88,6 +88,22 @@ extension FieldID {
     /// (and `^` from `~`, neither of which is in any name here).
     @inline(__always)
     static func named(_ bytes: RawSpan, at start: Int, count: Int, first: UInt64) -> FieldID {
+        let lengths = knownLengths[Int(truncatingIfNeeded: first & 31)]
+        return lengths &>> UInt32(truncatingIfNeeded: min(count, 31)) & 1 == 0
+            ? .other : known(bytes, start, count, first)
+    }
+
+    /// For each first letter (its five low bits, the same in both cases), which lengths the known names have that
+    /// begin with it: bit n for n bytes, bit 31 for 31 and more. Most other fields are told by this alone.
+    static let knownLengths: InlineArray<32, UInt32> = [
+        0, 0x0000_2000, 0, 0x0001_7440, 0x0000_0010, 0x0000_0040, 0x0000_0200, 0,
+        0x0000_4010, 0, 0, 0x0000_0400, 0x0000_0100, 0x0000_1000, 0, 0x0000_0040,
+        0x000d_0000, 0, 0x0000_08a0, 0x0000_0440, 0x0002_0084, 0x0000_0480, 0x0000_0008, 0x0001_0000,
+        0xffff_e200, 0, 0, 0, 0, 0, 0, 0,
+    ]
+
+    @inline(never)
+    private static func known(_ bytes: RawSpan, _ start: Int, _ count: Int, _ first: UInt64) -> FieldID {
         if count < 8 { return short(Words.keep(Words.folded(first), count), count) }
         let first = Words.folded(first)
         let last = Words.folded(bytes.word(at: start &+ count &- 8))
@@ -124,38 +140,34 @@ extension FieldID {
     /// 8 to 16 bytes: the first and the last eight are all of them.
     @inline(__always)
     private static func medium(_ first: UInt64, _ last: UInt64, _ count: Int) -> FieldID {
-        @inline(__always)
-        func matches(_ head: StaticString, _ tail: StaticString) -> Bool {
-            first == Words.word(head) && last == Words.word(tail)
-        }
         switch count {
         case 8: if first == Words.word("location") { return .location }
         case 9:
-            if matches("forwarded", "orwarded") { return .forwarded }
-            if matches("x-real-ip", "-real-ip") { return .xRealIP }
+            if first == Words.word("forwarded"), last == Words.word("orwarded") { return .forwarded }
+            if first == Words.word("x-real-ip"), last == Words.word("-real-ip") { return .xRealIP }
         case 10:
-            if matches("user-agent", "er-agent") { return .userAgent }
-            if matches("connection", "nnection") { return .connection }
-            if matches("keep-alive", "ep-alive") { return .keepAlive }
-            if matches("set-cookie", "t-cookie") { return .setCookie }
-        case 11: if matches("retry-after", "ry-after") { return .retryAfter }
+            if first == Words.word("user-agent"), last == Words.word("er-agent") { return .userAgent }
+            if first == Words.word("connection"), last == Words.word("nnection") { return .connection }
+            if first == Words.word("keep-alive"), last == Words.word("ep-alive") { return .keepAlive }
+            if first == Words.word("set-cookie"), last == Words.word("t-cookie") { return .setCookie }
+        case 11: if first == Words.word("retry-after"), last == Words.word("ry-after") { return .retryAfter }
         case 12:
-            if matches("content-type", "ent-type") { return .contentType }
-            if matches("max-forwards", "forwards") { return .maxForwards }
+            if first == Words.word("content-type"), last == Words.word("ent-type") { return .contentType }
+            if first == Words.word("max-forwards"), last == Words.word("forwards") { return .maxForwards }
         case 13:
-            if matches("cache-control", "-control") { return .cacheControl }
-            if matches("authorization", "rization") { return .authorization }
-            if matches("content-range", "nt-range") { return .contentRange }
+            if first == Words.word("cache-control"), last == Words.word("-control") { return .cacheControl }
+            if first == Words.word("authorization"), last == Words.word("rization") { return .authorization }
+            if first == Words.word("content-range"), last == Words.word("nt-range") { return .contentRange }
         case 14:
-            if matches("content-length", "t-length") { return .contentLength }
-            if matches("http2-settings", "settings") { return .http2Settings }
-        case 15: if matches("x-forwarded-for", "rded-for") { return .xForwardedFor }
+            if first == Words.word("content-length"), last == Words.word("t-length") { return .contentLength }
+            if first == Words.word("http2-settings"), last == Words.word("settings") { return .http2Settings }
+        case 15: if first == Words.word("x-forwarded-for"), last == Words.word("rded-for") { return .xForwardedFor }
         case 16:
-            if matches("x-forwarded-host", "ded-host") { return .xForwardedHost }
-            if matches("content-encoding", "encoding") { return .contentEncoding }
-            if matches("proxy-connection", "nnection") { return .proxyConnection }
-            if matches("www-authenticate", "enticate") { return .wwwAuthenticate }
-            if matches("x-spillway-error", "ay-error") { return .spillwayError }
+            if first == Words.word("x-forwarded-host"), last == Words.word("ded-host") { return .xForwardedHost }
+            if first == Words.word("content-encoding"), last == Words.word("encoding") { return .contentEncoding }
+            if first == Words.word("proxy-connection"), last == Words.word("nnection") { return .proxyConnection }
+            if first == Words.word("www-authenticate"), last == Words.word("enticate") { return .wwwAuthenticate }
+            if first == Words.word("x-spillway-error"), last == Words.word("ay-error") { return .spillwayError }
         default: break
         }
         return .other
@@ -183,16 +195,20 @@ extension FieldID {
         return bytes.isToken(start..<start &+ count, "x-forwarded-proto") ? .xForwardedProto : .xForwardedOther
     }
 
-    /// For a name with underscores: `underscoreAlias` if it is another spelling of one that must not be spelled so.
+    /// For a name that has more than letters and hyphens. With underscores it is an `underscoreAlias` if it is another
+    /// spelling of one that must not be spelled so.
     @inline(never)
-    static func withUnderscores(_ bytes: RawSpan, at start: Int, count: Int) -> FieldID {
+    static func oddlyNamed(_ bytes: RawSpan, at start: Int, count: Int) -> FieldID {
         // The longest of those names has 17 bytes, or begins with 12 that tell.
         var plain = InlineArray<24, UInt8>(repeating: 0)
         let length = min(count, 24)
+        var hasUnderscore = false
         for i in 0..<length {
             let byte = bytes.byte(at: start &+ i)
             plain[i] = byte == 0x5f ? 0x2d : byte
+            if byte == 0x5f { hasUnderscore = true }
         }
+        guard hasUnderscore else { return named(bytes, at: start, count: count, first: bytes.word(at: start)) }
         // Bytes have no padding to look into.
         let span = unsafe plain.span.bytes
         let id = named(span, at: 0, count: length, first: span.word(at: 0))

@@ -107,19 +107,20 @@ enum FieldLine {
         // The name: letters and hyphens eight at a time, whatever else a token may have one by one.
         let firstWord = bytes.word(at: start)
         var word = firstWord
-        var mask = Words.notNameLetters(word)
         var end = start
+        var mask = Words.notNameLetters(word)
         while mask == 0 {
             end &+= 8
             word = bytes.word(at: end)
             mask = Words.notNameLetters(word)
         }
         end &+= Words.first(mask)
-        var hasUnderscore = false
+        var isPlain = true
         if Words.byte(word, mask) != .colon {
             if end == start, Words.keep(firstWord, 2) == Words.word("\r\n") { return .empty }
-            guard let colon = try nameEnd(bytes, start, end, &hasUnderscore) else { return .incomplete }
+            guard let colon = try nameEnd(bytes, start, end) else { return .incomplete }
             end = colon
+            isPlain = false
         }
         let nameCount = end &- start
         if nameCount == 0 { throw .fieldNameEmpty }
@@ -133,19 +134,7 @@ enum FieldLine {
             while bytes.byte(at: valueStart).isBlank { valueStart &+= 1 }
             word = bytes.word(at: valueStart)
         }
-        // The value: up to the first control byte that is not a tab, which must be that of a CRLF.
-        var valueEnd = valueStart
-        while true {
-            mask = Words.controls(word)
-            if mask == 0 {
-                valueEnd &+= 8
-            } else {
-                valueEnd &+= Words.first(mask)
-                if Words.byte(word, mask) != .tab { break }
-                valueEnd &+= 1
-            }
-            word = bytes.word(at: valueEnd)
-        }
+        var valueEnd = textEnd(bytes, from: valueStart, word)
         // Its last byte and what follows it, in one look; a value has at least the colon before it.
         word = bytes.word(at: valueEnd &- 1)
         if Words.keep(word &>> 8, 2) != Words.word("\r\n") {
@@ -157,9 +146,9 @@ enum FieldLine {
             while valueEnd > valueStart, bytes.byte(at: valueEnd &- 1).isBlank { valueEnd &-= 1 }
         }
         let id: FieldID =
-            hasUnderscore
-            ? .withUnderscores(bytes, at: start, count: nameCount)
-            : .named(bytes, at: start, count: nameCount, first: firstWord)
+            isPlain
+            ? .named(bytes, at: start, count: nameCount, first: firstWord)
+            : .oddlyNamed(bytes, at: start, count: nameCount)
         return .field(
             FieldTable.Record(
                 lineStart: UInt32(truncatingIfNeeded: start), valueStart: UInt32(truncatingIfNeeded: valueStart),
@@ -168,17 +157,33 @@ enum FieldLine {
                 id: id))
     }
 
+    /// Where text ends: at the first control byte that is not a tab, or at the end of the input. `word` is the one at
+    /// `start`.
+    @inline(__always)
+    static func textEnd(_ bytes: RawSpan, from start: Int, _ word: UInt64) -> Int {
+        var word = word
+        var end = start
+        while true {
+            let mask = Words.controls(word)
+            if mask == 0 {
+                end &+= 8
+            } else {
+                end &+= Words.first(mask)
+                if Words.byte(word, mask) != .tab { return end }
+                end &+= 1
+            }
+            word = bytes.word(at: end)
+        }
+    }
+
     /// The rest of a name that has more than letters and hyphens, or is none. The colon's offset; nil if it has not
     /// come yet.
     @inline(never)
     private static func nameEnd(
-        _ bytes: RawSpan, _ start: Int, _ position: Int, _ hasUnderscore: inout Bool
+        _ bytes: RawSpan, _ start: Int, _ position: Int
     ) throws(Malformed) -> Int? {
         var end = position
-        while bytes.byte(at: end).isTokenByte {
-            if bytes.byte(at: end) == 0x5f { hasUnderscore = true }
-            end &+= 1
-        }
+        while bytes.byte(at: end).isTokenByte { end &+= 1 }
         if end >= bytes.byteCount { return nil }
         let byte = bytes.byte(at: end)
         switch byte {

@@ -28,27 +28,24 @@ struct RequestTarget {
     @inline(__always)
     static func scan(_ bytes: RawSpan, from start: Int) throws(Malformed) -> (end: Int, queryStart: Int)? {
         var end = start
-        while true {
-            let mask = Words.notPath(bytes.word(at: end))
-            if mask == 0 {
+        var word = bytes.word(at: end)
+        var mask = Words.notPath(word)
+        while mask == 0 {
+            end &+= 8
+            word = bytes.word(at: end)
+            mask = Words.notPath(word)
+        }
+        end &+= Words.first(mask)
+        let queryStart = end
+        if Words.byte(word, mask) == .space { return (end, end) }
+        if Words.byte(word, mask) == UInt8(ascii: "?") {
+            end &+= 1
+            mask = Words.notQuery(bytes.word(at: end))
+            while mask == 0 {
                 end &+= 8
-                continue
+                mask = Words.notQuery(bytes.word(at: end))
             }
             end &+= Words.first(mask)
-            break
-        }
-        let queryStart = end
-        if bytes.byte(at: end) == UInt8(ascii: "?") {
-            end &+= 1
-            while true {
-                let mask = Words.notQuery(bytes.word(at: end))
-                if mask == 0 {
-                    end &+= 8
-                    continue
-                }
-                end &+= Words.first(mask)
-                break
-            }
         }
         if bytes.byte(at: end) == .space { return (end, queryStart) }
         if end >= bytes.byteCount { return nil }

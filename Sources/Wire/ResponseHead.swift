@@ -106,17 +106,7 @@ package struct ResponseHead: ~Copyable {
         var end = 12
         hasReasonSpace = bytes.byte(at: end) == .space
         if hasReasonSpace {
-            end = 13
-            while true {
-                let mask = Words.controls(bytes.word(at: end))
-                if mask == 0 {
-                    end &+= 8
-                    continue
-                }
-                end &+= Words.first(mask)
-                if bytes.byte(at: end) != .tab { break }
-                end &+= 1
-            }
+            end = FieldLine.textEnd(bytes, from: 13, bytes.word(at: 13))
         }
         guard Words.keep(bytes.word(at: end), 2) == Words.word("\r\n") else {
             try FieldLine.refuseUnlessIncomplete(bytes, at: end, hasReasonSpace ? .statusLineInvalid : .statusInvalid)

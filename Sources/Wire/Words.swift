@@ -1,33 +1,16 @@
-/// Eight bytes looked at as one number: how the parsers find the first byte that ends, or spoils, what they read.
+/// Eight bytes looked at as one number, byte 0 in the lowest bits: how the parsers find the first byte that ends, or
+/// spoils, what they read.
 ///
-/// Each function returns a mask with the highest bit of every byte that is *not* of the kind it is named for, byte 0
-/// in the lowest bits. All sums stay within their byte, so that every bit is exact, not only the lowest.
+/// Masks have the highest bit of each byte that is of the kind asked for. All sums are of seven bits and stay within
+/// their byte, so that every bit of a mask is exact.
 enum Words {
-    static var highBits: UInt64 { 0x8080_8080_8080_8080 }
+    private static var highBits: UInt64 { 0x8080_8080_8080_8080 }
     private static var lowBits: UInt64 { 0x7f7f_7f7f_7f7f_7f7f }
 
     /// The same byte eight times.
     @inline(__always)
     static func all(_ byte: UInt8) -> UInt64 {
         0x0101_0101_0101_0101 &* UInt64(byte)
-    }
-
-    /// High bit where the seven low bits are at least `bound` (1 to 0x7f).
-    @inline(__always)
-    private static func atLeast(_ low: UInt64, _ bound: UInt8) -> UInt64 {
-        low &+ all(0x80 &- bound)
-    }
-
-    /// High bit where the seven low bits are not those of `byte`.
-    @inline(__always)
-    private static func differs(_ low: UInt64, from byte: UInt8) -> UInt64 {
-        (low ^ all(byte)) &+ lowBits
-    }
-
-    @inline(__always)
-    private static func letters(_ low: UInt64) -> UInt64 {
-        let folded = low | all(0x20)
-        return atLeast(folded, 0x61) & ~atLeast(folded, 0x7b)
     }
 
     /// How many bytes precede the first one that a mask names; 8 if it names none.
@@ -42,7 +25,25 @@ enum Words {
         UInt8(truncatingIfNeeded: word &>> UInt64(mask.trailingZeroBitCount & 0x38))
     }
 
-    /// Not a letter or a hyphen: the end of most field names.
+    /// The seven low bits are at least `bound` (1 to 0x7f).
+    @inline(__always)
+    private static func atLeast(_ low: UInt64, _ bound: UInt8) -> UInt64 {
+        low &+ all(0x80 &- bound)
+    }
+
+    /// The seven low bits are not those of `byte`.
+    @inline(__always)
+    private static func differs(_ low: UInt64, from byte: UInt8) -> UInt64 {
+        (low ^ all(byte)) &+ lowBits
+    }
+
+    @inline(__always)
+    private static func letters(_ low: UInt64) -> UInt64 {
+        let folded = low | all(0x20)
+        return atLeast(folded, 0x61) & ~atLeast(folded, 0x7b)
+    }
+
+    /// Bytes other than letters and hyphens, which most field names consist of.
     @inline(__always)
     static func notNameLetters(_ word: UInt64) -> UInt64 {
         let low = word & lowBits
@@ -50,15 +51,7 @@ enum Words {
         return (~good | word) & highBits
     }
 
-    /// A control byte (below 0x20, or 0x7f): the end of a field's value, or something that must not be in it.
-    @inline(__always)
-    static func controls(_ word: UInt64) -> UInt64 {
-        let low = word & lowBits
-        let bad = ~atLeast(low, 0x20) | atLeast(low, 0x7f)
-        return bad & ~word & highBits
-    }
-
-    /// Not a letter, digit, hyphen or dot: the end of most host names.
+    /// Bytes other than letters, digits, hyphens and dots, which most host names consist of.
     @inline(__always)
     static func notHostLetters(_ word: UInt64) -> UInt64 {
         let low = word & lowBits
@@ -67,7 +60,15 @@ enum Words {
         return (~(letters(low) | others) | word) & highBits
     }
 
-    /// Not one of the bytes that a query may have: `!` to `~` without `"`, `#`, `<` and `>`.
+    /// Bytes that end text, or must not be in it: below 0x20, or 0x7f.
+    @inline(__always)
+    static func controls(_ word: UInt64) -> UInt64 {
+        let low = word & lowBits
+        let bad = ~atLeast(low, 0x20) | atLeast(low, 0x7f)
+        return bad & ~word & highBits
+    }
+
+    /// Bytes that end a query, or must not be in it: all but `!` to `~`, and of those `"`, `#`, `<` and `>`.
     @inline(__always)
     static func notQuery(_ word: UInt64) -> UInt64 {
         let low = word & lowBits
@@ -77,7 +78,8 @@ enum Words {
         return (~(visible & unquoted) | word) & highBits
     }
 
-    /// Not one of the bytes that a path may have: as for a query, without `?` and `\`.
+    /// Bytes that end a path, or must not be in it: as for a query, and `?` and `\`, which some servers read as `/`.
+    /// In a query it is harmless, and browsers send it there.
     @inline(__always)
     static func notPath(_ word: UInt64) -> UInt64 {
         let low = word & lowBits
