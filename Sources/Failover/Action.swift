@@ -1,0 +1,15 @@
+/// What the brain wants done.
+package enum Action: Sendable, Equatable {
+    /// A service's shares per cell, in ten-thousandths that add up to 10,000.
+    case split(service: Int, shares: [Int])
+    /// How much of an endpoint's weight counts, in ten-thousandths. 0: none while another endpoint of the cell has any.
+    case endpoint(EndpointID, share: Int)
+    /// How often to probe from now on; `soon`: and once at once.
+    case probe(EndpointID, ProbePace, soon: Bool)
+    case decision(Decision)
+}
+
+/// How often an endpoint is to be probed.
+package enum ProbePace: Sendable, Equatable {
+    case normal, suspect, down
+}

@@ -1,0 +1,54 @@
+/// What the brain thinks now, for those who ask.
+extension Brain {
+    package struct EndpointView: Sendable, Equatable {
+        package var state: EndpointState
+        /// Why, in a few words; empty for what was assumed at first.
+        package var reason: String
+        /// How much of its weight counts, in ten-thousandths.
+        package var share: Int
+    }
+
+    package struct CellView: Sendable, Equatable {
+        /// Weight that counts × success of recent requests, in ten-thousandths.
+        package var usable: Int
+        /// Weight that counts, in ten-thousandths.
+        package var healthyShare: Int
+        /// The most of its service's traffic it may have.
+        package var ceiling: Int
+        package var state: CellState
+    }
+
+    package enum CellState: String, Sendable, CaseIterable {
+        /// It may have all that its endpoints can carry.
+        case serving
+        /// It may have less, for want of healthy endpoints.
+        case degraded
+        /// It may have nothing.
+        case out
+        /// On its way back.
+        case returning
+    }
+
+    /// nil for an endpoint that is not known.
+    package func view(of id: EndpointID) -> EndpointView? {
+        guard let record = endpoints.at(id.number) else { return nil }
+        return EndpointView(
+            state: record.state, reason: record.state == .healthy ? "" : record.reason,
+            share: record.share(isProbed: services[record.service].isProbed))
+    }
+
+    package func view(ofCell position: Int, service: Int) -> CellView {
+        let cell = services[service].cells[position]
+        let state: CellState =
+            if cell.climb != nil { .returning } else if cell.ceiling == 0 { .out } else if cell.ceiling < whole {
+                .degraded
+            } else { .serving }
+        return CellView(usable: cell.usable, healthyShare: cell.healthyShare, ceiling: cell.ceiling, state: state)
+    }
+
+    /// Shares per cell, in ten-thousandths that add up to 10,000.
+    package func split(ofService index: Int) -> [Int] { services[index].split }
+
+    /// Nothing is healthy anywhere: traffic goes where it can.
+    package func failsOpen(service index: Int) -> Bool { services[index].failsOpen }
+}

@@ -1,0 +1,83 @@
+internal import RouteTable
+
+/// What is known of a service in a region.
+///
+/// A cell's `ceiling` is the most of its service's traffic it may have. It falls at once with the evidence and climbs
+/// in steps, each verified on real requests.
+struct CellRecord: Sendable {
+    let region: Int
+    var endpoints: [Int] = []
+
+    /// Weight that counts, of all weight, in ten-thousandths.
+    var healthyShare = whole
+    /// `healthyShare` × the success of recent requests.
+    var usable = whole
+    var ceiling = whole
+    /// Since when it could carry more than its ceiling; nil while it could not.
+    var roomSince: Instant?
+    /// How many holds it must wait: 1 at first, one more for each way back that failed.
+    var holds = 1
+    var climb: Climb?
+    /// When its ceiling was last put down.
+    var loweredAt: Instant?
+    /// Since when it has carried more than its ceiling, and what has become of it.
+    var beyond: Trial?
+
+    /// The last second, and the policy's `ratioWindow`.
+    var recent = SlidingCounts<20>(length: .seconds(1))
+    var longer: SlidingCounts<10>
+
+    init(region: Int, ratioWindow: Duration) {
+        self.region = region
+        longer = SlidingCounts(length: ratioWindow)
+    }
+
+    /// A stretch of traffic that is being watched.
+    struct Trial: Sendable {
+        var since: Instant
+        var counts = Counts()
+        /// What the other cells of the service met meanwhile.
+        var others = Counts()
+    }
+
+    /// A way back that is under way.
+    struct Climb: Sendable {
+        /// The ceiling to fall back to.
+        var base: Int
+        var trial: Trial
+    }
+
+    mutating func add(_ counts: Counts, at now: Instant) {
+        recent.add(counts, at: now)
+        longer.add(counts, at: now)
+        climb?.trial.counts += counts
+        beyond?.counts += counts
+    }
+
+    mutating func addOthers(_ counts: Counts) {
+        climb?.trial.others += counts
+        beyond?.others += counts
+    }
+
+    /// Recent requests, if there are enough to judge by.
+    func evidence(_ policy: FailoverPolicy) -> Counts? {
+        if Int(recent.total.attempts) >= policy.ratioMinimum { return recent.total }
+        if Int(longer.total.attempts) >= policy.ratioMinimum { return longer.total }
+        return nil
+    }
+
+    /// What it can carry by its endpoints, before steps: usable capacity × overprovisioning.
+    func limit(_ policy: FailoverPolicy) -> Int {
+        min(whole, usable * policy.overprovisioning / whole)
+    }
+
+    /// Puts the ceiling down; a way back that was under way has failed.
+    mutating func lower(to ceiling: Int, at now: Instant, countsAsFailure: Bool) {
+        self.ceiling = ceiling
+        climb = nil
+        beyond = nil
+        roomSince = nil
+        loweredAt = now
+        if countsAsFailure { holds = min(holds + 1, 10) }
+    }
+}

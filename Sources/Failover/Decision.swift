@@ -1,0 +1,179 @@
+/// A change the brain made, and why.
+package struct Decision: Sendable, Equatable {
+    /// Counts up from 1.
+    package let sequence: UInt64
+    package let time: Instant
+    package let subject: Subject
+    package let change: Change
+    package let rule: Rule
+    /// At least one.
+    package let evidence: [Evidence]
+
+    package enum Subject: Sendable, Equatable {
+        case endpoint(service: String, region: String, address: String)
+        case cell(service: String, region: String)
+        case service(String)
+    }
+
+    package enum Change: Sendable, Equatable {
+        /// An endpoint's state.
+        case state(before: EndpointState, after: EndpointState)
+        /// The most of its service's traffic a cell may have, in ten-thousandths.
+        case ceiling(before: Int, after: Int)
+        /// Shares by region, in ten-thousandths.
+        case split(regions: [String], before: [Int], after: [Int])
+    }
+
+    /// Which rule made the change. The names are stable: logs, metrics and alerts use them.
+    package enum Rule: String, Sendable, Equatable, CaseIterable {
+        // Endpoints
+        case consecutiveFailures = "consecutive-failures"
+        case failureRatio = "failure-ratio"
+        case hanging
+        case hangingLong = "hanging-long"
+        case answersAgain = "answers-again"
+        case ejectionOver = "ejection-over"
+        case trialPassed = "trial-passed"
+        case trialFailed = "trial-failed"
+        case probeFall = "probe-fall"
+        case probeFallWithinLimit = "probe-fall-within-limit"
+        case probeRise = "probe-rise"
+        case requestsOutrankProbes = "requests-outrank-probes"
+        // Cells
+        case cellFailures = "cell-failures"
+        case cellDown = "cell-down"
+        case capacityLost = "capacity-lost"
+        case failbackStep = "failback-step"
+        case failbackDone = "failback-done"
+        case failbackAborted = "failback-aborted"
+        case carriesWell = "carries-well"
+        // Services
+        case followsCapacity = "follows-capacity"
+        case failOpen = "fail-open"
+    }
+
+    package struct Evidence: Sendable, Equatable {
+        package let name: String
+        package let value: Value
+
+        package enum Value: Sendable, Equatable {
+            case count(Int)
+            /// Ten-thousandths.
+            case ratio(Int)
+            case milliseconds(Int)
+            case text(String)
+        }
+
+        static func count(_ name: String, _ value: Int) -> Evidence { Evidence(name: name, value: .count(value)) }
+        static func ratio(_ name: String, _ value: Int) -> Evidence { Evidence(name: name, value: .ratio(value)) }
+        static func text(_ name: String, _ value: String) -> Evidence { Evidence(name: name, value: .text(value)) }
+
+        static func time(_ name: String, _ value: Duration) -> Evidence {
+            Evidence(name: name, value: .milliseconds(value.milliseconds))
+        }
+    }
+}
+
+extension Decision: CustomStringConvertible {
+    /// One sentence: who, what changed, the rule, the evidence.
+    package var description: String {
+        "\(subject): \(change) (\(rule.rawValue): \(evidence.map(\.description).joined(separator: ", ")))"
+    }
+}
+
+extension Decision.Subject: CustomStringConvertible {
+    package var description: String {
+        switch self {
+        case .endpoint(let service, let region, let address): "\(service) at \(address) in \(region)"
+        case .cell(let service, let region): "\(service) in \(region)"
+        case .service(let name): name
+        }
+    }
+}
+
+extension Decision.Change: CustomStringConvertible {
+    package var description: String {
+        switch self {
+        case .state(let before, let after) where before == after: "stays \(after.rawValue)"
+        case .state(let before, let after): "\(before.rawValue) → \(after.rawValue)"
+        case .ceiling(let before, let after): "at most \(percent(before)) → \(percent(after))"
+        case .split(let regions, let before, let after):
+            regions.indices.filter { before[$0] != after[$0] }
+                .map { "\(regions[$0]) \(percent(before[$0])) → \(percent(after[$0]))" }.joined(separator: ", ")
+        }
+    }
+}
+
+extension Decision.Evidence: CustomStringConvertible {
+    package var description: String {
+        switch value {
+        case .count(let count): "\(name) \(count)"
+        case .ratio(let ratio): "\(name) \(percent(ratio))"
+        case .milliseconds(let milliseconds): "\(name) \(milliseconds) ms"
+        case .text(let text): "\(name) \(text)"
+        }
+    }
+}
+
+/// Ten-thousandths as people write them: `12.5 %`.
+package func percent(_ ratio: Int) -> String {
+    let hundredths = ratio % 100
+    if hundredths == 0 { return "\(ratio / 100) %" }
+    return hundredths % 10 == 0
+        ? "\(ratio / 100).\(hundredths / 10) %" : "\(ratio / 100).\(hundredths / 10)\(hundredths % 10) %"
+}
+
+extension Decision {
+    /// One line of JSON. `date`: the time of day, ISO 8601.
+    package func json(date: String) -> String {
+        var text = "{\"sequence\":\(sequence),\"time\":\(quoted(date))"
+        switch subject {
+        case .endpoint(let service, let region, let address):
+            text += ",\"subject\":\"endpoint\",\"service\":\(quoted(service)),\"region\":\(quoted(region))"
+            text += ",\"endpoint\":\(quoted(address))"
+        case .cell(let service, let region):
+            text += ",\"subject\":\"cell\",\"service\":\(quoted(service)),\"region\":\(quoted(region))"
+        case .service(let name): text += ",\"subject\":\"service\",\"service\":\(quoted(name))"
+        }
+        switch change {
+        case .state(let before, let after):
+            text += ",\"change\":\"state\",\"before\":\(quoted(before.rawValue)),\"after\":\(quoted(after.rawValue))"
+        case .ceiling(let before, let after): text += ",\"change\":\"ceiling\",\"before\":\(before),\"after\":\(after)"
+        case .split(let regions, let before, let after):
+            text += ",\"change\":\"split\",\"before\":\(shares(regions, before)),\"after\":\(shares(regions, after))"
+        }
+        text += ",\"rule\":\(quoted(rule.rawValue)),\"evidence\":{"
+        text += evidence.map { "\(quoted($0.name.split(separator: " ").joined(separator: "_"))):\($0.jsonValue)" }
+            .joined(separator: ",")
+        return text + "}}"
+    }
+
+    private func shares(_ regions: [String], _ shares: [Int]) -> String {
+        "{" + zip(regions, shares).map { "\(quoted($0)):\($1)" }.joined(separator: ",") + "}"
+    }
+}
+
+extension Decision.Evidence {
+    fileprivate var jsonValue: String {
+        switch value {
+        case .count(let number), .ratio(let number), .milliseconds(let number): "\(number)"
+        case .text(let text): quoted(text)
+        }
+    }
+}
+
+/// A JSON string.
+private func quoted(_ text: String) -> String {
+    var result = "\""
+    for scalar in text.unicodeScalars {
+        switch scalar {
+        case "\"": result += "\\\""
+        case "\\": result += "\\\\"
+        case _ where scalar.value < 0x20:
+            let hex = String(scalar.value, radix: 16)
+            result += "\\u" + String(repeating: "0", count: 4 - hex.count) + hex
+        default: result.unicodeScalars.append(scalar)
+        }
+    }
+    return result + "\""
+}

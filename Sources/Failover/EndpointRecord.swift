@@ -1,0 +1,147 @@
+internal import RouteTable
+
+/// How an endpoint stands.
+package enum EndpointState: String, Sendable, Equatable, CaseIterable {
+    case healthy
+    /// Requests overstay there and none has been answered since. Not used; ejected if it goes on.
+    case hanging
+    /// Taken out by failing requests, for a time.
+    case ejected
+    /// Taken out by failing probes.
+    case down
+    /// New, or back from an ejection: it must show that it works first.
+    case probation
+}
+
+/// What is known of an endpoint.
+struct EndpointRecord: Sendable {
+    let id: EndpointID
+    /// Indices into the brain's services and their cells.
+    var service: Int
+    var cell: Int
+    var address: String
+    var weight: Int
+
+    var state = EndpointState.healthy
+    var since: Instant
+    /// The rule that made the state, and its evidence in a few words; empty for what was assumed at first.
+    var reason = ""
+    /// It has never been in use: it counts neither for nor against its cell.
+    var isNew: Bool
+    /// Down by probes while its requests were answered: its cell is not held to have lost capacity.
+    var isOutByProbesAlone = false
+    /// The velocity limit kept it in, and that has been said.
+    var isKeptFromProbes = false
+
+    /// Ejections in a row.
+    private(set) var ejections = 0
+    private(set) var ejectedUntil: Instant
+    private(set) var probeFailures = 0
+    private(set) var probePasses = 0
+    /// Answers since it has been on trial by requests.
+    var trialSuccesses = 0
+    var pace = ProbePace.normal
+    /// Failures in a row as last reported, and what they were when it was last taken in: only what is added since
+    /// speaks against it.
+    private var lastRun = 0
+    private var forgivenRun = 0
+    /// Over the policy's `ratioWindow`.
+    var window: SlidingCounts<10>
+
+    init(
+        _ endpoint: Topology.Endpoint, service: Int, cell: Int, isNew: Bool, ratioWindow: Duration, at now: Instant
+    ) {
+        id = endpoint.id
+        self.service = service
+        self.cell = cell
+        address = endpoint.address
+        weight = endpoint.weight
+        since = now
+        ejectedUntil = now
+        self.isNew = isNew
+        state = isNew ? .probation : .healthy
+        window = SlidingCounts(length: ratioWindow)
+    }
+
+    /// Answers a trial by requests asks for, where there are no probes.
+    static let trialLength = 10
+    /// Share of its weight an endpoint gets while it is on trial by requests.
+    static let trialShare = 1_000
+    /// A hang longer than this is a failure.
+    static let hangLimit = Duration.seconds(2)
+
+    /// How much of its weight counts for workers.
+    func share(isProbed: Bool) -> Int {
+        switch state {
+        case .healthy: whole
+        case .probation: isProbed ? 0 : Self.trialShare
+        case .hanging, .ejected, .down: 0
+        }
+    }
+
+    /// Whether its weight counts as capacity of its cell.
+    func isCapacity(isProbed: Bool) -> Bool {
+        switch state {
+        case .healthy: true
+        case .down: isOutByProbesAlone
+        // Where nothing probes, only requests can show; the steps of the way back verify them.
+        case .probation: !isProbed
+        case .hanging, .ejected: false
+        }
+    }
+
+    mutating func enter(_ state: EndpointState, at now: Instant) {
+        if self.state == .healthy { forgive(at: now, until: now - since) }
+        self.state = state
+        since = now
+        trialSuccesses = 0
+        isOutByProbesAlone = false
+        isKeptFromProbes = false
+        if state == .healthy { isNew = false }
+        forgivenRun = lastRun
+    }
+
+    /// Failures in a row since it was last taken in.
+    mutating func failureRun(_ reported: Int) -> Int {
+        if reported < lastRun { forgivenRun = 0 }
+        lastRun = reported
+        return reported - forgivenRun
+    }
+
+    private mutating func forgive(at now: Instant, until healthyFor: Duration) {
+        // An ejection is forgotten for every five minutes of health.
+        ejections = max(0, ejections - Int(healthyFor.components.seconds / 300))
+    }
+
+    /// Ejects for `ejection` × how often in a row, at most `ejectionLimit`.
+    mutating func eject(_ policy: FailoverPolicy, at now: Instant) {
+        enter(.ejected, at: now)
+        ejections = min(ejections + 1, 1_000)
+        ejectedUntil = now + min(policy.ejection * ejections, policy.ejectionLimit)
+        window.clear()
+    }
+
+    mutating func probePassed() {
+        probeFailures = 0
+        probePasses = min(probePasses + 1, 1_000_000)
+    }
+
+    mutating func probeFailed() {
+        probePasses = 0
+        probeFailures = min(probeFailures + 1, 1_000_000)
+    }
+
+    /// It has lately answered enough requests, well enough, to outrank its probes.
+    func answersRequests(_ policy: FailoverPolicy) -> Bool {
+        window.total.ended >= 3 && window.total.failureRatio <= policy.cellFailureRatio
+    }
+
+    /// The pace its present state asks for.
+    func wantedPace(_ rule: Topology.ProbeRule, failureRun: Int) -> ProbePace {
+        switch state {
+        case .healthy: probeFailures > 0 && probeFailures < rule.fall || failureRun >= 2 ? .suspect : .normal
+        case .hanging, .probation: .suspect
+        case .ejected, .down: probePasses > 0 && probePasses < rule.rise ? .suspect : .down
+        }
+    }
+}

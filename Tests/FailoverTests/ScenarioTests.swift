@@ -1,0 +1,207 @@
+import RouteTable
+import Testing
+
+@testable import Failover
+
+@Suite struct ScenarioTests {
+    @Test(
+        "The first region is left within half a second, and taken again when it is well",
+        arguments: [
+            (World.Fault.refuse, true, 300), (.hang, true, 300), (.hang, false, 300), (.errors(percent: 30), true, 700),
+            (.errors(percent: 100), true, 300), (.slow, true, 400),
+        ])
+    func leavesAndReturns(fault: World.Fault, hedges: Bool, milliseconds: Int) throws {
+        var world = World()
+        world.hedges = hedges
+        world.run(.seconds(3))
+        #expect(world.isPreferred)
+        #expect(world.decisions.isEmpty)
+
+        world.faults[0] = fault
+        let left = world.time(until: { $0.hasLeftFirst }, atMost: .seconds(5))
+        #expect(try #require(left) <= .milliseconds(milliseconds))
+        #expect(world.split() == [0, whole, 0])
+        world.run(.seconds(15))
+        #expect(world.split()[0] <= 500, "at most a first step of a way back meanwhile")
+
+        world.faults[0] = .none
+        let back = world.time(until: { $0.isPreferred }, atMost: .seconds(240))
+        #expect(try #require(back) > .seconds(5), "in steps")
+        world.run(.seconds(30))
+        let count = world.decisions.count
+        world.run(.seconds(60))
+        #expect(world.decisions.count == count, "and then there is peace")
+    }
+
+    @Test("A region that fails without requests is left by its probes alone")
+    func probesAloneMoveIdleServices() {
+        var world = World(rate: 0)
+        world.run(.seconds(2))
+        world.probesFail[0] = true
+        world.run(.seconds(3))
+        #expect(world.hasLeftFirst)
+    }
+
+    @Test("Probes that fail everywhere move nothing while requests succeed")
+    func requestsOutrankProbes() {
+        var world = World(endpointsPerCell: 4)
+        world.run(.seconds(2))
+        world.probesFail = [true, true, true]
+        for _ in 0..<1_800 {
+            world.step()
+            #expect(world.isPreferred)
+        }
+        #expect(world.decisions.contains { $0.rule == .requestsOutrankProbes })
+        #expect(world.decisions.contains { $0.rule == .probeFallWithinLimit })
+    }
+
+    @Test("Probes alone take out at most their part of a region's capacity in each window of time")
+    func velocityIsLimited() {
+        var world = World(endpointsPerCell: 4)
+        world.run(.seconds(2))
+        world.probesFail[0] = true
+        var removed: [Instant] = []
+        for _ in 0..<3_000 {
+            let seen = world.decisions.count
+            world.step()
+            removed += world.decisions[seen...].filter { $0.rule == .probeFallWithinLimit }.map(\.time)
+        }
+        // 20 endpoints of weight 1: 5 in any 60 s.
+        for time in removed {
+            #expect(removed.count { $0 >= time && $0 < time + .seconds(60) } <= 5)
+        }
+        #expect(removed.count == 15, "and the last of each cell stays")
+    }
+
+    @Test("An endpoint whose probe fails while it answers leaves, and its region keeps the traffic")
+    func oneEndpointLeavesInPeace() {
+        var world = World(services: 1)
+        world.run(.seconds(2))
+        world.tell(.probe(EndpointID(0), .failed("503")))
+        world.tell(.probe(EndpointID(0), .failed("503")))
+        // A quarter of two endpoints is none; of ten services' endpoints it is some.
+        #expect(world.brain.view(of: EndpointID(0))?.state == .healthy)
+        var larger = World(services: 5)
+        larger.run(.seconds(2))
+        larger.tell(.probe(EndpointID(0), .failed("503")))
+        larger.tell(.probe(EndpointID(0), .failed("503")))
+        #expect(larger.brain.view(of: EndpointID(0))?.state == .down)
+        #expect(larger.isPreferred)
+    }
+
+    @Test("A prober that lags takes nothing out")
+    func laggingProberHasNoSay() {
+        var world = World(rate: 0)
+        world.run(.seconds(2))
+        world.probesFail = [true, true, true]
+        world.tell(.proberLag(.seconds(2)))
+        world.run(.seconds(10))
+        #expect(world.decisions.isEmpty)
+    }
+
+    @Test("When all regions fail the service fails open, stays where it is, and says so")
+    func failsOpen() {
+        var world = World()
+        world.run(.seconds(2))
+        world.faults = [.refuse, .refuse, .refuse]
+        world.run(.seconds(10))
+        for service in 0..<world.serviceCount { #expect(world.split(service).contains(whole)) }
+        #expect(world.decisions.contains { $0.rule == .failOpen })
+        world.faults = [.none, .none, .none]
+        #expect(world.time(until: { $0.isPreferred }, atMost: .seconds(240)) != nil)
+    }
+
+    @Test("A service that fails alike everywhere goes back to where it is preferred")
+    func faultOfTheServiceItself() {
+        var world = World(services: 1)
+        world.run(.seconds(2))
+        world.faults = [.errors(percent: 30), .errors(percent: 30), .errors(percent: 30)]
+        world.run(.seconds(60))
+        let splits = world.decisions.count { if case .split = $0.change { true } else { false } }
+        #expect(splits < 40, "\(splits) changes of the split in a minute")
+    }
+
+    @Test("A way back into a region that still fails is broken off, and the next one waits longer")
+    func abortsAndWaitsLonger() throws {
+        var world = World(services: 1)
+        world.run(.seconds(2))
+        world.faults[0] = .errors(percent: 30)
+        world.run(.seconds(90))
+        let climbs = world.decisions.filter { $0.rule == .failbackAborted || $0.rule == .failbackStep }
+        var waits: [Duration] = []
+        for (one, next) in zip(climbs, climbs.dropFirst()) where one.rule == .failbackAborted {
+            waits.append(next.time - one.time)
+        }
+        try #require(waits.count >= 2)
+        for (index, wait) in waits.enumerated() { #expect(wait >= world.policy.hold * (index + 2)) }
+        #expect(
+            !world.decisions.contains {
+                $0.rule == .failbackDone && $0.subject == .cell(service: "service-0", region: "east")
+            })
+    }
+
+    @Test("Without probes an ejected endpoint comes back by a trial of requests")
+    func trialWithoutProbes() {
+        var world = World(services: 1, isProbed: false)
+        world.run(.seconds(2))
+        world.faults[0] = .refuse
+        world.run(.seconds(2))
+        #expect(world.hasLeftFirst)
+        world.faults[0] = .none
+        #expect(world.time(until: { $0.isPreferred }, atMost: .seconds(240)) != nil)
+        #expect(world.decisions.contains { $0.rule == .trialPassed })
+    }
+
+    @Test("A pause of one endpoint is no ejection")
+    func pauseIsNotEjected() {
+        var world = World(services: 1)
+        world.run(.seconds(2))
+        var report = EndpointTraffic(endpoint: EndpointID(0))
+        report.attempts = 8
+        report.overstays = 8
+        report.overstaying = 8
+        report.failureRun = 8
+        world.tell(.traffic([report]))
+        #expect(world.brain.view(of: EndpointID(0))?.state == .hanging)
+        report = EndpointTraffic(endpoint: EndpointID(0))
+        report.successes = 8
+        world.tell(.traffic([report]))
+        #expect(world.brain.view(of: EndpointID(0))?.state == .healthy)
+    }
+
+    @Test("A new endpoint gets nothing before it has passed, and its failures are not its cell's")
+    func newEndpointsAreOnProbation() {
+        var world = World(services: 1)
+        world.run(.seconds(2))
+        var topology = world.topology
+        topology.services[0].cells[0].endpoints.append(
+            Topology.Endpoint(id: EndpointID(50), address: "10.0.0.50:80", weight: 100))
+        world.brain = world.brain.told(.topology(topology), at: world.now)
+        #expect(world.brain.view(of: EndpointID(50)) == .init(state: .probation, reason: "", share: 0))
+        world.brain = world.brain.told(.probe(EndpointID(50), .failed("refused")), at: world.now)
+        world.brain = world.brain.told(.tick, at: world.now)
+        #expect(world.split() == [whole, 0, 0])
+        for _ in 0..<2 { world.brain = world.brain.told(.probe(EndpointID(50), .passed), at: world.now) }
+        #expect(world.brain.view(of: EndpointID(50))?.state == .healthy)
+    }
+
+    @Test("A reload keeps what is known")
+    func reloadKeepsState() {
+        var world = World()
+        world.run(.seconds(2))
+        world.faults[0] = .refuse
+        world.run(.seconds(1))
+        #expect(world.hasLeftFirst)
+        world.tell(.topology(world.topology))
+        #expect(world.hasLeftFirst)
+        #expect(world.brain.view(of: EndpointID(0))?.state == .ejected)
+    }
+}
+
+extension Brain {
+    func told(_ event: Event, at now: Instant) -> Brain {
+        var copy = self
+        _ = copy.observe(event, at: now)
+        return copy
+    }
+}

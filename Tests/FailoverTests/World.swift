@@ -1,0 +1,213 @@
+import RouteTable
+
+@testable import Failover
+
+/// Services in regions with requests and probes, told to a brain every tenth of a second, by the workers' own rules:
+/// traffic follows the split and avoids endpoints without a share.
+struct World {
+    enum Fault { case none, refuse, hang, errors(percent: Int), slow }
+
+    let regions: [String]
+    let serviceCount: Int
+    let endpointsPerCell: Int
+    /// Per service, each second.
+    var rate: Int
+    /// Requests are repeated elsewhere when they hang (GET), or not (POST).
+    var hedges = true
+    var brain = Brain()
+    var now = Instant(nanoseconds: 1_000_000_000_000)
+    var decisions: [Decision] = []
+    /// By region.
+    var faults: [Fault]
+    var probesFail: [Bool]
+    var isProbed: Bool
+    var policy: FailoverPolicy
+    private var shares: [Int]
+    private var runs: [Int]
+    private var stuck: [Int]
+    private var owed: [Double]
+    private var random: Seeded
+    private var nextProbe: Instant
+
+    init(
+        regions: [String] = ["east", "west", "north"], services: Int = 5, endpointsPerCell: Int = 2, rate: Int = 80,
+        isProbed: Bool = true, policy: FailoverPolicy = World.quick, seed: UInt64 = 1
+    ) {
+        self.regions = regions
+        serviceCount = services
+        self.endpointsPerCell = endpointsPerCell
+        self.rate = rate
+        self.isProbed = isProbed
+        self.policy = policy
+        faults = regions.map { _ in .none }
+        probesFail = regions.map { _ in false }
+        let count = services * regions.count * endpointsPerCell
+        shares = Array(repeating: whole, count: count)
+        runs = Array(repeating: 0, count: count)
+        stuck = Array(repeating: 0, count: count)
+        owed = Array(repeating: 0, count: count)
+        random = Seeded(state: seed)
+        nextProbe = now
+        tell(.topology(topology))
+    }
+
+    /// The default policy with a way back of seconds.
+    static var quick: FailoverPolicy {
+        var policy = FailoverPolicy()
+        policy.ejection = .seconds(3)
+        policy.hold = .seconds(2)
+        policy.soak = .seconds(1)
+        policy.soakRequests = 10
+        return policy
+    }
+
+    var topology: Topology {
+        Topology(
+            regions: regions,
+            services: (0..<serviceCount).map { service in
+                Topology.Service(
+                    name: "service-\(service)", policy: policy,
+                    probe: isProbed ? Topology.ProbeRule(every: .seconds(1), fall: 2, rise: 2) : nil,
+                    cells: regions.indices.map { region in
+                        Topology.Cell(
+                            region: region,
+                            endpoints: numbers(service, region).map {
+                                Topology.Endpoint(id: EndpointID($0), address: "10.0.\(region).\($0):80", weight: 1)
+                            })
+                    })
+            })
+    }
+
+    func numbers(_ service: Int, _ region: Int) -> Range<Int> {
+        let first = (service * regions.count + region) * endpointsPerCell
+        return first..<(first + endpointsPerCell)
+    }
+
+    @discardableResult
+    mutating func tell(_ event: Event) -> [Action] {
+        let actions = brain.observe(event, at: now)
+        for action in actions {
+            switch action {
+            case .endpoint(let id, let share): shares[id.number] = share
+            case .decision(let decision): decisions.append(decision)
+            case .split(let service, let shares):
+                precondition(shares.reduce(0, +) == whole && shares == brain.split(ofService: service))
+            case .probe: break
+            }
+        }
+        return actions
+    }
+
+    /// A tenth of a second of traffic and time.
+    mutating func step() {
+        now = now + .milliseconds(100)
+        var reports: [EndpointTraffic] = []
+        for service in 0..<serviceCount {
+            let split = brain.split(ofService: service)
+            for region in regions.indices {
+                reports += traffic(service, region, requests: Double(rate) / 10 * Double(split[region]) / Double(whole))
+            }
+        }
+        tell(.traffic(reports))
+        if isProbed && now >= nextProbe {
+            nextProbe = now + .seconds(1)
+            for number in shares.indices {
+                let region = number / endpointsPerCell % regions.count
+                var fails = probesFail[region]
+                switch faults[region] {
+                case .refuse, .hang: fails = true
+                case .none, .errors, .slow: break
+                }
+                tell(.probe(EndpointID(number), fails ? .failed("refused") : .passed))
+            }
+        }
+        tell(.tick)
+    }
+
+    private mutating func traffic(_ service: Int, _ region: Int, requests: Double) -> [EndpointTraffic] {
+        let all = Array(numbers(service, region))
+        var used = all.filter { shares[$0] > 0 }
+        if used.isEmpty { used = all }
+        var reports: [EndpointTraffic] = []
+        for number in all {
+            var report = EndpointTraffic(endpoint: EndpointID(number))
+            if used.contains(number) { owed[number] += requests / Double(used.count) }
+            let count = Int(owed[number])
+            owed[number] -= Double(count)
+            meet(faults[region], count: count, number, &report)
+            report.failureRun = runs[number]
+            report.overstaying = stuck[number]
+            if report != EndpointTraffic(endpoint: report.endpoint) { reports.append(report) }
+        }
+        return reports
+    }
+
+    private mutating func meet(_ fault: Fault, count: Int, _ number: Int, _ report: inout EndpointTraffic) {
+        report.attempts = count
+        if case .hang = fault {
+        } else if stuck[number] > 0 {
+            report.successes += stuck[number]
+            stuck[number] = 0
+            runs[number] = 0
+        }
+        for _ in 0..<count {
+            switch fault {
+            case .none:
+                report.successes += 1
+                runs[number] = 0
+            case .refuse:
+                report.connectFailures += 1
+                runs[number] += 1
+            case .hang:
+                report.overstays += 1
+                runs[number] += 1
+                if !hedges { stuck[number] += 1 }
+            case .slow:
+                report.overstays += 1
+                runs[number] += 1
+            case .errors(let percent):
+                if random.next() % 100 < UInt64(percent) {
+                    report.serverErrors += 1
+                } else {
+                    report.successes += 1
+                    runs[number] = 0
+                }
+            }
+        }
+        report.inFlight = stuck[number]
+    }
+
+    mutating func run(_ duration: Duration) {
+        let end = now + duration
+        while now < end { step() }
+    }
+
+    /// How long it takes, at most a limit, until something is so; nil if it does not become so.
+    mutating func time(until condition: (World) -> Bool, atMost limit: Duration) -> Duration? {
+        let began = now
+        while now - began < limit {
+            if condition(self) { return now - began }
+            step()
+        }
+        return nil
+    }
+
+    func split(_ service: Int = 0) -> [Int] { brain.split(ofService: service) }
+
+    var hasLeftFirst: Bool { (0..<serviceCount).allSatisfy { split($0)[0] == 0 } }
+
+    var isPreferred: Bool { (0..<serviceCount).allSatisfy { split($0)[0] == whole } }
+}
+
+/// SplitMix64: small, seeded, good enough to scatter faults.
+struct Seeded: RandomNumberGenerator {
+    var state: UInt64
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var z = state
+        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+        return z ^ (z >> 31)
+    }
+}
