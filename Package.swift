@@ -61,6 +61,7 @@ let package = Package(
                 "CLinux", "Failover", "Probes", "Proxy", "Reactor", "RouteFiles", "RouteTable", "Store", "Telemetry",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ]),
         module(
             "AdminAPI",

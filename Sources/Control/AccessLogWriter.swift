@@ -1,8 +1,8 @@
 internal import CLinux
-internal import Dispatch
 internal import Foundation
 internal import Logging
 internal import Proxy
+internal import Reactor
 internal import RouteTable
 internal import Synchronization
 
@@ -10,72 +10,83 @@ internal import Synchronization
 /// lines and count them; nothing on a request's path waits for a disk.
 final class AccessLogWriter: Sendable {
     private struct Output {
-        var descriptor: Int32
-        var rings: [AccessLogRing]
+        let descriptor: Int32
+        /// One for each worker, shared by all listeners that log to the same file.
+        let rings: [AccessLogRing]
     }
 
     private struct State {
         var outputs: [String: Output] = [:]
         var isRunning = false
+        var hasEnded = true
     }
 
     private let state = Mutex(State())
-    private let queue = DispatchQueue(label: "access log")
+    private let workers: Int
     private let logger: Logger
 
-    init(logger: Logger) {
+    init(workers: Int, logger: Logger) {
+        self.workers = workers
         self.logger = logger
     }
 
-    /// The ring for one listener and worker; nil when the listener has no log.
+    /// The ring for one listener and worker; nil when the listener has no log, or its file cannot be opened.
     func ring(for listener: Listener, worker: Int) -> AccessLogRing? {
         guard let log = listener.accessLog else { return nil }
         return state.withLock { state in
-            if state.outputs[log.path] == nil {
-                let descriptor = log.path == "-" ? dup(1) : open(log.path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0o640)
-                if descriptor < 0 {
-                    logger.error("access log \(log.path) cannot be opened: \(String(cString: strerror(errno)))")
-                    return nil
-                }
-                state.outputs[log.path] = Output(descriptor: descriptor, rings: [])
-            }
-            let known = state.outputs[log.path]?.rings ?? []
-            while (state.outputs[log.path]?.rings.count ?? 0) <= worker { state.outputs[log.path]?.rings.append(AccessLogRing()) }
-            _ = known
-            return state.outputs[log.path]?.rings[worker]
+            if let known = state.outputs[log.path] { return known.rings[worker] }
+            guard let descriptor = open(log.path) else { return nil }
+            let output = Output(descriptor: descriptor, rings: (0..<workers).map { _ in AccessLogRing() })
+            state.outputs[log.path] = output
+            return output.rings[worker]
         }
     }
 
-    func start() {
-        state.withLock { $0.isRunning = true }
-        queue.async { [self] in
+    private func open(_ path: String) -> Int32? {
+        let flags = O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC
+        let descriptor = path == "-" ? dup(1) : unsafe Foundation.open(path, flags, 0o640)
+        if descriptor >= 0 { return descriptor }
+        logger.error("access log \(path) cannot be opened: \(SystemError(code: errno))")
+        return nil
+    }
+
+    func start() throws(SystemError) {
+        state.withLock {
+            $0.isRunning = true
+            $0.hasEnded = false
+        }
+        try Thread.start(name: "access log") { [self] in
             while state.withLock({ $0.isRunning }) {
                 writeAll()
-                usleep(50_000)
+                Thread.pause(milliseconds: 50)
             }
             writeAll()
+            state.withLock { $0.hasEnded = true }
         }
     }
 
-    func stop() {
+    /// Returns when all lines are written, or after two seconds.
+    func stop() async {
         state.withLock { $0.isRunning = false }
-        queue.sync {}
+        for _ in 0..<200 where !state.withLock({ $0.hasEnded }) { try? await Task.sleep(for: .milliseconds(10)) }
     }
 
     private func writeAll() {
-        let outputs = state.withLock { $0.outputs.values.map { ($0.descriptor, $0.rings) } }
-        for (descriptor, rings) in outputs {
-            for ring in rings {
-                ring.drain { bytes in
-                    var rest = bytes
-                    while rest.count > 0 {
-                        let written = unsafe clinux_write(descriptor, rest.baseAddress, rest.count)
-                        // A full disk loses these lines; the next may fit again.
-                        if written <= 0 { return }
-                        rest = UnsafeRawBufferPointer(rebasing: rest[written...])
-                    }
-                }
+        for output in state.withLock({ Array($0.outputs.values) }) {
+            for ring in output.rings {
+                unsafe ring.drain { unsafe Self.write($0, to: output.descriptor) }
             }
+        }
+    }
+
+    /// A full disk loses these lines; the next may fit again.
+    private static func write(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) {
+        var offset = 0
+        while offset < bytes.count {
+            let rest = unsafe UnsafeRawBufferPointer(rebasing: bytes[offset...])
+            let written = unsafe clinux_write(descriptor, rest.baseAddress, rest.count)
+            if written <= 0 { return }
+            offset += Int(written)
         }
     }
 }

@@ -49,14 +49,15 @@ extension Control {
             logger.error("reload (\(reason)) refused, the running table stays:\n\(problems)")
         case .success(let new):
             if new == table && refusedReload == nil { return logger.info("reload (\(reason)): nothing changed") }
-            let changes = TableDifference(from: table, to: new)
+            let changes = new.changes(from: table)
             do {
-                try await adopt(new, isFirst: false)
+                try await adopt(new)
                 reloads.accepted += 1
                 reloads.lastSeconds = Double(EventLoop.clock() - began) / 1e9
                 refusedReload = nil
                 servesLastGoodTable = false
-                logger.notice("reload (\(reason)): \(changes)")
+                logger.notice("reload (\(reason)): \(changes.summary)")
+                for sentence in changes.sentences.prefix(100) { logger.info("\(sentence)") }
             } catch {
                 reloads.refused += 1
                 refusedReload = "\(error)"
@@ -66,11 +67,14 @@ extension Control {
     }
 
     /// Serves `new` from now on. Throws, changing nothing, if a listener cannot be opened.
-    func adopt(_ new: Table, isFirst: Bool) async throws {
-        let sockets = try openListeners(of: new)
-        table = new
+    func adopt(_ new: Table) async throws {
+        let (sockets, addresses) = try openListeners(of: new)
         _ = await resolve(discovery.setNames(of: new))
-        await publish(sockets: sockets)
+        let matchers = await matchers(for: new)
+        // From here on nothing is waited for: who looks sees the old table or the new one.
+        table = new
+        listening = addresses
+        publish(sockets: sockets, matchers)
         let normalForm = NormalForm.text(of: new)
         do {
             try store.keepTable(normalForm)
@@ -80,7 +84,9 @@ extension Control {
     }
 
     /// Opens what the new table adds, one socket for each worker, before anything is changed.
-    private func openListeners(of new: Table) throws -> [[ListeningSocketBox]] {
+    private func openListeners(
+        of new: Table
+    ) throws -> (sockets: [[ListeningSocketBox]], addresses: [BindAddress: SocketAddress]) {
         var boxes: [[ListeningSocketBox]] = mailboxes.map { _ in [] }
         var opened: [BindAddress: SocketAddress] = [:]
         for (index, listener) in new.listeners.enumerated() {
@@ -101,8 +107,7 @@ extension Control {
                 throw StartFailure(description: "listener \(listener.name) cannot listen on \(listener.bind): \(error)")
             }
         }
-        listening = opened
-        return boxes
+        return (boxes, opened)
     }
 
     private func open(_ bind: BindAddress) throws(SystemError) -> ListeningSocket {
@@ -113,13 +118,19 @@ extension Control {
         case .unix(let path):
             guard let address = SocketAddress(unixPath: path) else { throw .invalid }
             // Left behind by an earlier run; whoever still listens there keeps its own queue.
-            unlink(path)
+            _ = unsafe unlink(path)
             return try ListeningSocket(at: address)
         }
     }
 
+    /// One for each worker.
+    private func matchers(for table: Table) async -> [RouteMatcher] {
+        let count = mailboxes.count
+        return await Task.detached { (0..<count).map { _ in RouteMatcher(table) } }.value
+    }
+
     /// Tells the brain, the workers and the prober what there is now.
-    func publish(sockets: [[ListeningSocketBox]]) async {
+    private func publish(sockets: [[ListeningSocketBox]], _ matchers: [RouteMatcher]) {
         generation += 1
         var live: Set<Registry.EndpointKey> = []
         var liveCells: Set<Registry.CellKey> = []
@@ -153,15 +164,16 @@ extension Control {
             let services = table.services.indices.map { index in
                 publishedService(index, resolved[index], worker: worker)
             }
-            let matcher = await Task.detached { RouteMatcher(table) }.value
             let publication = Publication(
-                table: table, matcher: matcher, services: services,
+                table: table, matcher: matchers[worker], services: services,
                 listeners: table.listeners.map { registry.listener($0.name)[worker] },
                 accessLogs: table.listeners.map { logWriter.ring(for: $0, worker: worker) },
                 generation: generation, workers: mailboxes.count)
             mailbox.post(.publish(publication, sockets: sockets.isEmpty ? [] : sockets[worker]))
         }
         proberMailbox.post(.targets(probeTargets(resolved)))
+        carryOutTopologyActions()
+        probeCounts.keep(places.keys)
         registry.keep(endpoints: live, cells: liveCells, table: table)
     }
 
@@ -222,7 +234,7 @@ extension Control {
     // Names
 
     func resolveAgain(_ names: [String]) async {
-        if await resolve(names) { await publish(sockets: []) }
+        if await resolve(names) { publish(sockets: [], await matchers(for: table)) }
     }
 
     /// Asks for names, all at once. True if any address changed.

@@ -1,5 +1,5 @@
 internal import CLinux
-package import Failover
+internal import Failover
 internal import Foundation
 package import Logging
 internal import Probes
@@ -7,16 +7,17 @@ internal import Proxy
 internal import Reactor
 internal import RouteFiles
 internal import RouteTable
-package import ServiceLifecycle
+internal import ServiceLifecycle
 package import Store
 internal import Telemetry
+internal import UnixSignals
 
 /// The one caller of the brain: it reads tables, publishes them and the splits to the workers, collects what they
 /// counted, and keeps the prober on its targets.
 ///
 /// Nothing here is on a request's path, and nothing remote is needed: every decision is made from this process's own
 /// observations.
-package actor Control: Service {
+package actor Control: ServiceLifecycle.Service {
     package struct Configuration: Sendable {
         package var tablePath: String
         package var environment: [String: String]
@@ -63,10 +64,13 @@ package actor Control: Service {
 
     // The brain and what goes in
     var brain: Brain
-    var latestDecisions: [Decision] = []
+    var topologyActions: [Action] = []
+    var latestDecisions: [RouterStatus.Decision] = []
     var decisionCounts: [String: UInt64] = [:]
     var probeCounts = ProbeCounts()
     var droppedReports = 0
+    var journal: DecisionJournal
+    var lostJournalLines = 0
     var rates = Rates()
 
     private(set) var isReady = false
@@ -99,8 +103,9 @@ package actor Control: Service {
         mailboxes = try (0..<configuration.workers).map { _ in try Mailbox<WorkerMessage>() }
         proberMailbox = try Mailbox<ProberMessage>()
         registry = Registry(workers: configuration.workers)
-        logWriter = AccessLogWriter(logger: logger)
+        logWriter = AccessLogWriter(workers: configuration.workers, logger: logger)
         brain = Brain()
+        journal = store.journal()
     }
 
     // Life
@@ -117,20 +122,21 @@ package actor Control: Service {
                 mailbox: mailbox, reports: inbox)
         }
         workersRunning = mailboxes.count
-        try await adopt(table, isFirst: true)
-        logWriter.start()
+        try await adopt(table)
+        try logWriter.start()
         isReady = true
     }
 
     /// Runs until told to stop, then drains.
     package func run() async throws {
-        let signals = Self.hangups()
         let changes = try? FileWatcher(path: configuration.tablePath).changes()
         if changes == nil { logger.warning("the table's files cannot be watched; SIGHUP reloads them") }
         let (chores, toDo) = AsyncStream.makeStream(of: Chore.self, bufferingPolicy: .bufferingNewest(16))
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await self.look(toDo) }
-            group.addTask { for await _ in signals { toDo.yield(.reload("SIGHUP")) } }
+            group.addTask {
+                for await _ in await UnixSignalsSequence(trapping: .sighup) { toDo.yield(.reload("SIGHUP")) }
+            }
             if let changes { group.addTask { for await _ in changes { toDo.yield(.reload("files changed")) } } }
             // One after the other: two tables must not be taken on at once.
             group.addTask { for await chore in chores { await self.carryOut(chore) } }
@@ -184,21 +190,11 @@ package actor Control: Service {
             step()
         }
         if workersRunning > 0 { logger.warning("drain time is over; what is still under way is cut off") }
-        logWriter.stop()
+        await logWriter.stop()
     }
 
     func workerEnded() {
         workersRunning -= 1
-    }
-
-    private static func hangups() -> AsyncStream<Void> {
-        AsyncStream(bufferingPolicy: .bufferingNewest(1)) { continuation in
-            signal(SIGHUP, SIG_IGN)
-            let source = DispatchSource.makeSignalSource(signal: SIGHUP, queue: DispatchQueue(label: "SIGHUP"))
-            source.setEventHandler { continuation.yield() }
-            continuation.onTermination = { _ in source.cancel() }
-            source.activate()
-        }
     }
 }
 

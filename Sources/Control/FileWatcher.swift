@@ -1,51 +1,64 @@
 internal import CLinux
 internal import Foundation
 internal import Reactor
+internal import Synchronization
 
 /// Tells when something in a directory, or one file, changed, after it has been quiet for a moment.
 ///
 /// An editor's save, a `git checkout` or a configuration map's swap of symbolic links are many events and one change.
-package struct FileWatcher: Sendable {
+struct FileWatcher: Sendable {
     private let path: String
-    private let quiet: Duration
+    private let quietMilliseconds: Int32
 
     /// - Parameters:
     ///   - path: a directory (not its subdirectories), or a file.
-    ///   - quiet: how long nothing must happen before a change counts.
-    package init(path: String, quiet: Duration = .milliseconds(200)) {
+    ///   - quietMilliseconds: how long nothing must happen before a change counts.
+    init(path: String, quietMilliseconds: Int32 = 200) {
         self.path = path
-        self.quiet = quiet
+        self.quietMilliseconds = quietMilliseconds
     }
 
     /// One element a change, until the stream is cancelled. Throws if the path cannot be watched.
-    package func changes() throws(SystemError) -> AsyncStream<Void> {
+    func changes() throws(SystemError) -> AsyncStream<Void> {
         var isDirectory: ObjCBool = false
-        let exists = FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory)
-        let watched = exists && isDirectory.boolValue ? path : (path as NSString).deletingLastPathComponent
+        let exists = unsafe FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory)
+        let directory =
+            exists && isDirectory.boolValue ? path : URL(fileURLWithPath: path).deletingLastPathComponent().path
         let inotify = clinux_inotify_create()
         guard inotify >= 0 else { throw SystemError(code: -inotify) }
-        let watch = clinux_inotify_watch(inotify, watched.isEmpty ? "." : watched)
+        let watch = unsafe clinux_inotify_watch(inotify, directory)
         guard watch >= 0 else {
             _ = clinux_close(inotify)
             throw SystemError(code: -watch)
         }
         let (stream, continuation) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
-        let source = DispatchSource.makeReadSource(fileDescriptor: inotify, queue: DispatchQueue(label: "file watcher"))
-        let pending = DispatchSource.makeTimerSource(queue: DispatchQueue(label: "file watcher quiet"))
-        let quietSeconds = Double(quiet.components.seconds) + Double(quiet.components.attoseconds) / 1e18
-        pending.setEventHandler { continuation.yield() }
-        pending.activate()
-        source.setEventHandler {
-            var buffer = [UInt8](repeating: 0, count: 65_536)
-            while unsafe clinux_read(inotify, &buffer, buffer.count) > 0 {}
-            pending.schedule(deadline: .now() + quietSeconds)
+        let isOver = Flag()
+        continuation.onTermination = { _ in isOver.set() }
+        let quiet = quietMilliseconds
+        try Thread.start(name: "file watcher") {
+            var isPending = false
+            while !isOver.isSet {
+                var wait = pollfd(fd: inotify, events: Int16(POLLIN), revents: 0)
+                if unsafe poll(&wait, 1, isPending ? quiet : 500) > 0 {
+                    var events = [UInt8](repeating: 0, count: 65_536)
+                    while unsafe clinux_read(inotify, &events, events.count) > 0 {}
+                    isPending = true
+                } else if isPending {
+                    isPending = false
+                    continuation.yield()
+                }
+            }
+            _ = clinux_close(inotify)
         }
-        source.setCancelHandler { _ = clinux_close(inotify) }
-        continuation.onTermination = { _ in
-            source.cancel()
-            pending.cancel()
-        }
-        source.activate()
         return stream
     }
+}
+
+/// Set once, by any thread.
+private final class Flag: Sendable {
+    private let value = Atomic<Bool>(false)
+
+    var isSet: Bool { value.load(ordering: .relaxed) }
+
+    func set() { value.store(true, ordering: .relaxed) }
 }

@@ -68,8 +68,8 @@ final class Inbox: Sendable, WorkerReports, ProbeReports {
     }
 
     func probed(_ number: Int, _ finding: ProbeFinding) {
-        if case .passed = finding { return post(.probed(endpoint: number, finding), isUrgent: false) }
-        post(.probed(endpoint: number, finding), isUrgent: true)
+        // The next look is a tenth of a second away at most; thousands that fail at once must not cause as many looks.
+        post(.probed(endpoint: number, finding), isUrgent: false)
     }
 
     func lag(nanoseconds: Int64) {

@@ -102,7 +102,7 @@ struct EndpointTotals: Equatable {
     var connectionsOpened: UInt64 = 0
     var inFlight = 0
     var overstaying = 0
-    /// The longest run of any worker.
+    /// Of all workers together.
     var failureRun = 0
     var openConnections = 0
 
@@ -124,7 +124,7 @@ struct EndpointTotals: Equatable {
             connectionsOpened &+= one.connectionsOpened.count
             inFlight += one.inFlight.level
             overstaying += one.overstaying.level
-            failureRun = max(failureRun, one.failureRun.level)
+            failureRun += one.failureRun.level
             openConnections += one.openConnections.level
         }
     }

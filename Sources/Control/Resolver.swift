@@ -1,24 +1,23 @@
 internal import CLinux
 internal import Dispatch
-package import Reactor
 
 /// Turns host names into addresses, off Swift's pool because the system's resolver blocks.
-package struct Resolver: Sendable {
+struct Resolver: Sendable {
     /// What a look-up gave: addresses in a stable order, and how long they are good for if the answer said so.
-    package struct Answer: Sendable, Equatable {
-        package var addresses: [String]
-        package var timeToLive: Duration?
+    struct Answer: Sendable, Equatable {
+        var addresses: [String]
+        var timeToLive: Duration?
     }
 
-    package enum Failure: Error, Equatable {
+    enum Failure: Error, Equatable {
         case failed(String)
     }
 
     private let queue = DispatchQueue(label: "resolver", attributes: .concurrent)
 
-    package init() {}
+    init() {}
 
-    package func resolve(_ name: String) async -> Result<Answer, Failure> {
+    func resolve(_ name: String) async -> Result<Answer, Failure> {
         await withCheckedContinuation { continuation in
             queue.async { continuation.resume(returning: Self.lookUp(name)) }
         }

@@ -3,7 +3,7 @@ package struct RouterStatus: Codable, Sendable {
     package struct Endpoint: Codable, Sendable {
         package var address: String
         package var weight: Int
-        /// `healthy`, `suspect`, `ejected`, `down`, `probation`, as the brain names them.
+        /// `healthy`, `hanging`, `ejected`, `down` or `probation`.
         package var state: String
         /// Why, in a few words; empty when healthy.
         package var reason: String
@@ -16,8 +16,11 @@ package struct RouterStatus: Codable, Sendable {
         package var region: String
         /// In ten-thousandths of the service's traffic.
         package var share: Int
-        /// In ten-thousandths of the cell's capacity.
+        /// Weight that counts × success of recent requests, in ten-thousandths.
         package var usable: Int
+        /// The most of the service's traffic the cell may have, in ten-thousandths.
+        package var ceiling: Int
+        /// `serving`, `degraded`, `out` or `returning`.
         package var state: String
         package var requestsPerSecond: Double
         package var failuresPerSecond: Double
@@ -27,8 +30,16 @@ package struct RouterStatus: Codable, Sendable {
     package struct Service: Codable, Sendable {
         package var name: String
         package var importance: String
+        /// Nothing is healthy anywhere: traffic goes where it can.
+        package var failsOpen: Bool
         package var cells: [Cell]
         package var retriesPerSecond: Double
+    }
+
+    package struct Decision: Codable, Sendable {
+        /// Of day, ISO 8601.
+        package var time: String
+        package var text: String
     }
 
     package struct Listener: Codable, Sendable {
@@ -51,5 +62,5 @@ package struct RouterStatus: Codable, Sendable {
     package var listeners: [Listener]
     package var services: [Service]
     /// The latest, newest first, as sentences.
-    package var decisions: [String]
+    package var decisions: [Decision]
 }

@@ -172,3 +172,13 @@ private final class LoadConnection: EventHandler {
         socket.close()
     }
 }
+
+extension ResponseHead {
+    /// The value of a field as a text; its name in lower case.
+    fileprivate borrowing func text(of name: String, in bytes: RawSpan) -> String? {
+        let index = Array(name.utf8).withBytes { nextField(named: $0, from: 0, in: bytes) }
+        guard let index else { return nil }
+        let value = bytes.extracting(field(index).value.bounds)
+        return unsafe value.withUnsafeBytes { unsafe String(decoding: $0, as: UTF8.self) }
+    }
+}

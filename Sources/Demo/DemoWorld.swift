@@ -27,8 +27,9 @@ package final class DemoWorld: Sendable {
 
     /// Starts listening at every address; throws if one is taken.
     package init(_ endpoints: [Endpoint]) throws(SystemError) {
-        var names: [String] = []
-        for endpoint in endpoints where !names.contains(endpoint.region) { names.append(endpoint.region) }
+        let names = endpoints.reduce(into: [String]()) { names, endpoint in
+            if !names.contains(endpoint.region) { names.append(endpoint.region) }
+        }
         regions = names
         modes = Mutex([:])
         let mailbox = try Mailbox<Message>()

@@ -1,4 +1,4 @@
-package import RouteTable
+internal import RouteTable
 
 /// How soon an endpoint is to be probed again.
 package enum ProbeCadence: Sendable {

@@ -1,5 +1,6 @@
 package import Reactor
 internal import RouteTable
+internal import Wire
 
 /// What the prober is told.
 package enum ProberMessage: Sendable {
@@ -19,6 +20,8 @@ package final class Prober: TimerOwner {
     let receiveBuffer = ReceiveBuffer(capacity: 131_072)
     let reports: any ProbeReports
     var random: SeededRandom
+    /// Parses every probe's answer in turn.
+    var head = ResponseHead(fieldLimit: 1_000)
 
     private var targets: [Int: TargetState] = [:]
     private var secondTimer: TimerWheel.Handle?

@@ -122,6 +122,11 @@ package enum AcceptOutcome: ~Copyable {
 /// A socket that waits for connections.
 package struct ListeningSocket: ~Copyable {
     private var descriptor: Descriptor
+    /// One that is closed.
+    package static var none: ListeningSocket {
+        ListeningSocket(descriptor: Descriptor(owning: -1), address: SocketAddress(raw: clinux_address()))
+    }
+
     /// Where it really listens: the port is known even if port 0 was asked for.
     package let address: SocketAddress
 

@@ -1,4 +1,4 @@
-package import Foundation
+internal import Foundation
 
 /// The directory in which a router keeps what must outlive it. Each file is replaced whole or not at all.
 package struct StateDirectory: Sendable {
@@ -20,6 +20,11 @@ package struct StateDirectory: Sendable {
 
     package func keepTable(_ normalForm: String) throws {
         try Data(normalForm.utf8).write(to: url("table.yaml"), options: .atomic)
+    }
+
+    /// The journal of decisions, which begins where an earlier run left off.
+    package func journal() -> DecisionJournal {
+        DecisionJournal(directory: URL(fileURLWithPath: path))
     }
 
     private func url(_ name: String) -> URL {

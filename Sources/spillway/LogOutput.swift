@@ -22,14 +22,24 @@ struct LogOutput: LogHandler {
         let time = Date.now.formatted(.iso8601.year().month().day().timeZone(separator: .omitted).time(includingFractionalSeconds: true))
         let line: String
         if isJSON {
-            var fields: [String: String] = ["time": time, "level": event.level.rawValue, "message": event.message.description]
-            for (key, value) in event.metadata ?? [:] { fields[key] = value.description }
-            let encoder = JSONEncoder()
-            encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-            line = (try? encoder.encode(fields)).map { String(decoding: $0, as: UTF8.self) } ?? ""
+            // A decision is JSON already: it goes in as it is, not as a text.
+            var members = [
+                "\"time\":\(Self.quoted(time))", "\"level\":\(Self.quoted(event.level.rawValue))",
+                "\"message\":\(Self.quoted(event.message.description))",
+            ]
+            for (key, value) in (event.metadata ?? [:]).sorted(by: { $0.key < $1.key }) {
+                members.append("\(Self.quoted(key)):\(key == "decision" ? value.description : Self.quoted(value.description))")
+            }
+            line = "{\(members.joined(separator: ","))}"
         } else {
             line = "\(time) \(event.level.rawValue) \(event.message)"
         }
         FileHandle.standardError.write(Data((line + "\n").utf8))
+    }
+
+    private static func quoted(_ text: String) -> String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = .withoutEscapingSlashes
+        return (try? encoder.encode(text)).map { String(decoding: $0, as: UTF8.self) } ?? "\"\""
     }
 }

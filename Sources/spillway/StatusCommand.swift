@@ -98,7 +98,7 @@ struct StatusPage {
         if !status.decisions.isEmpty {
             lines.append("")
             lines.append("latest decisions:")
-            lines += status.decisions.prefix(10).map { "  " + $0 }
+            lines += status.decisions.prefix(10).map { "  \($0.time)  \($0.text)" }
         }
         return lines.joined(separator: "\n") + "\n"
     }

@@ -1,0 +1,293 @@
+internal import Failover
+internal import Foundation
+internal import Logging
+internal import Probes
+internal import Proxy
+internal import Reactor
+internal import RouteTable
+internal import Store
+internal import Telemetry
+
+/// The brain's ears and hands: evidence in, actions out.
+extension Control {
+    /// Collects what workers and prober have to tell, lets the brain judge it, and does what it says.
+    func step() {
+        let clock = EventLoop.clock()
+        let now = Instant(nanoseconds: clock)
+        let (reports, dropped) = inbox.takeAll()
+        droppedReports += dropped
+        for report in reports { take(report, now) }
+        carryOut(brain.observe(.traffic(traffic()), at: now))
+        carryOut(brain.observe(.tick, at: now))
+        if clock - rates.refreshed >= 1_000_000_000 { rates.refresh(to: totals(), at: clock) }
+    }
+
+    private func take(_ report: Inbox.Report, _ now: Instant) {
+        switch report {
+        // It has woken us; the counters, which are read next, say the rest.
+        case .urgent: break
+        case .probed(let number, let finding):
+            guard endpointPlaces[number] != nil else { return }
+            probeCounts.add(finding, of: number)
+            carryOut(brain.observe(.probe(EndpointID(number), finding.outcome), at: now))
+        case .proberLag(let nanoseconds):
+            probeCounts.lag = nanoseconds
+            carryOut(brain.observe(.proberLag(.nanoseconds(nanoseconds)), at: now))
+        case .published(let generation): logger.debug("a worker serves table \(generation)")
+        case .listenerFailed(let name, let error): logger.error("listener \(name) failed: \(error)")
+        case .workerEnded: workerEnded()
+        }
+    }
+
+    /// What every endpoint's requests met since the last look.
+    private func traffic() -> [EndpointTraffic] {
+        var reports: [EndpointTraffic] = []
+        for number in endpointPlaces.keys.sorted() {
+            guard let place = endpointPlaces[number], let entry = registry.endpoints[place.key] else { continue }
+            let totals = EndpointTotals(entry.counters)
+            let seen = entry.seen
+            entry.seen = totals
+            if totals == seen && totals.overstaying == 0 { continue }
+            reports.append(totals.since(seen, endpoint: EndpointID(number)))
+        }
+        return reports
+    }
+
+    private func carryOut(_ actions: [Action]) {
+        for action in actions {
+            switch action {
+            case .split(let service, let shares):
+                for mailbox in mailboxes {
+                    mailbox.post(.split(service: service, shares: shares, generation: generation))
+                }
+            case .endpoint(let id, let share):
+                for mailbox in mailboxes { mailbox.post(.endpoint(number: id.number, share: share)) }
+            case .probe(let id, let pace, let soon):
+                proberMailbox.post(.cadence(number: id.number, pace.cadence))
+                if soon { proberMailbox.post(.probeNow(number: id.number)) }
+            case .decision(let decision): announce(decision)
+            }
+        }
+    }
+
+    /// Journal, log, counters, whoever listens.
+    private func announce(_ decision: Decision) {
+        decisionCounts[decision.rule.rawValue, default: 0] += 1
+        latestDecisions.append(RouterStatus.Decision(time: Self.timeOfDay(), text: "\(decision)"))
+        if latestDecisions.count > 100 { latestDecisions.removeFirst(50) }
+        let json = decision.json(date: Self.timeOfDay())
+        do {
+            try journal.append(json)
+        } catch {
+            lostJournalLines += 1
+            if lostJournalLines == 1 { logger.error("decisions cannot be kept in \(store.path): \(error)") }
+        }
+        logger.notice("decision \(decision.sequence): \(decision)", metadata: ["decision": "\(json)"])
+        onDecision?("\(decision)")
+    }
+
+    private static func timeOfDay() -> String {
+        Date.now.formatted(.iso8601.year().month().day().time(includingFractionalSeconds: true))
+    }
+
+    /// Tells the brain what there is.
+    func tellBrain(_ resolved: [[[ResolvedEndpoint]]]) {
+        let topology = Topology(
+            regions: table.regions.map(\.name),
+            services: table.services.enumerated().map { index, service in
+                Topology.Service(
+                    name: service.name, policy: service.failover,
+                    probe: service.probe.map { .init(every: $0.every, fall: $0.fall, rise: $0.rise) },
+                    cells: service.cells.enumerated().map { position, cell in
+                        Topology.Cell(
+                            region: cell.region,
+                            endpoints: resolved[index][position].map {
+                                .init(id: EndpointID($0.entry.number), address: $0.name, weight: $0.weight)
+                            })
+                    })
+            })
+        topologyActions = brain.observe(.topology(topology), at: Instant(nanoseconds: EventLoop.clock()))
+    }
+
+    /// Does what the brain said to the topology, once the workers have been told of it.
+    func carryOutTopologyActions() {
+        carryOut(topologyActions)
+        topologyActions = []
+    }
+
+    // What the brain thinks
+
+    func share(ofEndpoint number: Int) -> Int { brain.view(of: EndpointID(number))?.share ?? 10_000 }
+
+    func split(ofService index: Int) -> [Int] { brain.split(ofService: index) }
+
+    func cellHealthMetrics(
+        _ text: inout MetricsText, _ cells: [(labels: [(String, String)], service: Int, cell: Int)]
+    ) {
+        let views = cells.map { ($0.labels, brain.view(ofCell: $0.cell, service: $0.service)) }
+        text.family("spillway_cell_usable_ratio", .gauge, "Weight that counts times success of recent requests.")
+        for (labels, view) in views { text.sample(labels, Double(view.usable) / 10_000) }
+        text.family("spillway_cell_ceiling_ratio", .gauge, "The most of its service's traffic the cell may have.")
+        for (labels, view) in views { text.sample(labels, Double(view.ceiling) / 10_000) }
+        text.family("spillway_cell_state", .gauge, "1 for the state the cell is in, 0 for the others.")
+        for (labels, view) in views {
+            for state in Brain.CellState.allCases {
+                text.sample(labels + [("state", state.rawValue)], view.state == state ? 1 : 0)
+            }
+        }
+        text.family("spillway_service_fails_open", .gauge, "1 while nothing is healthy and traffic goes where it can.")
+        for (index, service) in table.services.enumerated() {
+            text.sample([("service", service.name)], brain.failsOpen(service: index) ? 1 : 0)
+        }
+    }
+
+    func endpointHealthMetrics(_ text: inout MetricsText, _ endpoints: [(number: Int, labels: [(String, String)])]) {
+        text.family("spillway_endpoint_state", .gauge, "1 for the state the endpoint is in, 0 for the others.")
+        for (number, labels) in endpoints {
+            let present = brain.view(of: EndpointID(number))?.state
+            for state in EndpointState.allCases {
+                text.sample(labels + [("state", state.rawValue)], present == state ? 1 : 0)
+            }
+        }
+        text.family("spillway_probes_total", .counter, "Probes by result; unknown: the prober was late itself.")
+        for (number, labels) in endpoints {
+            let counts = probeCounts.byEndpoint[number] ?? ProbeCounts.Results()
+            for (result, value) in [("passed", counts.passed), ("failed", counts.failed), ("unknown", counts.unknown)] {
+                text.sample(labels + [("result", result)], value)
+            }
+        }
+        text.family("spillway_prober_lag_seconds", .gauge, "How late the prober's timers were, at worst, in the last second.")
+        text.sample([], Double(probeCounts.lag) / 1e9)
+    }
+
+    func decisionMetrics(_ text: inout MetricsText) {
+        text.family("spillway_decisions_total", .counter, "Decisions by rule.")
+        for rule in Decision.Rule.allCases {
+            text.sample([("rule", rule.rawValue)], decisionCounts[rule.rawValue] ?? 0)
+        }
+        text.family("spillway_journal_lost_total", .counter, "Decisions that could not be written to the journal.")
+        text.sample([], lostJournalLines)
+    }
+
+    // Rates
+
+    private func totals() -> [Rates.Key: UInt64] {
+        var totals: [Rates.Key: UInt64] = [:]
+        for place in endpointPlaces.values {
+            guard let seen = registry.endpoints[place.key]?.seen else { continue }
+            let cell = Registry.CellKey(service: place.key.service, region: place.key.region)
+            totals[.attempts(cell), default: 0] += seen.attempts
+            totals[.failures(cell), default: 0] += seen.failures
+        }
+        for (cell, counters) in registry.cells {
+            totals[.retries(cell.service), default: 0] += counters.reduce(0) { $0 + $1.retries.count + $1.hedges.count }
+        }
+        for (listener, counters) in registry.listeners {
+            totals[.requests(listener)] = counters.reduce(0) { $0 + $1.requests.count }
+        }
+        return totals
+    }
+}
+
+/// What happens per second, of things that are only counted; refreshed about once a second.
+struct Rates {
+    enum Key: Hashable {
+        case attempts(Registry.CellKey)
+        case failures(Registry.CellKey)
+        /// Retries and hedges of a service.
+        case retries(String)
+        /// Of a listener.
+        case requests(String)
+    }
+
+    /// Nanoseconds of the monotonic clock.
+    private(set) var refreshed: Int64 = 0
+    private var totals: [Key: UInt64] = [:]
+    private var perSecond: [Key: Double] = [:]
+
+    subscript(_ key: Key) -> Double { perSecond[key] ?? 0 }
+
+    mutating func refresh(to new: [Key: UInt64], at now: Int64) {
+        let seconds = Double(now - refreshed) / 1e9
+        perSecond = [:]
+        for (key, value) in new {
+            // What is counted for the first time, or anew under an old name, has no rate yet.
+            if let before = totals[key], value >= before { perSecond[key] = Double(value - before) / seconds }
+        }
+        totals = new
+        refreshed = now
+    }
+}
+
+/// What probes found, counted.
+struct ProbeCounts {
+    struct Results {
+        var passed: UInt64 = 0
+        var failed: UInt64 = 0
+        var unknown: UInt64 = 0
+    }
+
+    var byEndpoint: [Int: Results] = [:]
+    /// Nanoseconds, as last reported.
+    var lag: Int64 = 0
+
+    mutating func add(_ finding: ProbeFinding, of number: Int) {
+        switch finding {
+        case .passed: byEndpoint[number, default: Results()].passed += 1
+        case .failed: byEndpoint[number, default: Results()].failed += 1
+        case .unknown: byEndpoint[number, default: Results()].unknown += 1
+        }
+    }
+
+    mutating func keep(_ numbers: some Collection<Int>) {
+        let live = Set(numbers)
+        byEndpoint = byEndpoint.filter { live.contains($0.key) }
+    }
+}
+
+extension ProbeFinding {
+    fileprivate var outcome: ProbeOutcome {
+        switch self {
+        case .passed: .passed
+        case .failed(let failure): .failed("\(failure)")
+        case .unknown: .unknown
+        }
+    }
+}
+
+extension ProbePace {
+    fileprivate var cadence: ProbeCadence {
+        switch self {
+        case .normal: .normal
+        case .suspect: .suspect
+        case .down: .down
+        }
+    }
+}
+
+extension EndpointTotals {
+    var failures: UInt64 {
+        connectFailures + connectTimeouts + resets + responseTimeouts + gatewayErrors + serverErrors
+    }
+
+    /// What came since `seen`, and the levels now.
+    fileprivate func since(_ seen: EndpointTotals, endpoint: EndpointID) -> EndpointTraffic {
+        var traffic = EndpointTraffic(endpoint: endpoint)
+        func delta(_ field: KeyPath<EndpointTotals, UInt64>) -> Int {
+            Int(clamping: self[keyPath: field] &- seen[keyPath: field])
+        }
+        traffic.attempts = delta(\.attempts)
+        traffic.successes = delta(\.successes)
+        traffic.connectFailures = delta(\.connectFailures)
+        traffic.connectTimeouts = delta(\.connectTimeouts)
+        traffic.resets = delta(\.resets)
+        traffic.responseTimeouts = delta(\.responseTimeouts)
+        traffic.gatewayErrors = delta(\.gatewayErrors)
+        traffic.serverErrors = delta(\.serverErrors)
+        traffic.overstays = delta(\.overstays)
+        traffic.inFlight = inFlight
+        traffic.overstaying = overstaying
+        traffic.failureRun = failureRun
+        return traffic
+    }
+}

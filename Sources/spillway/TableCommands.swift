@@ -1,0 +1,61 @@
+internal import ArgumentParser
+internal import Foundation
+internal import RouteFiles
+internal import RouteTable
+
+struct Check: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Say whether a table has mistakes.",
+        discussion: "Every mistake is one line with file, line, column, what was found and what was expected.")
+
+    @Argument(help: "The table: a directory of YAML files, or one file.")
+    var table: String
+
+    func run() throws {
+        let source = try read(table)
+        let found = source.table
+        let parts = [
+            count(found.listeners.count, "listener"), count(found.regions.count, "region"),
+            count(found.services.count, "service"), count(found.routes.count, "route"),
+        ]
+        print("\(table): no mistakes in \(count(source.files.count, "file")): \(parts.joined(separator: ", "))")
+    }
+}
+
+struct Show: ParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Print a table in normal form, defaults filled in.")
+
+    @Argument(help: "The table: a directory of YAML files, or one file.")
+    var table: String
+
+    func run() throws {
+        print(NormalForm.text(of: try read(table).table), terminator: "")
+    }
+}
+
+struct Schema: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Print the JSON Schema of tables, for editors.",
+        discussion: """
+            Save it, and begin a table's files with
+
+              # yaml-language-server: $schema=FILE
+            """)
+
+    func run() {
+        print(TableSchema.text, terminator: "")
+    }
+}
+
+private func count(_ number: Int, _ noun: String) -> String { number == 1 ? "1 \(noun)" : "\(number) \(noun)s" }
+
+/// Reads a table, or prints its mistakes and ends with status 1.
+private func read(_ path: String) throws -> TableSource {
+    switch TableReader(environment: ProcessInfo.processInfo.environment).read(path: path) {
+    case .success(let source): return source
+    case .failure(let problems):
+        for problem in problems.all { FileHandle.standardError.write(Data("\(problem)\n".utf8)) }
+        FileHandle.standardError.write(Data("\(path): \(count(problems.all.count, "mistake"))\n".utf8))
+        throw ExitCode(1)
+    }
+}
