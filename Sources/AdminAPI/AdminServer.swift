@@ -3,7 +3,7 @@ internal import Foundation
 internal import HTTPTypes
 internal import Hummingbird
 package import Logging
-package import ServiceLifecycle
+internal import ServiceLifecycle
 
 /// The admin address: metrics, health of the router itself, and its status as JSON.
 package struct AdminServer: Service {

@@ -73,7 +73,8 @@ package actor Control: ServiceLifecycle.Service {
     var lostJournalLines = 0
     var rates = Rates()
 
-    private(set) var isReady = false
+    /// A table is served and the router does not drain.
+    package private(set) var isReady = false
     private var workersRunning = 0
     private var isDraining = false
 

@@ -201,10 +201,10 @@ extension Forms {
         .text($0)
     }
 
-    static let plainPath = path(withQuery: false)
-    static let pathAndQuery = path(withQuery: true)
+    static let plainPath: Form<String> = requestPath(withQuery: false)
+    static let pathAndQuery: Form<String> = requestPath(withQuery: true)
 
-    private static func path(withQuery: Bool) -> Form<String> {
+    private static func requestPath(withQuery: Bool) -> Form<String> {
         .text(
             "path", expectation: "a path that begins with /" + (withQuery ? "" : ", without a query"), pattern: "^/"
         ) { text in

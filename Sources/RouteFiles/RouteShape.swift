@@ -99,7 +99,7 @@ extension Forms {
     private static let pathExpectation = "a path prefix such as /api, { exact: /api/v1 } or { regex: \"/v[0-9]+/.*\" }"
 
     /// A prefix, or a mapping that says how the text is meant.
-    static let path = Form<PathMatch>(
+    static let path: Form<PathMatch> = Form<PathMatch>(
         FormType(
             name: "path prefix, `{ exact: … }` or `{ regex: … }`", expectation: pathExpectation,
             schema: .object([

@@ -77,7 +77,7 @@ extension Forms {
     private static let hedgeDuration = Form<Duration>.duration(.milliseconds(1) ... .seconds(60))
     private static let leastLearned = Duration.milliseconds(50)
 
-    static let hedge = Form<RetryPolicy.Hedge>(
+    static let hedge: Form<RetryPolicy.Hedge> = Form<RetryPolicy.Hedge>(
         FormType(
             name: "`off`, `learned`, `{ learned: … }`, or \(hedgeDuration.type.name)",
             expectation: "off, learned, { learned: 75ms }, or \(hedgeDuration.type.expectation)",

@@ -89,7 +89,7 @@ extension Shapes {
             Field(
                 "needs", \.settings.service.needs, Form<Int>.reference(.service).list(0...1_000, of: "services"),
                 "Services it calls in the same region. They may need each other."),
-        ] + settings.fields.map { $0.lifted(to: \.settings) })
+        ] + settings.fields.map { $0.lifted(to: \ServiceDraft.settings) })
 }
 
 extension ServiceDraft {
@@ -128,7 +128,7 @@ extension Forms {
     ])
 
     /// A word, or `hash` and what is hashed.
-    static let balance = Form<Balance>(
+    static let balance: Form<Balance> = Form<Balance>(
         FormType(
             name: "\(simpleBalance.type.name), or `{ hash: … }`",
             expectation: "least_requests, round_robin, random, or { hash: source }, { hash: path }, "

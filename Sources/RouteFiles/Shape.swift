@@ -117,7 +117,7 @@ struct Field<Root: Sendable>: Sendable {
 
     /// A key whose value goes to a property.
     init<Value: Sendable>(
-        _ name: String, _ property: WritableKeyPath<Root, Value> & Sendable, _ form: Form<Value>, isRequired: Bool = false,
+        _ name: String, _ property: any (WritableKeyPath<Root, Value> & Sendable), _ form: Form<Value>, isRequired: Bool = false,
         _ meaning: String
     ) {
         self.init(name, form.type, isRequired: isRequired, meaning) { node, root, reading in
@@ -129,7 +129,7 @@ struct Field<Root: Sendable>: Sendable {
 
     /// A key that need not be there, and is not printed when there is no value.
     init<Value: Sendable>(
-        optional name: String, _ property: WritableKeyPath<Root, Value?> & Sendable, _ form: Form<Value>, _ meaning: String
+        optional name: String, _ property: any (WritableKeyPath<Root, Value?> & Sendable), _ form: Form<Value>, _ meaning: String
     ) {
         self.init(name, form.type, meaning) { node, root, reading in
             if let value = form.read(node, &reading) { root[keyPath: property] = value }
@@ -140,7 +140,7 @@ struct Field<Root: Sendable>: Sendable {
 
     /// A key whose value is a mapping that changes what it names of a property.
     init<Value: Sendable>(
-        nested name: String, _ property: WritableKeyPath<Root, Value> & Sendable, _ shape: Shape<Value>, _ meaning: String
+        nested name: String, _ property: any (WritableKeyPath<Root, Value> & Sendable), _ shape: Shape<Value>, _ meaning: String
     ) {
         self.init(name, shape.type, isNested: true, meaning) { node, root, reading in
             shape.read(node, into: &root[keyPath: property], &reading)
@@ -164,7 +164,7 @@ struct Field<Root: Sendable>: Sendable {
     }
 
     /// The same key in a value that holds this one's.
-    func lifted<Outer: Sendable>(to property: WritableKeyPath<Outer, Root> & Sendable) -> Field<Outer> {
+    func lifted<Outer: Sendable>(to property: any (WritableKeyPath<Outer, Root> & Sendable)) -> Field<Outer> {
         Field<Outer>(name, type, isRequired: isRequired, isNested: isNested, meaning) { node, outer, reading in
             read(node, &outer[keyPath: property], &reading)
         } write: { outer, writing in

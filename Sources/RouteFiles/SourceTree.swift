@@ -77,10 +77,10 @@ struct SourceTree {
 
     /// Tags of YAML's own say what the table's description knows better; others ask for something not done here.
     private mutating func isKnown(_ tag: Tag, at position: Position) -> Bool {
-        switch tag.name {
+        switch Tag.Name(rawValue: tag.description) {
         case .implicit, .nonSpecific, .str, .int, .float, .bool, .null, .seq, .map, .merge: return true
         default:
-            report(position, "the tag \(tag.name.rawValue.quotedForPeople)", expected: "a value without a tag")
+            report(position, "the tag \(tag.description.quotedForPeople)", expected: "a value without a tag")
             return false
         }
     }

@@ -68,7 +68,7 @@ struct Demo: AsyncParsableCommand {
     }
 }
 
-extension DemoMode: @retroactive ExpressibleByArgument {}
+extension DemoMode: ExpressibleByArgument {}
 
 /// How `break` and `heal` reach the running demo: one small file a region, in a directory of this user's.
 struct DemoOrders {

@@ -42,7 +42,7 @@ struct DemoRun {
     }
 
     /// Load and the line a second, as a service beside the router.
-    private struct Teller: Service {
+    private struct Teller: ServiceLifecycle.Service {
         let demo: DemoRun
         let front: SocketAddress
         let paths: [String]

@@ -6,6 +6,7 @@ internal import Logging
 internal import Reactor
 internal import ServiceLifecycle
 internal import Store
+internal import UnixSignals
 
 /// Flags that every command running a router takes.
 struct SettingsOptions: ParsableArguments {
@@ -61,7 +62,6 @@ struct Run: AsyncParsableCommand {
 struct Router {
     let table: String
     let settings: Settings
-    var gracefulShutdownSignals: [UnixSignal] = [.sigterm, .sigint]
 
     /// Runs until a signal, or until `companion` ends.
     /// - Parameter onDecision: told each decision as a sentence, besides the log.
@@ -99,7 +99,7 @@ struct Router {
         }
         let group = ServiceGroup(
             configuration: .init(
-                services: services, gracefulShutdownSignals: gracefulShutdownSignals, logger: logger))
+                services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
         try await group.run()
     }
 }

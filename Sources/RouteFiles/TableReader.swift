@@ -1,0 +1,111 @@
+internal import Foundation
+package import RouteTable
+
+/// A table with the files it was read from.
+package struct TableSource: Sendable {
+    package let table: Table
+    package let files: [String]
+}
+
+/// Reads a table from YAML files (JSON among them): all of it, or every reason why not.
+package struct TableReader: Sendable {
+    private let environment: Environment
+
+    /// - Parameter environment: what `${NAME}` is filled in from.
+    package init(environment: [String: String]) {
+        self.environment = Environment(variables: environment)
+    }
+
+    /// Reads a file, or all `.yaml`, `.yml` and `.json` files of a directory, in the order of their names, as one table.
+    package func read(path: String) -> Result<TableSource, Problems> {
+        switch TableFiles.texts(at: path) {
+        case .failure(let problems): .failure(problems)
+        case .success(let texts): read(texts: texts)
+        }
+    }
+
+    /// Reads texts as if they were files of these names.
+    package func read(texts: [(name: String, text: String)]) -> Result<TableSource, Problems> {
+        var tree = SourceTree(environment: environment)
+        let roots = texts.map { tree.read($0.text, file: $0.name) }
+        let files = texts.map(\.name)
+        var draft = TableDraft(reading: Reading(files: files))
+        let table = draft.read(roots.compactMap { $0 })
+        let problems = tree.problems + draft.reading.problems
+        guard problems.isEmpty else { return .failure(Problems(sorted(problems, files))) }
+        return .success(TableSource(table: table, files: files))
+    }
+
+    /// By file in the order read, then by place.
+    private func sorted(_ problems: [Problem], _ files: [String]) -> [Problem] {
+        let order = Dictionary(files.enumerated().map { ($1, $0) }) { first, _ in first }
+        let sorted = problems.enumerated().sorted { a, b in
+            let (x, y) = (a.element, b.element)
+            return (order[x.file] ?? 0, x.line, x.column, a.offset) < (order[y.file] ?? 0, y.line, y.column, b.offset)
+        }.map(\.element)
+        guard sorted.count > SourceLimits.problems else { return sorted }
+        let rest = Problem(
+            file: sorted[SourceLimits.problems].file, found: "\(sorted.count - SourceLimits.problems) further mistakes")
+        return sorted.prefix(SourceLimits.problems) + [rest]
+    }
+}
+
+/// The files of a table.
+private enum TableFiles {
+    static func texts(at path: String) -> Result<[(name: String, text: String)], Problems> {
+        var isDirectory: ObjCBool = false
+        guard unsafe FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) else {
+            return .failure(Problems([Problem(file: path, found: "no such file or directory")]))
+        }
+        guard isDirectory.boolValue else { return texts(of: [path]) }
+        let names: [String]
+        do {
+            names = try FileManager.default.contentsOfDirectory(atPath: path)
+        } catch {
+            return .failure(Problems([Problem(file: path, found: "the directory cannot be read: \(reason(error))")]))
+        }
+        let files = names.filter(isTableFile).sorted().map { path.hasSuffix("/") ? path + $0 : "\(path)/\($0)" }
+        if files.isEmpty {
+            return .failure(
+                Problems([Problem(file: path, found: "no files of a table", expected: "files named *.yaml, *.yml or *.json")]))
+        }
+        if files.count > SourceLimits.files {
+            return .failure(Problems([Problem(file: path, found: "more than \(SourceLimits.files) files")]))
+        }
+        return texts(of: files)
+    }
+
+    /// Not what editors and configuration maps leave beside them.
+    private static func isTableFile(_ name: String) -> Bool {
+        !name.hasPrefix(".") && [".yaml", ".yml", ".json"].contains { name.hasSuffix($0) }
+    }
+
+    private static func texts(of files: [String]) -> Result<[(name: String, text: String)], Problems> {
+        var texts: [(name: String, text: String)] = []
+        var problems: [Problem] = []
+        var total = 0
+        for file in files {
+            do {
+                let data = try Data(contentsOf: URL(fileURLWithPath: file))
+                total += data.count
+                if data.count > SourceLimits.fileBytes || total > SourceLimits.totalBytes {
+                    let limit = data.count > SourceLimits.fileBytes ? SourceLimits.fileBytes : SourceLimits.totalBytes
+                    problems.append(Problem(file: file, found: "more than \(limit >> 20) MiB"))
+                } else if let text = String(validating: data, as: UTF8.self) {
+                    texts.append((file, text))
+                } else {
+                    problems.append(Problem(file: file, found: "bytes that are not UTF-8"))
+                }
+            } catch {
+                problems.append(Problem(file: file, found: "the file cannot be read: \(reason(error))"))
+            }
+        }
+        return problems.isEmpty ? .success(texts) : .failure(Problems(problems))
+    }
+
+    private static func reason(_ error: any Error) -> String {
+        let cause = (error as NSError).userInfo[NSUnderlyingErrorKey] as? NSError
+        guard let cause, cause.domain == NSPOSIXErrorDomain else { return error.localizedDescription }
+        return unsafe String(cString: strerror(Int32(cause.code)))
+    }
+}
