@@ -191,7 +191,7 @@ extension Control {
             cells: service.cells.enumerated().map { position, cell in
                 let key = Registry.CellKey(service: service.name, region: table.regions[cell.region].name)
                 return Publication.Cell(
-                    counters: registry.cell(key)[worker],
+                    counters: registry.cell(key)[worker], responseTime: registry.estimate(key),
                     endpoints: cells[position].map { endpoint in
                         Publication.Endpoint(
                             number: endpoint.entry.number, address: endpoint.address, name: endpoint.name,

@@ -33,6 +33,8 @@ struct Registry {
     let workers: Int
     private(set) var endpoints: [EndpointKey: EndpointEntry] = [:]
     private(set) var cells: [CellKey: [CellCounters]] = [:]
+    /// The 99th percentile of a cell's response time, as some worker has learned it: for those that have not.
+    private var estimates: [CellKey: SharedEstimate] = [:]
     private(set) var services: [String: [ServiceCounters]] = [:]
     private(set) var listeners: [String: [ListenerCounters]] = [:]
     private var freeNumbers: [Int] = []
@@ -58,6 +60,13 @@ struct Registry {
         return made
     }
 
+    mutating func estimate(_ key: CellKey) -> SharedEstimate {
+        if let known = estimates[key] { return known }
+        let made = SharedEstimate()
+        estimates[key] = made
+        return made
+    }
+
     mutating func service(_ name: String) -> [ServiceCounters] {
         if let known = services[name] { return known }
         let made = (0..<workers).map { _ in ServiceCounters() }
@@ -79,6 +88,7 @@ struct Registry {
             endpoints[key] = nil
         }
         cells = cells.filter { liveCells.contains($0.key) }
+        estimates = estimates.filter { liveCells.contains($0.key) }
         let serviceNames = Set(table.services.map(\.name))
         services = services.filter { serviceNames.contains($0.key) }
         let listenerNames = Set(table.listeners.map(\.name))

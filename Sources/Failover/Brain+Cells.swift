@@ -42,7 +42,9 @@ extension Brain {
             if cell.ceiling > 0, hasBetter(than: evidence.badRatio, service, position) {
                 lower(index, position, to: 0, .cellFailures, evidence.forDecision)
             }
-        } else if cell.limit(policy) < cell.ceiling {
+        } else if cell.weightLimit(policy) < cell.ceiling
+            || cell.limit(policy) < cell.ceiling - CellRecord.noticeableFall
+        {
             lower(index, position, to: cell.limit(policy), .capacityLost, [.ratio("usable", cell.usable)])
         }
     }

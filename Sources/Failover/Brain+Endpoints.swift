@@ -9,7 +9,7 @@ extension Brain {
         let number = report.endpoint.number
         guard let record = endpoints.at(report.endpoint.number) else { return }
         let counts = Counts(report)
-        endpoints[number]!.window.add(counts, at: now)
+        endpoints[number]!.count(counts, at: now)
         if !record.isNew {
             for position in services[record.service].cells.indices {
                 if position == record.cell {
@@ -53,6 +53,11 @@ extension Brain {
             } else {
                 eject(number, .consecutiveFailures, [evidence] + report.kinds)
             }
+        } else if run >= EndpointRecord.failuresInSilence && report.failures > 0
+            && record.hasFallenSilent(policy, at: now)
+        {
+            let silence = Decision.Evidence.time("no answer for", now - record.lastAnswer)
+            eject(number, .fallenSilent, [.count("failures in a row", run), silence] + report.kinds)
         } else if total.ended >= policy.ratioMinimum && total.failureRatio >= policy.failureRatio {
             eject(
                 number, .failureRatio,

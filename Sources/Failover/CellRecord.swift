@@ -71,6 +71,14 @@ struct CellRecord: Sendable {
         min(whole, usable * policy.overprovisioning / whole)
     }
 
+    /// The limit that lost weight alone sets.
+    func weightLimit(_ policy: FailoverPolicy) -> Int {
+        min(whole, healthyShare * policy.overprovisioning / whole)
+    }
+
+    /// A fall of the limit that is only recent requests' luck is not worth a decision below this.
+    static let noticeableFall = 500
+
     /// Puts the ceiling down; a way back that was under way has failed.
     mutating func lower(to ceiling: Int, at now: Instant, countsAsFailure: Bool) {
         self.ceiling = ceiling

@@ -28,6 +28,7 @@ package struct Decision: Sendable, Equatable {
     package enum Rule: String, Sendable, Equatable, CaseIterable {
         // Endpoints
         case consecutiveFailures = "consecutive-failures"
+        case fallenSilent = "fallen-silent"
         case failureRatio = "failure-ratio"
         case hanging
         case hangingLong = "hanging-long"

@@ -45,6 +45,8 @@ struct EndpointRecord: Sendable {
     /// speaks against it.
     private var lastRun = 0
     private var forgivenRun = 0
+    /// When requests were last answered.
+    private(set) var lastAnswer: Instant
     /// Over the policy's `ratioWindow`.
     var window: SlidingCounts<10>
 
@@ -58,6 +60,7 @@ struct EndpointRecord: Sendable {
         weight = endpoint.weight
         since = now
         ejectedUntil = now
+        lastAnswer = now
         self.isNew = isNew
         state = isNew ? .probation : .healthy
         window = SlidingCounts(length: ratioWindow)
@@ -67,6 +70,10 @@ struct EndpointRecord: Sendable {
     static let trialLength = 10
     /// Share of its weight an endpoint gets while it is on trial by requests.
     static let trialShare = 1_000
+    /// Workers avoid an endpoint that has just failed, so that failures come slowly; then time is evidence, too.
+    static let silence = Duration.seconds(1)
+    /// Failures in a row that suffice in a silence.
+    static let failuresInSilence = 3
     /// A hang longer than this is a failure.
     static let hangLimit = Duration.seconds(2)
 
@@ -99,6 +106,16 @@ struct EndpointRecord: Sendable {
         isKeptFromProbes = false
         if state == .healthy { isNew = false }
         forgivenRun = lastRun
+    }
+
+    mutating func count(_ counts: Counts, at now: Instant) {
+        window.add(counts, at: now)
+        if counts.successes > 0 { lastAnswer = now }
+    }
+
+    /// It answered enough before, and for this long has answered nothing.
+    func hasFallenSilent(_ policy: FailoverPolicy, at now: Instant) -> Bool {
+        now - lastAnswer >= Self.silence && Int(window.total.successes) >= policy.ratioMinimum
     }
 
     /// Failures in a row since it was last taken in.

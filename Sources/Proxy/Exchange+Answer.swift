@@ -18,7 +18,7 @@ extension Exchange {
 
         // This one it is: the other attempt, if any, is called off.
         if second != nil { abandonOther(than: upstream) }
-        cell.responseTime.record(nanoseconds: latency)
+        cell.record(responseTime: latency)
         headLatency = now - began
         cell.counters.latency.record(nanoseconds: headLatency)
         cell.counters.countResponse(status: status)

@@ -37,10 +37,13 @@ package final class Publication: Sendable {
 
     package struct Cell: Sendable {
         package let counters: CellCounters
+        /// The 99th percentile of the cell's response time, which workers share: nanoseconds.
+        package let responseTime: SharedEstimate
         package let endpoints: [Endpoint]
 
-        package init(counters: CellCounters, endpoints: [Endpoint]) {
+        package init(counters: CellCounters, responseTime: SharedEstimate, endpoints: [Endpoint]) {
             self.counters = counters
+            self.responseTime = responseTime
             self.endpoints = endpoints
         }
     }

@@ -145,6 +145,9 @@ package final class Worker: TimerOwner {
         for (endpoint, _) in table.endpoints.values {
             endpoint.closeIdle(unusedSince: loop.now - endpoint.idleTimeout)
         }
+        for service in table.services {
+            for cell in service.cells { cell.shareResponseTime() }
+        }
         if hasPausedListeners {
             hasPausedListeners = false
             for listener in listeners { listener.resumeIfPossible() }

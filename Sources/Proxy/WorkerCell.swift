@@ -7,7 +7,8 @@ final class WorkerCell {
     let counters: CellCounters
     let endpoints: [WorkerEndpoint]
     let connectionLimit: Int
-    var responseTime = ResponseTime()
+    private(set) var responseTime = ResponseTime()
+    private let sharedResponseTime: SharedEstimate
     private(set) var load = CellLoad()
 
     private let balance: Balance
@@ -17,10 +18,12 @@ final class WorkerCell {
     private var turn = 0
 
     init(
-        region: String, counters: CellCounters, endpoints: [WorkerEndpoint], balance: Balance, connectionLimit: Int
+        region: String, _ published: Publication.Cell, endpoints: [WorkerEndpoint], balance: Balance,
+        connectionLimit: Int
     ) {
         self.region = region
-        self.counters = counters
+        counters = published.counters
+        sharedResponseTime = published.responseTime
         self.endpoints = endpoints
         self.balance = balance
         self.connectionLimit = connectionLimit
@@ -31,6 +34,20 @@ final class WorkerCell {
     func inherit(from before: WorkerCell) {
         responseTime = before.responseTime
         load = before.load
+    }
+
+    /// The 99th percentile of the time to a response head, nanoseconds: this worker's own, or while it has seen too
+    /// little another's. nil: nobody has seen enough.
+    var usualTime: Int64? { responseTime.percentile99 ?? sharedResponseTime.latest }
+
+    @inline(__always)
+    func record(responseTime nanoseconds: Int64) {
+        responseTime.record(nanoseconds: nanoseconds)
+    }
+
+    /// Tells other workers what this one has learned.
+    func shareResponseTime() {
+        if let own = responseTime.percentile99 { sharedResponseTime.set(own) }
     }
 
     /// To be called after an endpoint's share or weight changed.

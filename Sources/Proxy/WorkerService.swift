@@ -92,7 +92,7 @@ final class WorkerService {
     func hedgeDelay(_ cell: WorkerCell) -> Int64 {
         if fixedHedgeDelay > 0 { return fixedHedgeDelay }
         // Until something is known of a cell, a second is suspicious everywhere.
-        return cell.responseTime.percentile99.map { max(2 * $0, leastHedgeDelay) } ?? 1_000_000_000
+        return cell.usualTime.map { max(2 * $0, leastHedgeDelay) } ?? 1_000_000_000
     }
 
     /// Counts a request in, unless that would be too many.

@@ -16,9 +16,11 @@ final class WorkerTable {
         self.publication = publication
         var endpoints: [Int: (WorkerEndpoint, WorkerCell)] = [:]
         var services: [WorkerService] = []
+        var known: [String: WorkerService] = [:]
+        for service in previous?.services ?? [] { known[service.name] = service }
         for (index, service) in publication.table.services.enumerated() {
             let published = publication.services[index]
-            let heir = previous?.services.first { $0.name == service.name }
+            let heir = known[service.name]
             var cells: [WorkerCell] = []
             for (position, cell) in service.cells.enumerated() {
                 let members = published.cells[position].endpoints.map { endpoint in
@@ -29,8 +31,8 @@ final class WorkerTable {
                     return member
                 }
                 let made = WorkerCell(
-                    region: publication.table.regions[cell.region].name, counters: published.cells[position].counters, endpoints: members,
-                    balance: service.balance,
+                    region: publication.table.regions[cell.region].name, published.cells[position],
+                    endpoints: members, balance: service.balance,
                     connectionLimit: (service.limits.connections + publication.workers - 1) / publication.workers)
                 if let before = heir?.cells.first(where: { $0.region == made.region }) { made.inherit(from: before) }
                 for member in members { endpoints[member.number] = (member, made) }

@@ -17,6 +17,23 @@ package struct Counter: ~Copyable, Sendable {
     }
 }
 
+/// A number any thread may set and any may read: the last one stays.
+package final class SharedEstimate: Sendable {
+    private let value = Atomic<Int64>(0)
+
+    package init() {}
+
+    /// nil as long as nobody has set it.
+    package var latest: Int64? {
+        let latest = value.load(ordering: .relaxed)
+        return latest == 0 ? nil : latest
+    }
+
+    package func set(_ estimate: Int64) {
+        value.store(estimate, ordering: .relaxed)
+    }
+}
+
 /// A number that goes up and down: what is open, waiting or in flight now. One writer, any reader.
 package struct Gauge: ~Copyable, Sendable {
     @usableFromInline let value = Atomic<Int>(0)
