@@ -156,7 +156,8 @@ extension Control {
                 text.sample(labels + [("result", result)], value)
             }
         }
-        text.family("spillway_prober_lag_seconds", .gauge, "How late the prober's timers were, at worst, in the last second.")
+        text.family(
+            "spillway_prober_lag_seconds", .gauge, "How late the prober's timers were, at worst, in the last second.")
         text.sample([], Double(probeCounts.lag) / 1e9)
     }
 

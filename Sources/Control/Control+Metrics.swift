@@ -25,7 +25,8 @@ extension Control {
         text.sample([], mailboxes.count)
         text.family("spillway_table_generation", .gauge, "Rises with every table or address change taken on.")
         text.sample([], generation)
-        text.family("spillway_table_last_good", .gauge, "1 while the last good table is served instead of the given one.")
+        text.family(
+            "spillway_table_last_good", .gauge, "1 while the last good table is served instead of the given one.")
         text.sample([], servesLastGoodTable ? 1 : 0)
         text.family("spillway_reloads_total", .counter, "Reloads by outcome.")
         text.sample([("outcome", "accepted")], reloads.accepted)
@@ -48,7 +49,9 @@ extension Control {
         }
         counters("spillway_listener_connections_total", "Client connections accepted.") { $0.connections.count }
         counters("spillway_listener_requests_total", "Requests whose head was complete.") { $0.requests.count }
-        counters("spillway_listener_refused_total", "Requests refused as malformed or over a limit.") { $0.refused.count }
+        counters("spillway_listener_refused_total", "Requests refused as malformed or over a limit.") {
+            $0.refused.count
+        }
         counters("spillway_listener_unrouted_total", "Requests that no route was for.") { $0.unrouted.count }
         counters("spillway_listener_client_aborts_total", "Clients gone before their answer was whole.") {
             $0.clientAborts.count

@@ -24,7 +24,8 @@ extension Control {
                 throw StartFailure(description: "the last good table cannot be read either:\n\(problems)")
             case .success(let source):
                 logger.critical(
-                    "SERVING THE LAST GOOD TABLE from \(store.path), not \(configuration.tablePath), which has mistakes")
+                    "SERVING THE LAST GOOD TABLE from \(store.path), not \(configuration.tablePath), which has mistakes"
+                )
                 servesLastGoodTable = true
                 refusedReload = "\(problems)"
                 return source.table
@@ -150,7 +151,9 @@ extension Control {
                     let entry = registry.endpoint(key)
                     places[entry.number] = EndpointPlace(
                         service: serviceIndex, cell: cellIndex, key: key, weight: endpoint.weight)
-                    members.append(ResolvedEndpoint(entry: entry, address: endpoint.address, name: endpoint.name, weight: endpoint.weight))
+                    members.append(
+                        ResolvedEndpoint(
+                            entry: entry, address: endpoint.address, name: endpoint.name, weight: endpoint.weight))
                 }
                 cells[serviceIndex].append(members.map(\.entry.number))
                 resolved[serviceIndex].append(members)
@@ -257,7 +260,8 @@ extension Control {
         case .kept(let reason):
             let known = discovery.addresses(of: host)
             logger.warning(
-                "\(host) could not be resolved (\(reason)); \(known.isEmpty ? "no address is known" : "the last known addresses stay")")
+                "\(host) could not be resolved (\(reason)); \(known.isEmpty ? "no address is known" : "the last known addresses stay")"
+            )
             return false
         }
     }

@@ -27,7 +27,8 @@ package actor Control: ServiceLifecycle.Service {
         package var version: String
 
         package init(
-            tablePath: String, environment: [String: String], workers: Int, seed: UInt64, drain: Duration, version: String
+            tablePath: String, environment: [String: String], workers: Int, seed: UInt64, drain: Duration,
+            version: String
         ) {
             self.tablePath = tablePath
             self.environment = environment

@@ -172,7 +172,7 @@ extension Brain {
         let service = services[index]
         let offers = service.cells.map { cell in
             Plan.Offer(
-                allowed: min(cell.ceiling, cell.limit(service.policy)), healthyShare: cell.healthyShare,
+                allowed: cell.ceiling, healthyShare: cell.healthyShare,
                 isSilent: cell.evidence(service.policy).map { $0.badRatio <= service.policy.cellFailureRatio } ?? true
                     && cell.endpoints.contains { endpoints[$0]?.state == .down })
         }

@@ -22,7 +22,9 @@ extension Brain {
         if counts != Counts() { services[record.service].needsLook = true }
         let run = endpoints[number]!.failureRun(report.failureRun)
         judge(number, report, run: run)
-        setPace(number, failureRun: run)
+        // A failure before an answer asks for a probe at once; an error that was answered, only in a row.
+        let hasBroken = report.connectFailures + report.connectTimeouts + report.resets + report.responseTimeouts > 0
+        setPace(number, failureRun: hasBroken || run >= 2 ? run : 0)
     }
 
     private mutating func judge(_ number: Int, _ report: EndpointTraffic, run: Int) {

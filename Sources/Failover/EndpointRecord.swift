@@ -148,15 +148,15 @@ struct EndpointRecord: Sendable {
         probeFailures = min(probeFailures + 1, 1_000_000)
     }
 
-    /// It has lately answered enough requests, well enough, to outrank its probes.
+    /// It has lately answered enough requests, well enough, to outrank its probes; the latest among them.
     func answersRequests(_ policy: FailoverPolicy) -> Bool {
-        window.total.ended >= 3 && window.total.failureRatio <= policy.cellFailureRatio
+        lastRun == forgivenRun && window.total.ended >= 3 && window.total.failureRatio <= policy.cellFailureRatio
     }
 
     /// The pace its present state asks for.
     func wantedPace(_ rule: Topology.ProbeRule, failureRun: Int) -> ProbePace {
         switch state {
-        case .healthy: probeFailures > 0 && probeFailures < rule.fall || failureRun >= 2 ? .suspect : .normal
+        case .healthy: probeFailures > 0 && probeFailures < rule.fall || failureRun > 0 ? .suspect : .normal
         case .hanging, .probation: .suspect
         case .ejected, .down: probePasses > 0 && probePasses < rule.rise ? .suspect : .down
         }

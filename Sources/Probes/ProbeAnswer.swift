@@ -115,7 +115,9 @@ private struct BodyReader {
             isComplete = remaining == UInt64(count)
         case .chunked(var decoder):
             while text.count < limit && !isComplete {
-                let step = received.withBytes { bytes in Result { () throws(Malformed) in try decoder.next(bytes, from: offset) } }
+                let step = received.withBytes { bytes in
+                    Result { () throws(Malformed) in try decoder.next(bytes, from: offset) }
+                }
                 switch try step.get() {
                 case .data(let range, let consumed):
                     text.append(contentsOf: received[range.bounds])

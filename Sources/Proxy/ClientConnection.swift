@@ -177,7 +177,11 @@ final class ClientConnection: Connection, Downstream, TimerOwner {
         case .length(let remaining):
             let count = min(bytes.byteCount, Int(clamping: remaining))
             exchange?.requestBody(bytes.extracting(0..<count))
-            if remaining == UInt64(count) { requestComplete() } else { phase = .body(.length(remaining - UInt64(count))) }
+            if remaining == UInt64(count) {
+                requestComplete()
+            } else {
+                phase = .body(.length(remaining - UInt64(count)))
+            }
             return count
         case .chunked(var decoder):
             do {
@@ -298,7 +302,9 @@ final class ClientConnection: Connection, Downstream, TimerOwner {
         if case .body = phase { keepsAlive = false }
         if worker.isDraining || peerEnded || answer.closes { keepsAlive = false }
         worker.sendBuffer.clear()
-        answer.encode(method: method, minorVersion: minorVersion, keepsAlive: keepsAlive, date: worker.date, into: &worker.sendBuffer)
+        answer.encode(
+            method: method, minorVersion: minorVersion, keepsAlive: keepsAlive, date: worker.date,
+            into: &worker.sendBuffer)
         flushAnswer()
         exchange = nil
         answerDone()

@@ -23,11 +23,15 @@ extension Exchange {
     /// An endpoint for a first attempt: in the drawn cell; if nothing there is fit right now, in the next cells by
     /// preference; and if nothing is fit anywhere, anything.
     private func place(in service: WorkerService, from drawn: Int, now: Int64) -> (WorkerCell, WorkerEndpoint)? {
-        if let endpoint = service.cells[drawn].pick(key: hashKey, now: now, random: &worker.random) {
+        if let endpoint = service.cells[drawn].pick(
+            key: hashKey, now: now, cautious: isCautious, random: &worker.random)
+        {
             return (service.cells[drawn], endpoint)
         }
         for cell in service.cells where cell !== service.cells[drawn] {
-            if let endpoint = cell.pick(key: hashKey, now: now, random: &worker.random) { return (cell, endpoint) }
+            if let endpoint = cell.pick(key: hashKey, now: now, cautious: isCautious, random: &worker.random) {
+                return (cell, endpoint)
+            }
         }
         if let endpoint = service.cells[drawn].anything(excluding: tried, random: &worker.random) {
             return (service.cells[drawn], endpoint)
@@ -159,12 +163,14 @@ extension Exchange {
         attempt.cell.counters.retries.add()
         let now = worker.loop.now
         if retriesLeft > 0,
-            let endpoint = attempt.cell.another(excluding: tried, now: now, random: &worker.random)
+            let endpoint = attempt.cell.another(
+                excluding: tried, now: now, cautious: isCautious, random: &worker.random)
         {
             start(at: endpoint, in: attempt.cell, service)
         } else if let (cell, endpoint) = elsewhere(than: attempt.cell, service, now: now) {
             start(at: endpoint, in: cell, service)
-        } else if let endpoint = attempt.cell.another(excluding: tried, now: now, random: &worker.random)
+        } else if let endpoint = attempt.cell.another(
+            excluding: tried, now: now, cautious: isCautious, random: &worker.random)
             ?? attempt.cell.anything(excluding: TriedEndpoints(), random: &worker.random)
         {
             start(at: endpoint, in: attempt.cell, service)
@@ -181,7 +187,9 @@ extension Exchange {
         for wantsShare in [true, false] {
             for (index, other) in service.cells.enumerated() where other !== cell {
                 guard (service.split[index] > 0) == wantsShare else { continue }
-                if let endpoint = other.another(excluding: tried, now: now, random: &worker.random) {
+                if let endpoint = other.another(
+                    excluding: tried, now: now, cautious: isCautious, random: &worker.random)
+                {
                     return (other, endpoint)
                 }
             }
@@ -276,7 +284,9 @@ extension Exchange {
     ) -> (WorkerCell, WorkerEndpoint)? {
         if let endpoint = attempt.cell.alive(since: attempt.began, excluding: tried) { return (attempt.cell, endpoint) }
         if let place = elsewhere(than: attempt.cell, service, now: now) { return place }
-        return attempt.cell.another(excluding: tried, now: now, random: &worker.random).map { (attempt.cell, $0) }
+        return attempt.cell.another(excluding: tried, now: now, cautious: isCautious, random: &worker.random).map {
+            (attempt.cell, $0)
+        }
     }
 
     private func timedOut(_ answer: OwnAnswer) {

@@ -116,6 +116,9 @@ final class Exchange: TimerOwner {
         armTimer()
     }
 
+    /// A request that must not be sent twice is not what an endpoint's recovery is tried on.
+    var isCautious: Bool { !method.isIdempotent }
+
     /// Whether the request may be sent again after bytes of it were sent.
     var isRepeatable: Bool { method.isIdempotent && !bodyExceedsKept }
 

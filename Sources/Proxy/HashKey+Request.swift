@@ -7,9 +7,12 @@ extension HashKey {
     func hash(_ head: borrowing RequestHead, _ bytes: RawSpan, _ client: ClientContext) -> UInt64? {
         switch self {
         case .path: return Self.fnv(bytes, head.path.bounds)
-        case .source: return client.addressCount == 0 ? nil : (0..<client.addressCount).reduce(0xcbf2_9ce4_8422_2325) {
-            ($0 ^ UInt64(client.address[$1])) &* 0x100_0000_01b3
-        }
+        case .source:
+            return client.addressCount == 0
+                ? nil
+                : (0..<client.addressCount).reduce(0xcbf2_9ce4_8422_2325) {
+                    ($0 ^ UInt64(client.address[$1])) &* 0x100_0000_01b3
+                }
         case .header(let name):
             // A copy of a short name, by services that ask for it only.
             return Array(name.utf8).withBytes { name in

@@ -58,7 +58,9 @@ package final class Publication: Sendable {
         package let share: Int
         package let counters: EndpointCounters
 
-        package init(number: Int, address: SocketAddress, name: String, weight: Int, share: Int, counters: EndpointCounters) {
+        package init(
+            number: Int, address: SocketAddress, name: String, weight: Int, share: Int, counters: EndpointCounters
+        ) {
             self.number = number
             self.address = address
             self.name = name

@@ -312,7 +312,8 @@ final class UpstreamConnection: Connection {
     private func decline(bytesLeft: Int) {
         guard let exchange else { return }
         self.exchange = nil
-        if case .length(let length) = reading, length == UInt64(bytesLeft), canPersist, requestIsComplete, !isCongested {
+        if case .length(let length) = reading, length == UInt64(bytesLeft), canPersist, requestIsComplete, !isCongested
+        {
             reading = .head
             rest()
         } else {
@@ -338,7 +339,11 @@ final class UpstreamConnection: Connection {
         guard let exchange else { return close() }
         self.exchange = nil
         close()
-        if exchange.phase == .answering { exchange.answerBroken(by: self) } else { exchange.attemptFailed(self, .malformed) }
+        if exchange.phase == .answering {
+            exchange.answerBroken(by: self)
+        } else {
+            exchange.attemptFailed(self, .malformed)
+        }
     }
 
     private func broken() {

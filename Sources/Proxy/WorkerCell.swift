@@ -64,7 +64,7 @@ final class WorkerCell {
     }
 
     /// An endpoint for a first attempt: by the service's way of balancing, not one that rests. Nil: nothing here now.
-    func pick(key: UInt64?, now: Int64, random: inout RandomSource) -> WorkerEndpoint? {
+    func pick(key: UInt64?, now: Int64, cautious: Bool, random: inout RandomSource) -> WorkerEndpoint? {
         if usable.isEmpty { return nil }
         let choice: WorkerEndpoint
         switch balance {
@@ -78,18 +78,22 @@ final class WorkerCell {
             turn &+= 1
             choice = weightSums.isEmpty ? usable[turn % usable.count] : byWeight(turn % (weightSums.last ?? 1))
         case .hash:
-            choice = rendezvous(key ?? random.next(), now: now)
+            choice = rendezvous(key ?? random.next(), now: now, cautious: cautious)
         }
-        if !choice.isResting(now: now) { return choice }
-        return another(excluding: TriedEndpoints(), now: now, random: &random)
+        if !choice.isResting(now: now, cautious: cautious) { return choice }
+        return another(excluding: TriedEndpoints(), now: now, cautious: cautious, random: &random)
     }
 
     /// An endpoint that was not tried yet and does not rest, from a random place on; nil when there is none.
-    func another(excluding tried: TriedEndpoints, now: Int64, random: inout RandomSource) -> WorkerEndpoint? {
+    func another(
+        excluding tried: TriedEndpoints, now: Int64, cautious: Bool, random: inout RandomSource
+    ) -> WorkerEndpoint? {
         let start = random.below(usable.count)
         for i in 0..<usable.count {
             let candidate = usable[(start + i) % usable.count]
-            if !tried.contains(candidate.number) && !candidate.isResting(now: now) { return candidate }
+            if !tried.contains(candidate.number) && !candidate.isResting(now: now, cautious: cautious) {
+                return candidate
+            }
         }
         return nil
     }
@@ -127,10 +131,10 @@ final class WorkerCell {
 
     /// Highest random weight (Thaler and Ravishankar, 1998): a key stays with its endpoint as long as that is usable,
     /// and only its own keys move when it is not. Weighted by comparing weight / -log2(u) in whole numbers.
-    private func rendezvous(_ key: UInt64, now: Int64) -> WorkerEndpoint {
+    private func rendezvous(_ key: UInt64, now: Int64, cautious: Bool) -> WorkerEndpoint {
         var best = usable[0]
         var bestScore = -1
-        for endpoint in usable where !endpoint.isResting(now: now) {
+        for endpoint in usable where !endpoint.isResting(now: now, cautious: cautious) {
             let hash = mix(key ^ endpoint.identity)
             let score = endpoint.weight * endpoint.share &* 1_000_000 / negativeLog2(hash)
             if score > bestScore {

@@ -22,11 +22,15 @@ final class WorkerEndpoint {
     private(set) var lastSuccess: Int64 = .min
     /// Not before then, unless nothing else is left: it just failed a request in hand.
     private(set) var restUntil: Int64 = .min
+    /// The same for requests that must not be sent twice: others may find out first whether it is well again.
+    private(set) var cautiousRestUntil: Int64 = .min
     /// The most recently used last.
     private var idle: [UpstreamConnection] = []
 
     /// How long an endpoint that failed is left alone. The brain decides what follows.
     private static let rest: Int64 = 1_000_000_000
+    /// For requests that must not be sent twice it doubles with each failure in a row, up to this.
+    private static let cautiousRestLimit: Int64 = 32_000_000_000
     /// Overstays in a row, without an answer since they began, that count as a failure.
     private static let silenceLimit = 2
 
@@ -40,8 +44,15 @@ final class WorkerEndpoint {
         weight = published.weight
     }
 
-    func isResting(now: Int64) -> Bool {
-        restUntil > now
+    /// - Parameter cautious: for a request that must not be sent twice.
+    @inline(__always)
+    func isResting(now: Int64, cautious: Bool) -> Bool {
+        (cautious ? cautiousRestUntil : restUntil) > now
+    }
+
+    private func rest(now: Int64) {
+        restUntil = now + Self.rest
+        cautiousRestUntil = now + min(Self.rest << Int64(min(failureRun, 5)), Self.cautiousRestLimit)
     }
 
     /// In-flight requests for each unit of weight, scaled; the candidate with less is the better one.
@@ -67,6 +78,7 @@ final class WorkerEndpoint {
             counters.failureRun.set(0)
         }
         restUntil = .min
+        cautiousRestUntil = .min
     }
 
     /// A failure of its own doing. Returns the failures in a row.
@@ -74,7 +86,7 @@ final class WorkerEndpoint {
     func failed(now: Int64) -> Int {
         failureRun += 1
         counters.failureRun.set(failureRun)
-        restUntil = now + Self.rest
+        rest(now: now)
         return failureRun
     }
 
@@ -93,7 +105,7 @@ final class WorkerEndpoint {
         guard lastSuccess < began else { return nil }
         failureRun += 1
         counters.failureRun.set(failureRun)
-        if failureRun >= Self.silenceLimit { restUntil = now + Self.rest }
+        if failureRun >= Self.silenceLimit { rest(now: now) }
         return failureRun
     }
 

@@ -38,7 +38,9 @@ struct Destinations {
         let weighted = weighted.filter { $0.1 > 0 }
         services = weighted.map(\.0)
         var sum = 0
-        sums = weighted.map { sum += $0.1; return sum }
+        sums = weighted.map {
+            sum += $0.1; return sum
+        }
     }
 
     func pick(_ random: inout RandomSource) -> WorkerService? {
@@ -52,6 +54,7 @@ struct Destinations {
 extension CompiledEdits {
     fileprivate init(edits: HeaderEdits) {
         self.init(
-            remove: edits.remove, set: edits.set.map { ($0.name, $0.value) }, add: edits.add.map { ($0.name, $0.value) })
+            remove: edits.remove, set: edits.set.map { ($0.name, $0.value) }, add: edits.add.map { ($0.name, $0.value) }
+        )
     }
 }

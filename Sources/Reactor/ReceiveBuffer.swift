@@ -19,8 +19,10 @@
     }
 
     /// Reads once, behind the first `kept` bytes.
-    package borrowing func receive(from socket: borrowing Socket, after kept: Int = 0, limit: Int = .max) -> ReadOutcome {
-        unsafe socket.receive(into: .init(rebasing: memory[kept..<min(memory.count, max(kept, kept &+ min(limit, memory.count)))]))
+    package borrowing func receive(from socket: borrowing Socket, after kept: Int = 0, limit: Int = .max) -> ReadOutcome
+    {
+        unsafe socket.receive(
+            into: .init(rebasing: memory[kept..<min(memory.count, max(kept, kept &+ min(limit, memory.count)))]))
     }
 
     /// The first `count` bytes, for the time of `body` only: whatever runs there must not read into this buffer.

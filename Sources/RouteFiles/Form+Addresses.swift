@@ -93,7 +93,8 @@ enum AddressText {
 extension Forms {
     static let address = Form<EndpointHost>.parsed(
         FormType(
-            name: "address", expectation: "an address such as 10.0.1.10:8080, [::1]:8080, west.internal:8080 or unix:/path",
+            name: "address",
+            expectation: "an address such as 10.0.1.10:8080, [::1]:8080, west.internal:8080 or unix:/path",
             schema: .object(["type": "string"]))
     ) { text in
         switch AddressText.parts(text) {

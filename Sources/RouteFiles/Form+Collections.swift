@@ -11,7 +11,9 @@ extension Placed: Sendable where Value: Sendable {}
 extension Form where Value: Sendable {
     /// A list of this form's values.
     func list(_ count: ClosedRange<Int> = 0...100_000, of plural: String) -> Form<[Value]> {
-        placedList(count, of: plural).mapped { $0.map(\.value) } _: { values in
+        placedList(count, of: plural).mapped {
+            $0.map(\.value)
+        } _: { values in
             values.map { Placed(value: $0, position: Position(file: 0, line: 0, column: 0)) }
         }
     }
@@ -68,7 +70,8 @@ extension Form where Value: Sendable {
     ) -> Form<[PlacedPair<Key, Value>]> {
         let mapType = FormType(
             name: name, expectation: "a mapping of \(what)",
-            schema: .object(["type": .array(["object", "null"]), "additionalProperties": type.schema]), shapes: type.shapes)
+            schema: .object(["type": .array(["object", "null"]), "additionalProperties": type.schema]),
+            shapes: type.shapes)
         return Form<[PlacedPair<Key, Value>]>(mapType) { node, reading in
             guard let entries = node.entries, entries.count <= limit else {
                 reading.report(node, expected: mapType.expectation)

@@ -30,7 +30,8 @@ extension Forms {
     }
 
     /// Conditions on fields, sorted by name.
-    static let headerMatches = headerValue
+    static let headerMatches =
+        headerValue
         .map(by: fieldName, "mapping of field names", of: "field names and values", limit: 64)
         .mapped { pairs in
             pairs.map { HeaderMatch(name: $0.key, value: $0.value) }.sorted { $0.name < $1.name }
@@ -82,7 +83,8 @@ extension Forms {
         .text(name)
     }
 
-    fileprivate static let headerValues = fieldValue
+    fileprivate static let headerValues =
+        fieldValue
         .map(by: editableField, "mapping of field names", of: "field names and values", limit: 64)
         .mapped { pairs in
             pairs.map { HeaderValue(name: $0.key, value: $0.value) }

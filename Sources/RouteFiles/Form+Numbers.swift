@@ -10,7 +10,9 @@ extension Form where Value == Int {
                 "maximum": .number(bounds.upperBound), "pattern": #"^[0-9]+$|\$\{"#,
             ]))
         return .parsed(type) { text in
-            guard let number = NumberText.integer(text), bounds.contains(number) else { return .nothing(suggestion: nil) }
+            guard let number = NumberText.integer(text), bounds.contains(number) else {
+                return .nothing(suggestion: nil)
+            }
             return .value(number)
         } write: {
             .word("\($0)")
@@ -42,7 +44,8 @@ extension Form where Value == Int {
         return .parsed(type) { text in
             guard let share = NumberText.share(text) else {
                 // Without the sign, if that is all there is to it.
-                return .nothing(suggestion: NumberText.share(text + "%").map { bounds.contains($0) } == true ? text + "%" : nil)
+                return .nothing(
+                    suggestion: NumberText.share(text + "%").map { bounds.contains($0) } == true ? text + "%" : nil)
             }
             return bounds.contains(share) ? .value(share) : .nothing(suggestion: nil)
         } write: {
@@ -53,7 +56,11 @@ extension Form where Value == Int {
 
 extension Form where Value == UInt16 {
     static func port(from lowest: UInt16 = 1) -> Form {
-        Form<Int>.integer(Int(lowest)...65_535).mapped { UInt16($0) } _: { Int($0) }
+        Form<Int>.integer(Int(lowest)...65_535).mapped {
+            UInt16($0)
+        } _: {
+            Int($0)
+        }
     }
 }
 
@@ -78,7 +85,9 @@ extension Form where Value == Duration {
 enum NumberText {
     /// Decimal digits alone.
     static func integer(_ text: some StringProtocol) -> Int? {
-        guard !text.isEmpty, text.utf8.count <= 18, text.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else { return nil }
+        guard !text.isEmpty, text.utf8.count <= 18, text.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else {
+            return nil
+        }
         return Int(text)
     }
 
@@ -134,7 +143,8 @@ enum NumberText {
 
     static func size(_ text: String) -> Int? {
         let digits = text.prefix { $0.isASCII && $0.isNumber }
-        guard let number = integer(digits), let unit = sizeUnits.first(where: { $0.0 == text[digits.endIndex...] }) else {
+        guard let number = integer(digits), let unit = sizeUnits.first(where: { $0.0 == text[digits.endIndex...] })
+        else {
             return nil
         }
         let (product, overflow) = number.multipliedReportingOverflow(by: unit.1)

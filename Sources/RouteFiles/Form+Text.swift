@@ -6,11 +6,14 @@ extension Form where Value == String {
         _ name: String = "text", length: ClosedRange<Int>, linesAllowed: Bool = false
     ) -> Form {
         let type = FormType(
-            name: name, expectation: "a text of \(length.lowerBound) to \(length.upperBound) bytes"
+            name: name,
+            expectation: "a text of \(length.lowerBound) to \(length.upperBound) bytes"
                 + (linesAllowed ? "" : " on one line"),
             schema: SharedSchema.reference("text"))
         return .parsed(type) { text in
-            guard length.contains(text.utf8.count) else { return .wrong("a text of \(text.utf8.count) bytes", expected: nil) }
+            guard length.contains(text.utf8.count) else {
+                return .wrong("a text of \(text.utf8.count) bytes", expected: nil)
+            }
             let isPrintable = text.utf8.allSatisfy {
                 $0 >= 0x20 && $0 != 0x7F || $0 == 0x09 || linesAllowed && ($0 == 0x0A || $0 == 0x0D)
             }
@@ -22,7 +25,8 @@ extension Form where Value == String {
 
     /// A text that `parse` understands.
     static func text(
-        _ name: String, expectation: String, pattern: String? = nil, parse: @escaping @Sendable (String) -> Parsed<String>
+        _ name: String, expectation: String, pattern: String? = nil,
+        parse: @escaping @Sendable (String) -> Parsed<String>
     ) -> Form {
         var schema: [JSONMember] = [JSONMember(name: "type", value: "string")]
         if let pattern { schema.append(JSONMember(name: "pattern", value: .string(pattern + #"|\$\{"#))) }
@@ -38,7 +42,8 @@ extension Form where Value: Sendable {
         let names = words.map(\.key)
         let values = words.map(\.value)
         let type = FormType(
-            name: names.map { "`\($0)`" }.joined(separator: ", "), expectation: names.joined(separator: ", ", last: " or "),
+            name: names.map { "`\($0)`" }.joined(separator: ", "),
+            expectation: names.joined(separator: ", ", last: " or "),
             schema: SharedSchema.orEnvironment(schema ?? .object(["enum": .array(names.map { .string($0) })])))
         return .parsed(type) { text in
             if let index = names.firstIndex(of: text) { return .value(values[index]) }

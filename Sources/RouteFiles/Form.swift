@@ -117,7 +117,8 @@ enum SharedSchema {
         JSONMember(
             name: "size",
             value: .object([
-                "type": .array(["string", "integer"]), "pattern": #"^[0-9]+(KiB|MiB|GiB)?$|\$\{"#, "minimum": .number(0),
+                "type": .array(["string", "integer"]), "pattern": #"^[0-9]+(KiB|MiB|GiB)?$|\$\{"#,
+                "minimum": .number(0),
                 "description": "A number of bytes such as 32KiB, 1MiB or 1000.",
             ])),
         JSONMember(

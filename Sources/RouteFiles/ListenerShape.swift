@@ -4,7 +4,8 @@ extension Shapes {
     static let listener = Shape<Listener>(
         "listener", Listener(name: "", bind: .ip(address: "0.0.0.0", port: 0)),
         [
-            Field("bind", \.bind, Forms.bind, isRequired: true, "Where to listen. Port 0 asks the system for a free one."),
+            Field(
+                "bind", \.bind, Forms.bind, isRequired: true, "Where to listen. Port 0 asks the system for a free one."),
             Field("protocol", \.transport, .words(["http": .http]), "What is spoken: HTTP/1.1."),
             Field(
                 "trusted_proxies", \.trustedProxies, Forms.block.list(0...1_000, of: "addresses and ranges"),
@@ -24,9 +25,11 @@ extension Shapes {
                 "head", \.headBytes, .size(1_024...1_048_576),
                 "Bytes of a request head, request line and fields together; more is answered 431."),
             Field("target", \.targetBytes, .size(64...65_536), "Bytes of a request target; more is answered 414."),
-            Field("headers", \.headerCount, .integer(1...1_000), "Field lines in a request head; more is answered 431."),
             Field(
-                "body", \.bodyBytes, Form<Int>.size(0...(1 << 40)).or("none"), "Bytes of a request body; more is answered 413."),
+                "headers", \.headerCount, .integer(1...1_000), "Field lines in a request head; more is answered 431."),
+            Field(
+                "body", \.bodyBytes, Form<Int>.size(0...(1 << 40)).or("none"),
+                "Bytes of a request body; more is answered 413."),
             Field(
                 "connections", \.connections, .integer(1...1_000_000),
                 "Client connections open at once, all workers together; further ones wait to be accepted."),
@@ -48,7 +51,8 @@ extension Shapes {
         [
             Field(
                 "head", \.head, .duration(.milliseconds(100) ... .seconds(600)),
-                "From the first byte of a request, or from the connection's beginning, to the end of its head; then 408."),
+                "From the first byte of a request, or from the connection's beginning, to the end of its head; then 408."
+            ),
             Field(
                 "idle", \.idle, .duration(.milliseconds(100) ... .seconds(86_400)),
                 "Between requests on a kept connection; then it is closed."),
@@ -62,7 +66,9 @@ extension Shapes {
     static let accessLog = Shape<AccessLog>(
         "access log", AccessLog(),
         [
-            Field("format", \.format, .words(["json": .json, "text": .text]), "One JSON object a line, or a line of text."),
+            Field(
+                "format", \.format, .words(["json": .json, "text": .text]), "One JSON object a line, or a line of text."
+            ),
             Field(
                 "path", \.path, .text("file", length: 1...4_096), "A file to append to; `-` is standard output."),
         ])

@@ -12,7 +12,8 @@ package enum NormalForm {
                     table.listeners.map { OutputEntry(key: $0.name, value: Shapes.listener.write($0, writing)) })),
             OutputEntry(
                 key: "regions",
-                value: .mapping(table.regions.map { OutputEntry(key: $0.name, value: Shapes.region.write($0, writing)) })),
+                value: .mapping(
+                    table.regions.map { OutputEntry(key: $0.name, value: Shapes.region.write($0, writing)) })),
             OutputEntry(
                 key: "services",
                 value: .mapping(

@@ -60,14 +60,18 @@ extension Shapes {
                 Field(
                     optional: "host", \.http.host,
                     .text("host", expectation: "a value for the Host field, such as shop.example.com") { text in
-                        let isHost = !text.isEmpty && text.utf8.count <= 261 && text.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F }
+                        let isHost =
+                            !text.isEmpty && text.utf8.count <= 261 && text.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F }
                         return isHost ? .value(text) : .nothing(suggestion: nil)
                     }, "The Host field of the request. Absent: the endpoint's own host.")),
             onlyHTTP(Field("method", \.http.method, Forms.method, "The method of the request.")),
             Field(optional: "port", \.common.port, .port(), "Another port to probe than the endpoint's own."),
             Field("every", \.common.every, .duration(probeTime), "Interval, with 10 % of jitter."),
-            Field("timeout", \.common.timeout, .duration(.milliseconds(1) ... .seconds(60)), "After this a probe has failed."),
-            Field("every_suspect", \.common.everySuspect, .duration(probeTime), "Interval while the endpoint is suspect."),
+            Field(
+                "timeout", \.common.timeout, .duration(.milliseconds(1) ... .seconds(60)),
+                "After this a probe has failed."),
+            Field(
+                "every_suspect", \.common.everySuspect, .duration(probeTime), "Interval while the endpoint is suspect."),
             Field("every_down", \.common.everyDown, .duration(probeTime), "Interval while the endpoint is down."),
             Field("fall", \.common.fall, .integer(1...100), "Failures in a row that take an endpoint out."),
             Field("rise", \.common.rise, .integer(1...100), "Passes in a row that bring it back."),
@@ -112,7 +116,8 @@ extension Forms {
         let parts = text.split(separator: "-", maxSplits: 1, omittingEmptySubsequences: false).map {
             NumberText.integer($0) ?? 0
         }
-        guard let first = parts.first, let last = parts.last, parts.allSatisfy({ (100...599).contains($0) }), first <= last
+        guard let first = parts.first, let last = parts.last, parts.allSatisfy({ (100...599).contains($0) }),
+            first <= last
         else { return .nothing(suggestion: nil) }
         return .value(first...last)
     } write: {

@@ -73,9 +73,12 @@ extension Shapes {
                 optional: "host", \.host, Forms.host,
                 "Requests for this host, in small or capital letters. `*.example.com` is any number of labels before "
                     + "example.com, at least one."),
-            Field(optional: "path", \.path, Forms.path, "Requests for this path, as sent: without its query, not decoded."),
             Field(
-                optional: "method", \.optionalMethods, Forms.method.oneOrMany(of: "methods"), "Requests with this method."),
+                optional: "path", \.path, Forms.path, "Requests for this path, as sent: without its query, not decoded."
+            ),
+            Field(
+                optional: "method", \.optionalMethods, Forms.method.oneOrMany(of: "methods"),
+                "Requests with this method."),
             Field(
                 optional: "header", \.optionalHeaders, Forms.headerMatches,
                 "Requests that have all of these fields with these values."),
@@ -110,7 +113,8 @@ extension Forms {
                         "properties": .object([
                             "prefix": plainPath.type.schema, "exact": plainPath.type.schema,
                             "regex": .object(["type": "string"]),
-                        ]), "minProperties": .number(1), "maxProperties": .number(1), "additionalProperties": .bool(false),
+                        ]), "minProperties": .number(1), "maxProperties": .number(1),
+                        "additionalProperties": .bool(false),
                     ]),
                 ])
             ]))
@@ -150,7 +154,8 @@ extension Forms {
                 return .regex(text)
             } catch {
                 reading.report(
-                    node.position, "the pattern \(text.quotedForPeople) is wrong at its character \(error.column): \(error.reason)")
+                    node.position,
+                    "the pattern \(text.quotedForPeople) is wrong at its character \(error.column): \(error.reason)")
                 return nil
             }
         default:
@@ -191,7 +196,9 @@ extension Forms {
             return nil
         }
     } write: { destinations, writing in
-        guard destinations.count == 1, destinations[0].value.weight == 1 else { return destinationList.write(destinations, writing) }
+        guard destinations.count == 1, destinations[0].value.weight == 1 else {
+            return destinationList.write(destinations, writing)
+        }
         return .text(writing.name(.service, destinations[0].value.service))
     }
 
@@ -218,8 +225,13 @@ extension Shapes {
             Field(optional: "scheme", \.scheme, Forms.scheme, "Absent parts are the request's own."),
             Field(
                 optional: "host", \.host,
-                Forms.host.mapped { "\($0)" } _: { .exact($0) }, "Without a port."),
-            Field(optional: "port", \.port, .port(), "Absent: none when there is a scheme or a host, else the request's."),
+                Forms.host.mapped {
+                    "\($0)"
+                } _: {
+                    .exact($0)
+                }, "Without a port."),
+            Field(
+                optional: "port", \.port, .port(), "Absent: none when there is a scheme or a host, else the request's."),
             Field(optional: "path", \.path, Forms.pathAndQuery, "Replaces the whole path and query."),
         ]
     ) { redirect in
@@ -228,7 +240,9 @@ extension Shapes {
         }
         if redirect.scheme == nil, redirect.host == nil, redirect.port == nil, redirect.path == nil {
             return [
-                Breach(key: "status", found: "a redirect to where the request already is", expected: "a scheme, host, port or path")
+                Breach(
+                    key: "status", found: "a redirect to where the request already is",
+                    expected: "a scheme, host, port or path")
             ]
         }
         return []
@@ -253,7 +267,10 @@ extension Shapes {
         ]
     ) { response in
         [204, 205, 304].contains(response.status) && !response.body.isEmpty
-            ? [Breach(key: "body", found: "a body with status \(response.status)", expected: "none: it cannot have one")] : []
+            ? [
+                Breach(
+                    key: "body", found: "a body with status \(response.status)", expected: "none: it cannot have one")
+            ] : []
     }
 }
 

@@ -4,7 +4,8 @@ extension Shapes {
     static let serviceTimeouts = Shape<ServiceTimeouts>(
         "service timeouts", ServiceTimeouts(),
         [
-            Field("connect", \.connect, .duration(.milliseconds(1) ... .seconds(60)), "For a connection to an endpoint."),
+            Field(
+                "connect", \.connect, .duration(.milliseconds(1) ... .seconds(60)), "For a connection to an endpoint."),
             Field(
                 "response", \.response, .duration(.milliseconds(1) ... .seconds(3_600)),
                 "From the request sent to the end of the response head."),
@@ -53,11 +54,14 @@ extension Shapes {
 }
 
 extension Forms {
-    private static let conditionWords = Form<RetryPolicy.Condition>.words(["connect": .connect, "reset": .reset, "timeout": .timeout])
+    private static let conditionWords = Form<RetryPolicy.Condition>.words([
+        "connect": .connect, "reset": .reset, "timeout": .timeout,
+    ])
 
     static let condition = Form<RetryPolicy.Condition>.parsed(
         FormType(
-            name: "\(conditionWords.type.name) or a status, 400 to 599", expectation: "connect, reset, timeout or a status from 400 to 599",
+            name: "\(conditionWords.type.name) or a status, 400 to 599",
+            expectation: "connect, reset, timeout or a status from 400 to 599",
             schema: .object([
                 "anyOf": .array([conditionWords.type.schema, Form<Int>.integer(400...599).type.schema])
             ]))
@@ -112,7 +116,8 @@ extension Forms {
         switch hedge {
         case .off: .word("off")
         case .learned(leastLearned): .word("learned")
-        case .learned(let atLeast): .mapping([OutputEntry(key: "learned", value: hedgeDuration.write(atLeast, writing))])
+        case .learned(let atLeast):
+            .mapping([OutputEntry(key: "learned", value: hedgeDuration.write(atLeast, writing))])
         case .after(let value): hedgeDuration.write(value, writing)
         }
     }
@@ -146,14 +151,18 @@ extension Shapes {
                 "failure_ratio", \.failureRatio, ratio,
                 "Failed share of an endpoint's requests within `ratio_window` that ejects it."),
             Field("ratio_minimum", \.ratioMinimum, .integer(1...1_000_000), "Requests it takes to judge a share."),
-            Field("ratio_window", \.ratioWindow, .duration(.seconds(1) ... .seconds(600)), "Over which shares are counted."),
+            Field(
+                "ratio_window", \.ratioWindow, .duration(.seconds(1) ... .seconds(600)),
+                "Over which shares are counted."),
             Field(
                 "cell_failure_ratio", \.cellFailureRatio, ratio,
                 "Failed share of a service's requests in a region that makes it impaired there."),
             Field(
                 "ejection", \.ejection, .duration(.milliseconds(100) ... .seconds(3_600)),
                 "First ejection of an endpoint; the n-th in a row lasts n times as long."),
-            Field("ejection_limit", \.ejectionLimit, .duration(.milliseconds(100) ... .seconds(86_400)), "The longest ejection."),
+            Field(
+                "ejection_limit", \.ejectionLimit, .duration(.milliseconds(100) ... .seconds(86_400)),
+                "The longest ejection."),
             Field(
                 "overprovisioning", \.overprovisioning, .share(10_000...100_000),
                 "How much more than its share the healthy part of a region can take: at 140% traffic begins to spill "
@@ -165,8 +174,12 @@ extension Shapes {
                 "probe_removal", \.probeRemoval, share,
                 "Share of a region's capacity that probes alone may take out within `removal_window` while requests succeed."
             ),
-            Field("removal_window", \.removalWindow, .duration(.seconds(1) ... .seconds(3_600)), "The time `probe_removal` is about."),
-            Field("hold", \.hold, .duration(.zero ... .seconds(86_400)), "How long a region must be restored before traffic returns."),
+            Field(
+                "removal_window", \.removalWindow, .duration(.seconds(1) ... .seconds(3_600)),
+                "The time `probe_removal` is about."),
+            Field(
+                "hold", \.hold, .duration(.zero ... .seconds(86_400)),
+                "How long a region must be restored before traffic returns."),
             Field(
                 "steps", \.steps, ratio.list(1...20, of: "percentages"),
                 "Shares of the way back, ascending; the last is 100%."),

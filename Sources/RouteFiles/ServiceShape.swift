@@ -61,7 +61,8 @@ extension Shapes {
         } else if settings.probe.kind == .tcp, let other = entries.first(where: { httpProbeKeys.contains($0.key) }) {
             reading.at(other.key) {
                 $0.report(
-                    other.position, "`\(other.key)` of a tcp probe of `defaults`", expected: "`http` beside it, with a path")
+                    other.position, "`\(other.key)` of a tcp probe of `defaults`",
+                    expected: "`http` beside it, with a path")
             }
         }
     } write: { settings, writing in
@@ -79,12 +80,16 @@ extension Shapes {
             Field(
                 "endpoints", \.endpoints,
                 Forms.endpoint.placedList(1...10_000, of: "endpoints")
-                    .map(by: .reference(.region), "mapping of regions to lists of endpoints", of: "regions and endpoints"),
+                    .map(
+                        by: .reference(.region), "mapping of regions to lists of endpoints", of: "regions and endpoints"
+                    ),
                 isRequired: true, "Where the service is, region by region. See [endpoints](#endpoints)."),
             Field(
                 optional: "capacity", \.optionalCapacity,
                 Form<Int>.integer(1...1_000_000_000)
-                    .map(by: .reference(.region), "mapping of regions to integers", of: "regions and requests per second"),
+                    .map(
+                        by: .reference(.region), "mapping of regions to integers", of: "regions and requests per second"
+                    ),
                 "Requests per second the service can take in a region. Absent: unknown."),
             Field(
                 "needs", \.settings.service.needs, Form<Int>.reference(.service).list(0...1_000, of: "services"),
@@ -110,7 +115,8 @@ extension Forms {
     /// An address, or a mapping of address and weight.
     static let endpoint = Form<Endpoint>(
         FormType(
-            name: "address, or mapping, see endpoint", expectation: "\(address.type.expectation), or { address, weight }",
+            name: "address, or mapping, see endpoint",
+            expectation: "\(address.type.expectation), or { address, weight }",
             schema: .object(["anyOf": .array([address.type.schema, weightedEndpoint.type.schema])]),
             shapes: weightedEndpoint.type.shapes)
     ) { node, reading in

@@ -14,7 +14,8 @@ struct Shape<Root: Sendable>: Sendable {
     let law: @Sendable (Root) -> [Breach]
 
     init(
-        _ name: String, _ fresh: Root, _ fields: [Field<Root>], law: @escaping @Sendable (Root) -> [Breach] = { _ in [] }
+        _ name: String, _ fresh: Root, _ fields: [Field<Root>],
+        law: @escaping @Sendable (Root) -> [Breach] = { _ in [] }
     ) {
         self.name = name
         self.fresh = fresh
@@ -117,7 +118,8 @@ struct Field<Root: Sendable>: Sendable {
 
     /// A key whose value goes to a property.
     init<Value: Sendable>(
-        _ name: String, _ property: any (WritableKeyPath<Root, Value> & Sendable), _ form: Form<Value>, isRequired: Bool = false,
+        _ name: String, _ property: any (WritableKeyPath<Root, Value> & Sendable), _ form: Form<Value>,
+        isRequired: Bool = false,
         _ meaning: String
     ) {
         self.init(name, form.type, isRequired: isRequired, meaning) { node, root, reading in
@@ -129,7 +131,8 @@ struct Field<Root: Sendable>: Sendable {
 
     /// A key that need not be there, and is not printed when there is no value.
     init<Value: Sendable>(
-        optional name: String, _ property: any (WritableKeyPath<Root, Value?> & Sendable), _ form: Form<Value>, _ meaning: String
+        optional name: String, _ property: any (WritableKeyPath<Root, Value?> & Sendable), _ form: Form<Value>,
+        _ meaning: String
     ) {
         self.init(name, form.type, meaning) { node, root, reading in
             if let value = form.read(node, &reading) { root[keyPath: property] = value }
@@ -140,7 +143,8 @@ struct Field<Root: Sendable>: Sendable {
 
     /// A key whose value is a mapping that changes what it names of a property.
     init<Value: Sendable>(
-        nested name: String, _ property: any (WritableKeyPath<Root, Value> & Sendable), _ shape: Shape<Value>, _ meaning: String
+        nested name: String, _ property: any (WritableKeyPath<Root, Value> & Sendable), _ shape: Shape<Value>,
+        _ meaning: String
     ) {
         self.init(name, shape.type, isNested: true, meaning) { node, root, reading in
             shape.read(node, into: &root[keyPath: property], &reading)

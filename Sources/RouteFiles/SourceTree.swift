@@ -27,12 +27,15 @@ struct SourceTree {
             return convert(root, file: file, depth: 0)
         } catch {
             problems.append(
-                Problem(file: name, line: error.line, column: error.column, found: error.found, expected: error.expected))
+                Problem(
+                    file: name, line: error.line, column: error.column, found: error.found, expected: error.expected))
             return nil
         }
     }
 
-    private mutating func report(_ position: Position, _ found: String, expected: String? = nil, suggestion: String? = nil) {
+    private mutating func report(
+        _ position: Position, _ found: String, expected: String? = nil, suggestion: String? = nil
+    ) {
         problems.append(
             Problem(
                 file: names[position.file], line: position.line, column: position.column, path: path.text,
@@ -147,7 +150,8 @@ struct SourceTree {
             switch converted.content {
             case .mapping(let merged): entries += merged
             case .broken: continue
-            default: report(converted.position, converted.phrase, expected: "a mapping, or a list of mappings, to merge")
+            default:
+                report(converted.position, converted.phrase, expected: "a mapping, or a list of mappings, to merge")
             }
         }
         return entries

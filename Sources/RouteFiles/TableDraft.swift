@@ -98,7 +98,9 @@ struct TableDraft {
                         if !Self.isName(entry.key) {
                             reading.report(
                                 entry.position, "found \(entry.key.quotedForPeople)",
-                                expected: "a name of up to 100 letters, digits, `-`, `_` and `.`, beginning with a letter or digit")
+                                expected:
+                                    "a name of up to 100 letters, digits, `-`, `_` and `.`, beginning with a letter or digit"
+                            )
                         }
                         reading.names.add(kind, entry.key, at: entry.position)
                     }
@@ -229,7 +231,8 @@ extension ServiceDraft {
             reading.at("capacity") {
                 $0.at(names[pair.key]) {
                     $0.report(
-                        pair.position, "a capacity in \(names[pair.key].quotedForPeople), where the service has no endpoints")
+                        pair.position,
+                        "a capacity in \(names[pair.key].quotedForPeople), where the service has no endpoints")
                 }
             }
         }
@@ -256,7 +259,9 @@ extension RouteDraft {
     fileprivate func route(at node: SourceNode, _ reading: inout Reading) -> Route? {
         let actions = [("to", to != nil), ("redirect", redirect != nil), ("respond", respond != nil)].filter(\.1)
         guard actions.count == 1 else {
-            let found = actions.isEmpty ? "a route without an action" : "a route with \(actions.map { "`\($0.0)`" }.joined(separator: " and "))"
+            let found =
+                actions.isEmpty
+                ? "a route without an action" : "a route with \(actions.map { "`\($0.0)`" }.joined(separator: " and "))"
             reading.report(node.position, found, expected: "one of `to`, `redirect` and `respond`")
             return nil
         }
@@ -280,7 +285,8 @@ extension RouteDraft {
         if let to {
             guard to.contains(where: { $0.value.weight > 0 }) else {
                 reading.at("to") {
-                    $0.report(node["to"]?.position ?? node.position, "weights of 0 only", expected: "at least one above 0")
+                    $0.report(
+                        node["to"]?.position ?? node.position, "weights of 0 only", expected: "at least one above 0")
                 }
                 return nil
             }

@@ -67,7 +67,9 @@ private enum TableFiles {
         let files = names.filter(isTableFile).sorted().map { path.hasSuffix("/") ? path + $0 : "\(path)/\($0)" }
         if files.isEmpty {
             return .failure(
-                Problems([Problem(file: path, found: "no files of a table", expected: "files named *.yaml, *.yml or *.json")]))
+                Problems([
+                    Problem(file: path, found: "no files of a table", expected: "files named *.yaml, *.yml or *.json")
+                ]))
         }
         if files.count > SourceLimits.files {
             return .failure(Problems([Problem(file: path, found: "more than \(SourceLimits.files) files")]))

@@ -57,7 +57,8 @@ extension ShapeDescription {
     /// Unknown keys are refused, here as by the reader.
     fileprivate var schema: JSONValue {
         var members = [
-            JSONMember(name: "type", value: .array(fields.contains(where: \.isRequired) ? ["object"] : ["object", "null"])),
+            JSONMember(
+                name: "type", value: .array(fields.contains(where: \.isRequired) ? ["object"] : ["object", "null"])),
             JSONMember(name: "additionalProperties", value: .bool(false)),
             JSONMember(
                 name: "properties",
@@ -73,7 +74,10 @@ extension FieldDescription {
     fileprivate var schema: JSONValue {
         var members = [JSONMember(name: "anyOf", value: .array([type.schema]))]
         members.append(JSONMember(name: "description", value: .string(meaning)))
-        if let defaultText { members.append(JSONMember(name: "markdownDescription", value: .string("\(meaning) Default: `\(defaultText)`."))) }
+        if let defaultText {
+            members.append(
+                JSONMember(name: "markdownDescription", value: .string("\(meaning) Default: `\(defaultText)`.")))
+        }
         return .object(members)
     }
 }

@@ -99,7 +99,9 @@ struct YAMLPrinter {
         guard let first = bytes.first, let last = bytes.last, !words.contains(text.lowercased()) else { return false }
         func isLetter(_ byte: UInt8) -> Bool { (0x41...0x5A).contains(byte) || (0x61...0x7A).contains(byte) }
         func isDigit(_ byte: UInt8) -> Bool { (0x30...0x39).contains(byte) }
-        guard isLetter(first) || isDigit(first) || first == UInt8(ascii: "/"), last != UInt8(ascii: ":") else { return false }
+        guard isLetter(first) || isDigit(first) || first == UInt8(ascii: "/"), last != UInt8(ascii: ":") else {
+            return false
+        }
         let others = Array("._-/:".utf8)
         guard bytes.allSatisfy({ isLetter($0) || isDigit($0) || others.contains($0) }) else { return false }
         // Numbers of any kind: with two dots it is an address.

@@ -144,7 +144,8 @@ struct YAMLText {
         let culprit = suspects.first { suspect in suspect.name.map(anchors.contains) ?? !anchors.isEmpty }
         guard let culprit else { return }
         let (line, column) = place(of: culprit.index)
-        throw Mistake(line: line, column: column, found: "a key that is an alias, or a list or a mapping", expected: "a text")
+        throw Mistake(
+            line: line, column: column, found: "a key that is an alias, or a list or a mapping", expected: "a text")
     }
 
     private static func precedesToken(_ scalar: Unicode.Scalar) -> Bool {
@@ -158,7 +159,8 @@ struct YAMLText {
         var name = String.UnicodeScalarView()
         name.append(
             contentsOf: scalars[(index + 1)...].prefix {
-                $0 == "-" || $0 == "_" || ("0"..."9").contains($0) || ("a"..."z").contains($0) || ("A"..."Z").contains($0)
+                $0 == "-" || $0 == "_" || ("0"..."9").contains($0) || ("a"..."z").contains($0)
+                    || ("A"..."Z").contains($0)
             })
         return String(name)
     }
@@ -193,7 +195,8 @@ struct YAMLText {
             }
             if let index = index(line: mark.line, column: mark.column), index < scalars.count, scalars[index] == "\t" {
                 return Mistake(
-                    line: mark.line, column: mark.column, found: "a tab", expected: "spaces: YAML indents with nothing else")
+                    line: mark.line, column: mark.column, found: "a tab",
+                    expected: "spaces: YAML indents with nothing else")
             }
             let while_ = context.map { " \($0.text)" } ?? ""
             return Mistake(line: mark.line, column: mark.column, found: "not YAML: \(problem)\(while_)")

@@ -13,7 +13,9 @@ package struct IPAddress: Sendable, Hashable, CustomStringConvertible {
     /// without brackets and without a zone; nil when it is neither.
     package init?(_ text: String) {
         let text = Array(text.utf8)
-        guard let bytes = text.contains(UInt8(ascii: ":")) ? Self.six(text[...]) : Self.four(text[...]) else { return nil }
+        guard let bytes = text.contains(UInt8(ascii: ":")) ? Self.six(text[...]) : Self.four(text[...]) else {
+            return nil
+        }
         self.bytes = bytes
     }
 
@@ -68,7 +70,8 @@ package struct IPAddress: Sendable, Hashable, CustomStringConvertible {
             guard let bytes = groups(text), bytes.count == 16 else { return nil }
             return bytes
         }
-        guard let head = groups(text[..<gap], mayEndInFour: false), let tail = groups(text[(gap + 2)...]), head.count + tail.count <= 14
+        guard let head = groups(text[..<gap], mayEndInFour: false), let tail = groups(text[(gap + 2)...]),
+            head.count + tail.count <= 14
         else { return nil }
         return head + [UInt8](repeating: 0, count: 16 - head.count - tail.count) + tail
     }

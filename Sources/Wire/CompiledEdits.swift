@@ -79,7 +79,8 @@ extension FieldSet {
     /// What routes must not change: it is ours to get right.
     static var notEditable: FieldSet {
         var set = hopByHop
-        set.bits |= FieldID.contentLength.bit | FieldID.trailer.bit | FieldID.expect.bit | FieldID.maxForwards.bit
+        set.bits |=
+            FieldID.contentLength.bit | FieldID.trailer.bit | FieldID.expect.bit | FieldID.maxForwards.bit
             | FieldID.underscoreAlias.bit
         return set
     }

@@ -75,7 +75,8 @@ struct FieldSet: Sendable, Equatable {
     static var aliased: FieldSet {
         var set = hopByHop
         set.formUnion(forwarding)
-        set.bits |= FieldID.host.bit | FieldID.contentLength.bit | FieldID.trailer.bit | FieldID.expect.bit
+        set.bits |=
+            FieldID.host.bit | FieldID.contentLength.bit | FieldID.trailer.bit | FieldID.expect.bit
             | FieldID.maxForwards.bit | FieldID.via.bit
         return set
     }

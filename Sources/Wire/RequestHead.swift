@@ -291,7 +291,9 @@ package struct RequestHead: ~Copyable {
     }
 
     private func upgradeValue(_ bytes: RawSpan) -> ByteRange? {
-        guard minorVersion > 0, let value = firstField(.upgrade), !fields.repeated.contains(.upgrade) else { return nil }
+        guard minorVersion > 0, let value = firstField(.upgrade), !fields.repeated.contains(.upgrade) else {
+            return nil
+        }
         var members = ListMembers(of: value)
         while let member = members.next(in: bytes) {
             if member.isEmpty || bytes.isToken(member, "h2c") { return nil }

@@ -93,7 +93,8 @@ struct DemoOrders {
             throw Failure("no demo is running; start one with: spillway demo")
         }
         guard names.contains(region) else {
-            throw Failure("no region \(region) in the running demo; there are \(names.sorted().joined(separator: ", "))")
+            throw Failure(
+                "no region \(region) in the running demo; there are \(names.sorted().joined(separator: ", "))")
         }
         try write(region, mode)
     }

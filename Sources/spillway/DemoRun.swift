@@ -19,7 +19,9 @@ struct DemoRun {
         case .success(let source): table = source.table
         case .failure(let problems): throw Failure("\(problems)")
         }
-        guard let front = frontAddress(of: table) else { throw Failure("\(tablePath) has no listener on an IP address") }
+        guard let front = frontAddress(of: table) else {
+            throw Failure("\(tablePath) has no listener on an IP address")
+        }
         let world: DemoWorld
         do {
             world = try DemoWorld(endpoints(of: table))
@@ -37,7 +39,8 @@ struct DemoRun {
             if case .prefix(let path)? = route.match.path { path } else { nil }
         }
         try await router.run(
-            beside: Teller(demo: self, front: front, paths: paths.isEmpty ? ["/"] : paths, world: world, orders: orders),
+            beside: Teller(
+                demo: self, front: front, paths: paths.isEmpty ? ["/"] : paths, world: world, orders: orders),
             onDecision: { print("\r\u{1b}[K  → \($0)") })
     }
 
@@ -111,7 +114,8 @@ struct DemoRun {
         table.services.flatMap { service in
             service.cells.flatMap { cell in
                 cell.endpoints.compactMap { endpoint -> DemoWorld.Endpoint? in
-                    guard case .ip(let text, let port) = endpoint.host, let address = SocketAddress(ip: text, port: port)
+                    guard case .ip(let text, let port) = endpoint.host,
+                        let address = SocketAddress(ip: text, port: port)
                     else { return nil }
                     return DemoWorld.Endpoint(
                         region: table.regions[cell.region].name, service: service.name, address: address)

@@ -19,7 +19,8 @@ struct LogOutput: LogHandler {
     }
 
     func log(event: LogEvent) {
-        let time = Date.now.formatted(.iso8601.year().month().day().timeZone(separator: .omitted).time(includingFractionalSeconds: true))
+        let time = Date.now.formatted(
+            .iso8601.year().month().day().timeZone(separator: .omitted).time(includingFractionalSeconds: true))
         let line: String
         if isJSON {
             // A decision is JSON already: it goes in as it is, not as a text.
@@ -28,7 +29,8 @@ struct LogOutput: LogHandler {
                 "\"message\":\(Self.quoted(event.message.description))",
             ]
             for (key, value) in (event.metadata ?? [:]).sorted(by: { $0.key < $1.key }) {
-                members.append("\(Self.quoted(key)):\(key == "decision" ? value.description : Self.quoted(value.description))")
+                members.append(
+                    "\(Self.quoted(key)):\(key == "decision" ? value.description : Self.quoted(value.description))")
             }
             line = "{\(members.joined(separator: ","))}"
         } else {

@@ -35,7 +35,8 @@ struct SettingsOptions: ParsableArguments {
         flags[.drain] = drain
         let environment = ProcessInfo.processInfo.environment
         do {
-            return try Settings(flags: flags, environment: environment, file: settings ?? environment["SPILLWAY_SETTINGS"])
+            return try Settings(
+                flags: flags, environment: environment, file: settings ?? environment["SPILLWAY_SETTINGS"])
         } catch {
             throw ValidationError(error.description)
         }

@@ -52,7 +52,9 @@ struct Settings: Equatable {
     }
 
     private mutating func set(_ key: Key, _ value: String, _ origin: String) throws(SettingsError) {
-        func bad(_ expected: String) -> SettingsError { SettingsError("\(origin): found \"\(value)\", expected \(expected)") }
+        func bad(_ expected: String) -> SettingsError {
+            SettingsError("\(origin): found \"\(value)\", expected \(expected)")
+        }
         switch key {
         case .admin:
             guard HostPort(value) != nil else { throw bad("an address such as 127.0.0.1:9901 or [::1]:9901") }
@@ -123,7 +125,9 @@ struct HostPort: Equatable {
             return nil
         }
         var host = text[..<colon]
-        if host.hasPrefix("["), host.hasSuffix("]") { host = host.dropFirst().dropLast() } else if host.contains(":") {
+        if host.hasPrefix("["), host.hasSuffix("]") {
+            host = host.dropFirst().dropLast()
+        } else if host.contains(":") {
             return nil
         }
         guard !host.isEmpty else { return nil }

@@ -65,7 +65,9 @@ struct StatusPage {
             "spillway \(status.version), up \(duration(status.uptimeSeconds)), \(status.workers) workers, "
                 + "table \(status.generation)")
         if status.servesLastGoodTable { lines.append("SERVING THE LAST GOOD TABLE: the given one has mistakes") }
-        if let refused = status.refusedReload { lines.append("last reload refused: \(refused.prefix(while: { $0 != "\n" }))") }
+        if let refused = status.refusedReload {
+            lines.append("last reload refused: \(refused.prefix(while: { $0 != "\n" }))")
+        }
         for listener in status.listeners {
             lines.append(
                 "listener \(listener.name) on \(listener.address): \(rate(listener.requestsPerSecond)) requests/s, "

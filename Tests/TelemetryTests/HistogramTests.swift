@@ -25,7 +25,9 @@ struct HistogramTests {
 
     @Test func `a histogram's text is cumulative and ends in all`() {
         let histogram = Histogram()
-        for nanoseconds: Int64 in [20_000, 20_000, 3_000_000, 200_000_000_000] { histogram.record(nanoseconds: nanoseconds) }
+        for nanoseconds: Int64 in [20_000, 20_000, 3_000_000, 200_000_000_000] {
+            histogram.record(nanoseconds: nanoseconds)
+        }
         var text = MetricsText()
         text.family("x_seconds", .histogram, "Time.")
         text.histogram([("service", "a")], [histogram])
