@@ -33,11 +33,11 @@ extension Exchange {
                 return (cell, endpoint)
             }
         }
-        if let endpoint = service.cells[drawn].anything(excluding: tried, random: &worker.random) {
+        if let endpoint = service.cells[drawn].anything(random: &worker.random) {
             return (service.cells[drawn], endpoint)
         }
         for cell in service.cells {
-            if let endpoint = cell.anything(excluding: tried, random: &worker.random) { return (cell, endpoint) }
+            if let endpoint = cell.anything(random: &worker.random) { return (cell, endpoint) }
         }
         return nil
     }
@@ -171,7 +171,7 @@ extension Exchange {
             start(at: endpoint, in: cell, service)
         } else if let endpoint = attempt.cell.another(
             excluding: tried, now: now, cautious: isCautious, random: &worker.random)
-            ?? attempt.cell.anything(excluding: TriedEndpoints(), random: &worker.random)
+            ?? attempt.cell.anything(random: &worker.random)
         {
             start(at: endpoint, in: attempt.cell, service)
         } else {

@@ -103,13 +103,13 @@ final class WorkerCell {
         usable.first { $0.lastSuccess >= time && !tried.contains($0.number) }
     }
 
-    /// Any endpoint at all, resting or not, used by the brain's leave or not: better than none.
-    func anything(excluding tried: TriedEndpoints, random: inout RandomSource) -> WorkerEndpoint? {
+    /// Any endpoint at all, tried or not, resting or not, used by the brain's leave or not: better than none.
+    func anything(random: inout RandomSource) -> WorkerEndpoint? {
         let from = usable.isEmpty ? endpoints : usable
         let start = random.below(from.count)
         for i in 0..<from.count {
             let candidate = from[(start + i) % from.count]
-            if !tried.contains(candidate.number) && candidate.weight > 0 { return candidate }
+            if candidate.weight > 0 { return candidate }
         }
         return nil
     }
