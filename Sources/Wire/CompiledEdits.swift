@@ -11,7 +11,7 @@
 package struct CompiledEdits: Sendable, Equatable {
     /// Known fields to drop.
     private(set) var replaced = FieldSet()
-    /// Names of others to drop, in lower case.
+    /// Names of others to drop, in lower case: those whose identity does not tell them apart.
     private(set) var names: [[UInt8]] = []
     /// The lines to append.
     private(set) var lines: [UInt8] = []
@@ -46,10 +46,10 @@ package struct CompiledEdits: Sendable, Equatable {
     var drops: Bool { replaced.bits != 0 || !names.isEmpty }
 
     private mutating func drop(_ name: [UInt8], _ id: FieldID) {
-        if id != .other { replaced.insert(id) } else if !names.contains(name) { names.append(name) }
+        if !id.isShared { replaced.insert(id) } else if !names.contains(name) { names.append(name) }
     }
 
-    /// Whether the field of this name, not a known one, is dropped.
+    /// Whether the field of this name, not one with an identity of its own, is dropped.
     func drops(_ name: ByteRange, of bytes: RawSpan) -> Bool {
         for i in names.indices where names[i].count == Int(name.count) {
             if bytes.isToken(name.bounds, names[i]) { return true }

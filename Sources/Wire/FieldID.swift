@@ -29,6 +29,10 @@ package enum FieldID: UInt8, Sendable, Hashable, CaseIterable {
     // For logs and routing
     case userAgent, referer, origin, spillwayError
 
+    /// Fields of several names have this identity.
+    @inline(__always)
+    var isShared: Bool { self == .other || self == .xForwardedOther }
+
     /// This field's place in a `FieldSet`.
     @inline(__always)
     var bit: UInt64 { 1 &<< UInt64(rawValue) }

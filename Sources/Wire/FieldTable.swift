@@ -204,14 +204,14 @@ enum FieldLine {
     }
 
     /// What stopped a scan at `offset` was not what must stop it: either the input ends there (or with a CR whose LF
-    /// may still come), or it is refused. Other bytes than line ends are refused with `otherwise`.
+    /// may still come), or it is refused. A line that ends too early, and other bytes, are refused with `otherwise`.
     @inline(never)
     static func refuseUnlessIncomplete(_ bytes: RawSpan, at offset: Int, _ otherwise: Malformed) throws(Malformed) {
         if offset >= bytes.byteCount { return }
         switch bytes.byte(at: offset) {
         case .carriageReturn:
             if offset &+ 1 >= bytes.byteCount { return }
-            throw .bareCarriageReturn
+            throw bytes.byte(at: offset &+ 1) == .lineFeed ? otherwise : .bareCarriageReturn
         case .lineFeed: throw .bareLineFeed
         default: throw otherwise
         }

@@ -18,15 +18,22 @@ package struct PathRewrite: Sendable, Equatable {
         stemCount = bytes.last == UInt8(ascii: "/") ? bytes.count - 1 : bytes.count
     }
 
-    /// Writes the path at `range` with its prefix replaced: exactly one slash between the replacement and the rest,
-    /// and none added behind it when there is no rest.
+    /// Writes a path with its prefix replaced: exactly one slash between the replacement and the rest, and none added
+    /// behind it when there is no rest. An empty path is written as `/` would be, for which it stands.
     func write(_ path: ByteRange, of bytes: RawSpan, into out: inout WriteBuffer) {
         let bounds = path.bounds
+        if bounds.isEmpty { return writeRoot(into: &out) }
         guard bounds.count >= prefixCount else { return out.append(bytes, path) }
         let rest = bounds.lowerBound &+ prefixCount
         if rest == bounds.upperBound { return out.append(replacement.span) }
         out.append(replacement.span.extracting(0..<stemCount))
         if bytes.byte(at: rest) != UInt8(ascii: "/") { out.append(byte: UInt8(ascii: "/")) }
         out.append(bytes, rest, bounds.upperBound)
+    }
+
+    private func writeRoot(into out: inout WriteBuffer) {
+        if prefixCount == 1 { return out.append(replacement.span) }
+        if prefixCount == 0 { out.append(replacement.span.extracting(0..<stemCount)) }
+        out.append(byte: UInt8(ascii: "/"))
     }
 }

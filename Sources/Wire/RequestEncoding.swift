@@ -98,10 +98,10 @@ private func writeRequestLine(
         // RFC 9112, 3.2.4: an absolute target without path and query stands for `*`.
         out.append("*")
     } else {
-        if head.path.isEmpty {
-            out.append("/")
-        } else if let rewrite {
+        if let rewrite {
             rewrite.write(head.path, of: bytes, into: &out)
+        } else if head.path.isEmpty {
+            out.append("/")
         } else {
             out.append(bytes, head.path)
         }
@@ -121,9 +121,9 @@ func copyKept(
         for i in 0..<fields.count {
             let record = fields[i]
             let isDropped =
-                record.id != .other
-                ? drop.contains(record.id)
-                : comparesNames && isNamed(record.name, fields, bytes, namesFields, edits)
+                drop.contains(record.id)
+                || (comparesNames && record.id.isShared
+                    && isNamed(record, fields, bytes, namesFields, edits))
             if isDropped {
                 out.append(bytes, run, Int(record.lineStart))
                 run = Int(record.lineEnd)
@@ -135,10 +135,11 @@ func copyKept(
 
 @inline(never)
 private func isNamed(
-    _ name: ByteRange, _ fields: borrowing FieldTable, _ bytes: RawSpan, _ namesFields: Bool,
+    _ record: FieldTable.Record, _ fields: borrowing FieldTable, _ bytes: RawSpan, _ namesFields: Bool,
     _ edits: borrowing CompiledEdits
 ) -> Bool {
-    edits.drops(name, of: bytes) || (namesFields && ConnectionOptions.name(name.bounds, in: fields, bytes))
+    if edits.drops(record.name, of: bytes) { return true }
+    return namesFields && record.id == .other && ConnectionOptions.name(record.name.bounds, in: fields, bytes)
 }
 
 /// Forwarded (RFC 7239) and its older kin. Of a trusted peer, lists are continued, and what it says of scheme and
@@ -174,9 +175,8 @@ private func continueForwarding(
     let believed = client.isTrusted ? head.fields.present : FieldSet()
     if !edits.replaced.contains(.xForwardedFor), client.addressCount > 0 || believed.contains(.xForwardedFor) {
         out.append("x-forwarded-for: ")
-        if believed.contains(.xForwardedFor) {
-            joinValues(of: .xForwardedFor, head.fields, bytes, into: &out)
-            if client.addressCount > 0 { out.append(", ") }
+        if joinValues(of: .xForwardedFor, believed, head.fields, bytes, into: &out), client.addressCount > 0 {
+            out.append(", ")
         }
         out.append(client.address.span.extracting(0..<client.addressCount))
         out.append("\r\n")
@@ -193,10 +193,7 @@ private func continueForwarding(
     }
     guard !edits.replaced.contains(.forwarded) else { return }
     out.append("forwarded: ")
-    if believed.contains(.forwarded) {
-        joinValues(of: .forwarded, head.fields, bytes, into: &out)
-        out.append(", ")
-    }
+    if joinValues(of: .forwarded, believed, head.fields, bytes, into: &out) { out.append(", ") }
     out.append(client.prelude.span.extracting(client.element))
     if !head.authority.isEmpty {
         out.append(";host=\"")
@@ -206,10 +203,12 @@ private func continueForwarding(
     out.append("\r\n")
 }
 
-/// All values of a list-valued field as one.
+/// All values of a list-valued field as one, if it is believed. False: there is nothing to be continued.
 private func joinValues(
-    of id: FieldID, _ fields: borrowing FieldTable, _ bytes: RawSpan, into out: inout WriteBuffer
-) {
+    of id: FieldID, _ believed: FieldSet, _ fields: borrowing FieldTable, _ bytes: RawSpan,
+    into out: inout WriteBuffer
+) -> Bool {
+    guard believed.contains(id) else { return false }
     var index = fields.firstIndex(of: id)
     var isFirst = true
     while let i = index {
@@ -220,4 +219,5 @@ private func joinValues(
         }
         index = fields.nextIndex(of: id, from: i &+ 1)
     }
+    return !isFirst
 }
