@@ -1,0 +1,382 @@
+import Foundation
+import RouteTable
+import Testing
+
+@testable import RouteFiles
+
+/// A table without mistakes, into which each row of the table below puts one.
+private let right = """
+    listeners:
+      web: { bind: 127.0.0.1:8080, protocol: http }
+    regions:
+      us-east-1: {}
+      us-west-2: { capacity: 4000 }
+    services:
+      shop:
+        prefer: [us-east-1, us-west-2]
+        endpoints:
+          us-east-1: [10.0.0.1:80]
+          us-west-2: [10.0.0.2:80]
+    routes:
+      - { match: { listener: web }, to: shop }
+
+    """
+
+@Suite("A mistake in a table")
+struct MistakeTests {
+    @Test("is not found where there is none")
+    func findsNone() {
+        #expect(problems(right) == [])
+    }
+
+    @Test(
+        "is named with its file, line, column and path, what was found, what was expected, and a near name",
+        arguments: [
+            (
+                "us-west-2]", "us-esat-1]",
+                [
+                    #"t.yaml:8:25: services.shop.prefer[1]: unknown region "us-esat-1"; expected one of the regions of this table; did you mean "us-east-1"?"#
+                ]
+            ),
+            (
+                "us-west-2]", "us-east-1]",
+                [
+                    #"t.yaml:8:25: services.shop.prefer[1]: the region "us-east-1" a second time"#,
+                    #"t.yaml:11:7: services.shop.endpoints.us-west-2: endpoints in the region "us-west-2"; expected the region among those of `prefer` as well"#,
+                ]
+            ),
+            (
+                "127.0.0.1:8080", "127.0.0.1",
+                [
+                    #"t.yaml:2:16: listeners.web.bind: found "127.0.0.1"; expected a numeric address such as 0.0.0.0:8080, [::]:8080 or unix:/path"#
+                ]
+            ),
+            (
+                "127.0.0.1:8080", "127.0.0.1:99999",
+                [
+                    #"t.yaml:2:16: listeners.web.bind: found "127.0.0.1:99999"; expected a numeric address such as 0.0.0.0:8080, [::]:8080 or unix:/path"#
+                ]
+            ),
+            (
+                "127.0.0.1:8080", "localhost:80",
+                [
+                    #"t.yaml:2:16: listeners.web.bind: found "localhost:80"; expected a numeric address such as 0.0.0.0:8080, [::]:8080 or unix:/path; did you mean "127.0.0.1:80"?"#
+                ]
+            ),
+            (
+                "protocol: http", "protocol: htp",
+                [#"t.yaml:2:42: listeners.web.protocol: found "htp"; expected http; did you mean "http"?"#]
+            ),
+            (
+                "protocol: http", "protocol: http, trusted: x",
+                [
+                    #"t.yaml:2:48: listeners.web.trusted: unknown key "trusted"; expected one of bind, protocol, trusted_proxies, limits, timeouts and access_log"#
+                ]
+            ),
+            (
+                "listeners:", "listenres:",
+                [
+                    #"t.yaml:1:1: listenres: unknown key "listenres"; expected one of listeners, regions, services, routes, defaults; did you mean "listeners"?"#,
+                    #"t.yaml:13:26: routes[0].match.listener: unknown listener "web"; expected one of the listeners of this table"#,
+                ]
+            ),
+            (
+                "regions:\n", "regions: []\nx:\n",
+                [
+                    #"t.yaml:3:10: regions: found a list; expected a mapping of regions"#,
+                    #"t.yaml:4:1: x: unknown key "x"; expected one of listeners, regions, services, routes, defaults"#,
+                    #"t.yaml:9:14: services.shop.prefer[0]: unknown region "us-east-1"; expected one of the regions of this table"#,
+                    #"t.yaml:9:25: services.shop.prefer[1]: unknown region "us-west-2"; expected one of the regions of this table"#,
+                    #"t.yaml:11:7: services.shop.endpoints.us-east-1: unknown region "us-east-1"; expected one of the regions of this table"#,
+                    #"t.yaml:12:7: services.shop.endpoints.us-west-2: unknown region "us-west-2"; expected one of the regions of this table"#,
+                ]
+            ),
+            (
+                "10.0.0.1:80]", "10.0.0.1]",
+                [
+                    #"t.yaml:10:19: services.shop.endpoints.us-east-1[0]: found "10.0.0.1"; expected an address such as 10.0.1.10:8080, [::1]:8080, west.internal:8080 or unix:/path"#
+                ]
+            ),
+            (
+                "10.0.0.1:80]", "10.0.0.1:80, 10.0.0.1:80]",
+                [#"t.yaml:10:32: services.shop.endpoints.us-east-1[1]: the same address as at t.yaml:10:19"#]
+            ),
+            (
+                "10.0.0.1:80]", "{ adress: \"10.0.0.1:80\" }]",
+                [
+                    #"t.yaml:10:19: services.shop.endpoints.us-east-1[0]: no `address`; expected an address such as 10.0.1.10:8080, [::1]:8080, west.internal:8080 or unix:/path"#,
+                    #"t.yaml:10:21: services.shop.endpoints.us-east-1[0].adress: unknown key "adress"; expected one of address and weight; did you mean "address"?"#,
+                ]
+            ),
+            (
+                "10.0.0.1:80]", "{ address: \"10.0.0.1:80\", weight: 0 }]",
+                [
+                    #"t.yaml:10:53: services.shop.endpoints.us-east-1[0].weight: found "0"; expected a whole number from 1 to 1000"#
+                ]
+            ),
+            (
+                "10.0.0.1:80]", "]",
+                [
+                    #"t.yaml:10:18: services.shop.endpoints.us-east-1: found a list; expected a list of endpoints, at least 1"#
+                ]
+            ),
+            (
+                "    prefer:", "    probe: { http: healthz }\n    prefer:",
+                [
+                    #"t.yaml:8:20: services.shop.probe.http: found "healthz"; expected a path that begins with /; did you mean "/healthz"?"#
+                ]
+            ),
+            (
+                "    prefer:", "    probe: { tcp: true, http: / }\n    prefer:",
+                [
+                    #"t.yaml:8:14: services.shop.probe.tcp: `tcp` beside `http`; expected `tcp` alone, or an `http` probe"#
+                ]
+            ),
+            (
+                "    prefer:", "    probe: { every: 2 }\n    prefer:",
+                [
+                    #"t.yaml:8:21: services.shop.probe.every: found "2"; expected a duration such as 500ms, 2s or 1m, from 10ms to 1h; did you mean "2s"?"#
+                ]
+            ),
+            (
+                "    prefer:", "    timeouts: { connect: 1 s }\n    prefer:",
+                [
+                    #"t.yaml:8:26: services.shop.timeouts.connect: found "1 s"; expected a duration such as 500ms, 2s or 1m, from 1ms to 1m; did you mean "1s"?"#
+                ]
+            ),
+            (
+                "    prefer:", "    retry: { budget: 20 }\n    prefer:",
+                [
+                    #"t.yaml:8:22: services.shop.retry.budget: found "20"; expected a percentage such as 20% or 0.5%, from 0% to 100%; did you mean "20%"?"#
+                ]
+            ),
+            (
+                "    prefer:", "    retry: { on: [conect] }\n    prefer:",
+                [
+                    #"t.yaml:8:19: services.shop.retry.on[0]: found "conect"; expected connect, reset, timeout or a status from 400 to 599; did you mean "connect"?"#
+                ]
+            ),
+            (
+                "    prefer:", "    retry: { on: [700] }\n    prefer:",
+                [
+                    #"t.yaml:8:19: services.shop.retry.on[0]: found "700"; expected connect, reset, timeout or a status from 400 to 599"#
+                ]
+            ),
+            (
+                "    prefer:", "    balance: hash\n    prefer:",
+                [
+                    #"t.yaml:8:14: services.shop.balance: found "hash"; expected least_requests, round_robin, random, or { hash: source }, { hash: path }, { hash: { header: NAME } } or { hash: { cookie: NAME } }"#
+                ]
+            ),
+            (
+                "    prefer:", "    balance: least_request\n    prefer:",
+                [
+                    #"t.yaml:8:14: services.shop.balance: found "least_request"; expected least_requests, round_robin or random; did you mean "least_requests"?"#
+                ]
+            ),
+            (
+                "    prefer:", "    importance: higher\n    prefer:",
+                [
+                    #"t.yaml:8:17: services.shop.importance: found "higher"; expected critical, high, normal or low; did you mean "high"?"#
+                ]
+            ),
+            (
+                "    prefer:", "    needs: [shpo]\n    prefer:",
+                [
+                    #"t.yaml:8:13: services.shop.needs[0]: unknown service "shpo"; expected one of the services of this table; did you mean "shop"?"#
+                ]
+            ),
+            (
+                "    prefer:", "    capacity: { us-west-3: 5 }\n    prefer:",
+                [
+                    #"t.yaml:8:17: services.shop.capacity.us-west-3: unknown region "us-west-3"; expected one of the regions of this table; did you mean "us-west-2"?"#
+                ]
+            ),
+            (
+                "    prefer:", "    failover: { steps: [50%, 25%, 100%] }\n    prefer:",
+                [
+                    #"t.yaml:8:24: services.shop.failover.steps: steps 50%, 25%, 100%; expected ascending percentages, the last of them 100%"#
+                ]
+            ),
+            (
+                "to: shop", "to: shpo",
+                [
+                    #"t.yaml:13:37: routes[0].to: unknown service "shpo"; expected one of the services of this table; did you mean "shop"?"#
+                ]
+            ),
+            (
+                "to: shop", "to: []",
+                [#"t.yaml:13:37: routes[0].to: found a list; expected a list of services, at least 1"#]
+            ),
+            (
+                "to: shop", "to: [ { service: shop, weight: 0 } ]",
+                [#"t.yaml:13:37: routes[0].to: weights of 0 only; expected at least one above 0"#]
+            ),
+            (
+                "to: shop", "to: shop, redirect: { to: / }",
+                [
+                    #"t.yaml:13:55: routes[0].redirect.to: unknown key "to"; expected one of status, scheme, host, port and path"#
+                ]
+            ),
+            (
+                ", to: shop", "",
+                [#"t.yaml:13:5: routes[0]: a route without an action; expected one of `to`, `redirect` and `respond`"#]
+            ),
+            (
+                "to: shop", "redirect: { status: 200, to: / }",
+                [
+                    #"t.yaml:13:53: routes[0].redirect.status: found "200"; expected 301, 302, 303, 307 or 308"#,
+                    #"t.yaml:13:58: routes[0].redirect.to: unknown key "to"; expected one of status, scheme, host, port and path"#,
+                ]
+            ),
+            (
+                "to: shop", "respond: { status: 99 }",
+                [#"t.yaml:13:52: routes[0].respond.status: found "99"; expected a whole number from 200 to 599"#]
+            ),
+            (
+                "match: { listener: web }", "match: { listener: wbe }",
+                [
+                    #"t.yaml:13:26: routes[0].match.listener: unknown listener "wbe"; expected one of the listeners of this table; did you mean "web"?"#
+                ]
+            ),
+            (
+                "match: { listener: web }", "match: { host: \"a.*.example\" }",
+                [
+                    #"t.yaml:13:22: routes[0].match.host: found "a.*.example"; expected a host such as shop.example.com or *.example.com, without a port"#
+                ]
+            ),
+            (
+                "match: { listener: web }", "match: { path: api }",
+                [
+                    #"t.yaml:13:22: routes[0].match.path: found "api"; expected a path that begins with /, without a query; did you mean "/api"?"#
+                ]
+            ),
+            (
+                "match: { listener: web }", "match: { path: { regex: \"/a(\" } }",
+                [
+                    #"t.yaml:13:31: routes[0].match.path.regex: the pattern "/a(" is wrong at its character 3: this group is not closed"#
+                ]
+            ),
+            (
+                "match: { listener: web }", "match: { method: \"GE T\" }",
+                [#"t.yaml:13:24: routes[0].match.method: found "GE T"; expected a method in capitals, such as GET"#]
+            ),
+            (
+                "match: { listener: web }", "match: { header: { \"x y\": \"1\" } }",
+                [
+                    #"t.yaml:13:26: routes[0].match.header.x y: found "x y"; expected the name of a field, such as x-canary"#
+                ]
+            ),
+            (
+                "to: shop", "to: shop, rewrite: { prefix: x }",
+                [
+                    #"t.yaml:13:62: routes[0].rewrite.prefix: found "x"; expected a path that begins with /, without a query; did you mean "/x"?"#
+                ]
+            ),
+            (
+                "to: shop", "to: shop, request_headers: { set: { \"content-length\": \"1\" } }",
+                [
+                    #"t.yaml:13:69: routes[0].request_headers.set.content-length: the field "content-length"; expected another field: this one the router makes itself"#
+                ]
+            ),
+            (
+                "us-east-1: {}", "us-east-1: {}\n  us-east-1: {}",
+                [#"t.yaml:5:3: regions: the key "us-east-1" a second time: it is in line 4 already"#]
+            ),
+            (
+                "us-east-1: {}", "us-east-1: ${NOWHERE_SET}",
+                [
+                    #"t.yaml:4:14: regions.us-east-1: the variable NOWHERE_SET is not set; expected it in the environment, or a default as in ${NOWHERE_SET:-value}"#
+                ]
+            ),
+            (
+                "us-east-1: {}", "us-east-1: [",
+                [#"t.yaml:6:1: not YAML: did not find expected ',' or ']' while parsing a flow sequence"#]
+            ),
+        ] as [(String, String, [String])])
+    func names(part: String, mistake: String, expected: [String]) throws {
+        let range = try #require(right.range(of: part))
+        #expect(problems(right.replacingCharacters(in: range, with: mistake)) == expected)
+    }
+
+    @Test("is reported together with all others, by file and line")
+    func reportsAll() {
+        let a = "regions: { a: {} }\nservices: { s: { endpoints: { b: [1.2.3.4:5] }, wieght: 3 } }\n"
+        let b = "regions: { a: {} }\nroutes: [ { to: t } ]\n"
+        guard case .failure(let problems) = reader().read(texts: [("a.yaml", a), ("b.yaml", b)]) else {
+            Issue.record("a table with mistakes was read")
+            return
+        }
+        #expect(
+            problems.description == """
+                a.yaml:2:31: services.s.endpoints.b: unknown region "b"; expected one of the regions of this table; did you mean "a"?
+                a.yaml:2:49: services.s.wieght: unknown key "wieght"; expected one of prefer, endpoints, capacity, needs, \
+                probe, balance, timeouts, retry, limits, importance, failover and resolve_every
+                b.yaml:1:12: regions.a: the region "a" a second time; expected each name once; the first is at a.yaml:1:12
+                b.yaml:2:17: routes[0].to: unknown service "t"; expected one of the services of this table; did you mean "s"?
+                """)
+    }
+
+    @Test(
+        "in the file itself is told from one in the table",
+        arguments: [
+            ("- a", "t.yaml:1:1: found a list; expected a mapping with listeners, regions, services, routes, defaults"),
+            ("a: b: c", "t.yaml:1:5: not YAML: mapping values are not allowed in this context"),
+            (
+                "{ \"listeners\": {} ",
+                "t.yaml:2:1: not YAML: did not find expected ',' or '}' while parsing a flow mapping"
+            ),
+        ] as [(String, String)])
+    func tellsBrokenFiles(text: String, expected: String) {
+        #expect(problems(text) == [expected])
+    }
+
+    @Test("that nests or repeats without an end is refused, not followed")
+    func refusesBombs() {
+        let deep = "regions: { a: " + String(repeating: "[", count: 40) + String(repeating: "]", count: 40) + " }"
+        #expect(problems(deep).contains { $0.contains("nested") })
+        var bomb = "a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n"
+        for i in 1...9 {
+            bomb += "a\(i): &a\(i) [" + Array(repeating: "*a\(i - 1)", count: 10).joined(separator: ",") + "]\n"
+        }
+        #expect(!problems(bomb).isEmpty)
+    }
+}
+
+@Suite("The environment")
+struct EnvironmentTests {
+    private let environment = Environment(variables: ["PORT": "8080", "EMPTY": ""])
+
+    @Test(
+        "fills in what is named",
+        arguments: [
+            ("a", "a"), ("${PORT}", "8080"), ("a:${PORT}/b", "a:8080/b"), ("${EMPTY}", ""), ("${EMPTY:-x}", "x"),
+            ("${NONE:-x}", "x"), ("${NONE:-}", ""), ("$${PORT}", "${PORT}"), ("$PORT $", "$PORT $"),
+            ("${PORT}${PORT}", "80808080"),
+        ] as [(String, String)])
+    func fills(text: String, expected: String) throws {
+        #expect(try environment.filled(text) == expected)
+    }
+
+    @Test(
+        "says what is not set, and what is no name",
+        arguments: ["${NONE}", "${", "${PORT", "${}", "${1A}", "${A-B}", "${PORT:+x}"])
+    func refuses(text: String) {
+        #expect(throws: Environment.Mistake.self) { try environment.filled(text) }
+    }
+
+    @Test("is not read again in what it fills in", arguments: ["${PORT}", "$${PORT}", "a${b", "$$$${"])
+    func escapes(text: String) throws {
+        #expect(try environment.filled(Environment.escaped(text)) == text)
+    }
+}
+
+func reader() -> TableReader { TableReader(environment: [:]) }
+
+/// What is wrong with a text, one line each.
+func problems(_ text: String) -> [String] {
+    switch reader().read(texts: [("t.yaml", text)]) {
+    case .success: []
+    case .failure(let problems): problems.all.map(\.description)
+    }
+}
