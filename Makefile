@@ -10,8 +10,9 @@ help: ## List the targets
 demo: dependencies build ## Three regions, five services, the router and load, live in this terminal
 	@$(BUILD) demo
 
-test: dependencies build ## Everything that must hold: unit tests, then the built command under real faults
+test: dependencies build ## Everything that must hold: unit tests, a short fuzzing, the built command under real faults
 	swift test
+	Tests/WireFuzz/run 20
 	Tests/faults/run --quick
 
 build: ## The release build

@@ -23,7 +23,7 @@ struct TimerWheelTests {
     @Test(arguments: [0, 1, tick, 50_000_000, 1_074_000_000, 60_000_000_000, 300_000_000_000, 20_000_000_000_000])
     func `a deadline fires once, never early and at most a tick late`(after: Int64) {
         var now: Int64 = 7_777_777_777
-        var wheel = TimerWheel(now: now)
+        let wheel = TimerWheel(now: now)
         let alarm = Alarm(1)
         let handle = wheel.add(alarm)
         let deadline = now + after
@@ -43,7 +43,7 @@ struct TimerWheelTests {
     }
 
     @Test func `a deadline that is moved later does not fire at its first time`() {
-        var wheel = TimerWheel(now: 0)
+        let wheel = TimerWheel(now: 0)
         let handle = wheel.add(Alarm(1))
         wheel.arm(handle, at: 10 * tick)
         wheel.arm(handle, at: 20 * tick)
@@ -52,7 +52,7 @@ struct TimerWheelTests {
     }
 
     @Test func `a deadline that is moved earlier fires at its new time`() {
-        var wheel = TimerWheel(now: 0)
+        let wheel = TimerWheel(now: 0)
         let handle = wheel.add(Alarm(1))
         wheel.arm(handle, at: 60_000 * tick)
         wheel.arm(handle, at: 3 * tick)
@@ -61,7 +61,7 @@ struct TimerWheelTests {
     }
 
     @Test func `a disarmed or removed timer does not fire`() {
-        var wheel = TimerWheel(now: 0)
+        let wheel = TimerWheel(now: 0)
         let disarmed = wheel.add(Alarm(1))
         let removed = wheel.add(Alarm(2))
         wheel.arm(disarmed, at: tick)
@@ -76,7 +76,7 @@ struct TimerWheelTests {
     func `any sequence of arms, moves and disarms fires as a sorted list would`(seed: UInt64) {
         var random = Seeded(seed)
         var now = Int64.random(in: 0...1 << 50, using: &random)
-        var wheel = TimerWheel(now: now)
+        let wheel = TimerWheel(now: now)
         let alarms = (0..<40).map { Alarm($0) }
         let handles = alarms.map { wheel.add($0) }
         var model: [Int: Int64] = [:]
