@@ -3,7 +3,10 @@ internal import Telemetry
 internal import Wire
 
 /// A client's HTTP/1 connection: requests come in one after the other, and so do the answers.
-final class ClientConnection: Connection, Downstream, TimerOwner {
+///
+/// What an exchange asks of it: answers are pushed piece by piece and sent by `flushAnswer`; what the client does not
+/// take at once is kept here, and the exchange is told when that is sent (`downstreamDrained`).
+final class ClientConnection: Connection, TimerOwner {
     private enum Phase {
         /// Between requests, or within a head.
         case head
@@ -21,10 +24,12 @@ final class ClientConnection: Connection, Downstream, TimerOwner {
     }
 
     private let listener: WorkerListener
-    private let context: ClientContext
     private var timer: TimerWheel.Handle?
     private var phase = Phase.head
-    private var exchange: Exchange?
+    /// One request after the other.
+    private let exchange: Exchange
+    /// A request was begun, and the exchange is not over for the client.
+    private var isExchanging = false
     /// Bytes received that cannot be used yet: part of a head, or what follows the request in hand.
     private var held: [UInt8] = []
     private var isReadPaused = false
@@ -45,11 +50,12 @@ final class ClientConnection: Connection, Downstream, TimerOwner {
 
     init(worker: Worker, listener: WorkerListener, socket: consuming Socket, peer: SocketAddress) {
         self.listener = listener
-        context = listener.context(for: peer)
+        exchange = Exchange(worker: worker, listener: listener, client: listener.context(for: peer))
         super.init(worker: worker, socket: socket)
         guard watch() else { return }
+        exchange.attach(to: self)
         listener.connectionOpened()
-        timer = worker.loop.timers.add(self)
+        timer = worker.timers.add(self)
         arm(listener.headTimeout)
         worker.clients.insert(self)
     }
@@ -61,7 +67,7 @@ final class ClientConnection: Connection, Downstream, TimerOwner {
         if readiness.isWritable, isCongested { drain() }
         guard isOpen, readiness.isReadableOrEnded else { return }
         hasUnread = true
-        if readiness.isBroken && exchange != nil {
+        if readiness.isBroken && isExchanging {
             // Both ways broken: nobody will read an answer.
             return gone()
         }
@@ -75,8 +81,8 @@ final class ClientConnection: Connection, Downstream, TimerOwner {
             switch receive(after: kept) {
             case .bytes(let count):
                 if !untilEnd && count < min(readLimit, worker.receiveBuffer.capacity - kept) { hasUnread = false }
-                listener.counters.bytesReceived.add(UInt64(count))
-                held.removeAll(keepingCapacity: true)
+                listener.countReceived(count)
+                if kept > 0 { held.removeAll(keepingCapacity: true) }
                 worker.receiveBuffer.withBytes(kept + count) { consume($0) }
             case .wouldBlock:
                 hasUnread = false
@@ -121,7 +127,7 @@ final class ClientConnection: Connection, Downstream, TimerOwner {
             offset += used
             if used == 0 { break }
         }
-        exchange?.flushRequest()
+        if isExchanging { exchange.flushRequest() }
         if offset < bytes.byteCount && isOpen { held.append(contentsOf: bytes.extracting(offset..<bytes.byteCount)) }
         if held.isEmpty && held.capacity > 0 { held = [] }
         isConsuming = false
@@ -160,23 +166,22 @@ final class ClientConnection: Connection, Downstream, TimerOwner {
         case .chunked: phase = .body(.chunked(ChunkedDecoder()))
         }
         if case .body = phase { arm(listener.bodyTimeout) } else { disarm() }
-        let exchange = worker.takeExchange()
-        self.exchange = exchange
-        exchange.begin(
-            worker.requestHead, bytes.extracting(0..<headBytes), from: self, listener: listener, client: context)
+        isExchanging = true
+        exchange.begin(worker.requestHead, bytes.extracting(0..<headBytes))
         return headBytes
     }
 
     private func consumeBody(_ bytes: RawSpan, _ reading: BodyReading) -> Int {
-        if exchange == nil || exchange?.wantsRequestBody == false {
-            isReadPaused = exchange != nil
-            return exchange == nil ? bytes.byteCount : 0
+        if !isExchanging { return bytes.byteCount }
+        if !exchange.wantsRequestBody {
+            isReadPaused = true
+            return 0
         }
         arm(listener.bodyTimeout)
         switch reading {
         case .length(let remaining):
             let count = min(bytes.byteCount, Int(clamping: remaining))
-            exchange?.requestBody(bytes.extracting(0..<count))
+            exchange.requestBody(bytes.extracting(0..<count))
             if remaining == UInt64(count) {
                 requestComplete()
             } else {
@@ -194,10 +199,10 @@ final class ClientConnection: Connection, Downstream, TimerOwner {
                         refuse(.bodyTooLarge)
                         return 0
                     }
-                    exchange?.requestBody(bytes.extracting(Int(range.start)..<Int(range.end)))
+                    exchange.requestBody(bytes.extracting(Int(range.start)..<Int(range.end)))
                     return consumed
                 case .trailer(let range, let consumed):
-                    exchange?.requestTrailer(bytes.extracting(Int(range.start)..<Int(range.end)))
+                    exchange.requestTrailer(bytes.extracting(Int(range.start)..<Int(range.end)))
                     return consumed
                 case .needMore(let consumed): return consumed
                 case .end(let consumed):
@@ -214,8 +219,7 @@ final class ClientConnection: Connection, Downstream, TimerOwner {
     private func requestComplete() {
         phase = .answer
         disarm()
-        exchange?.endRequest()
-        if exchange == nil { answerDone() }
+        if isExchanging { exchange.endRequest() } else { answerDone() }
     }
 
     /// The client will send no more. What it asked for is still answered.
@@ -232,21 +236,23 @@ final class ClientConnection: Connection, Downstream, TimerOwner {
     }
 
     private func gone() {
-        let exchange = exchange
-        self.exchange = nil
+        let wasExchanging = isExchanging
+        isExchanging = false
         close()
-        exchange?.downstreamGone()
+        if wasExchanging { exchange.downstreamGone() }
     }
 
     // Answering
 
     var isAnswering: Bool { answerBegun }
 
+    /// A 1xx answer, passed on.
     func passInterim(_ head: borrowing ResponseHead, _ bytes: RawSpan) {
         guard minorVersion == 1 else { return }
         if encodeInterim(head, bytes, into: &worker.sendBuffer) { flushAnswer() }
     }
 
+    /// The head of the final answer, as it came from the upstream.
     func answer(_ head: borrowing ResponseHead, _ bytes: RawSpan, edits: borrowing CompiledEdits) {
         if case .body = phase { keepsAlive = false }
         if worker.isDraining || peerEnded { keepsAlive = false }
@@ -270,10 +276,12 @@ final class ClientConnection: Connection, Downstream, TimerOwner {
         if answerFraming == .chunked { worker.sendBuffer.append("\r\n") }
     }
 
+    /// One trailer field line, validated, with its line end.
     func answerTrailer(_ line: RawSpan) {
         if answerFraming == .chunked { trailers.append(contentsOf: line) }
     }
 
+    /// The answer is complete. The exchange is over for the client.
     func endAnswer() {
         if answerFraming == .chunked {
             worker.sendBuffer.append("0\r\n")
@@ -284,20 +292,22 @@ final class ClientConnection: Connection, Downstream, TimerOwner {
             worker.sendBuffer.append("\r\n")
         }
         flushAnswer()
-        exchange = nil
+        isExchanging = false
         answerDone()
     }
 
+    /// Sends what was pushed.
     func flushAnswer() {
         send(RawSpan())
     }
 
     private func send(_ more: RawSpan) {
-        listener.counters.bytesSent.add(UInt64(worker.sendBuffer.count + more.byteCount))
+        listener.countSent(worker.sendBuffer.count + more.byteCount)
         transmit(more)
         if isCongested { arm(listener.bodyTimeout) }
     }
 
+    /// An answer of our own instead of the upstream's. The exchange is over for the client.
     func answerOwn(_ answer: OwnAnswer) {
         if case .body = phase { keepsAlive = false }
         if worker.isDraining || peerEnded || answer.closes { keepsAlive = false }
@@ -306,12 +316,13 @@ final class ClientConnection: Connection, Downstream, TimerOwner {
             method: method, minorVersion: minorVersion, keepsAlive: keepsAlive, date: worker.date,
             into: &worker.sendBuffer)
         flushAnswer()
-        exchange = nil
+        isExchanging = false
         answerDone()
     }
 
+    /// The answer cannot be completed: whatever was sent must not look whole.
     func abortAnswer() {
-        exchange = nil
+        isExchanging = false
         worker.sendBuffer.clear()
         close(reset: true)
     }
@@ -319,14 +330,13 @@ final class ClientConnection: Connection, Downstream, TimerOwner {
     /// Answers a request that never became an exchange, or is cut short, and closes.
     private func refuse(_ answer: OwnAnswer) {
         listener.counters.refused.add()
-        if let exchange {
+        if isExchanging {
             if answerBegun {
                 exchange.downstreamGone()
                 return abortAnswer()
             }
             keepsAlive = false
-            exchange.answerOwn(answer)
-            return
+            return exchange.answerOwn(answer)
         }
         keepsAlive = false
         phase = .answer
@@ -359,8 +369,9 @@ final class ClientConnection: Connection, Downstream, TimerOwner {
         if !isConsuming { worker.loop.defer(self) }
     }
 
+    /// The exchange can take more of the request's body.
     func resumeRequestBody() {
-        guard isReadPaused, case .body = phase, exchange?.wantsRequestBody == true else { return }
+        guard isReadPaused, case .body = phase, isExchanging, exchange.wantsRequestBody else { return }
         if !isConsuming { worker.loop.defer(self) }
     }
 
@@ -368,9 +379,9 @@ final class ClientConnection: Connection, Downstream, TimerOwner {
     private func drain() {
         guard transmitUnsent() else { return arm(listener.bodyTimeout) }
         if closesWhenSent { return finishSending() }
-        if exchange != nil {
+        if isExchanging {
             disarm()
-            exchange?.downstreamDrained()
+            exchange.downstreamDrained()
         }
     }
 
@@ -380,20 +391,18 @@ final class ClientConnection: Connection, Downstream, TimerOwner {
     private var trailers: [UInt8] = []
 
     private func arm(_ after: Int64) {
-        if let timer { worker.loop.timers.arm(timer, at: worker.loop.now + after) }
+        if let timer { worker.arm(timer, at: worker.loop.now + after) }
     }
 
     private func disarm() {
-        if let timer { worker.loop.timers.disarm(timer) }
+        if let timer { worker.disarm(timer) }
     }
 
     func deadlineReached() {
         guard isOpen else { return }
         if isCongested || closesWhenSent {
             // The client does not take its answer.
-            if let exchange {
-                exchange.downstreamGone()
-            }
+            if isExchanging { exchange.downstreamGone() }
             return abortAnswer()
         }
         switch phase {
@@ -406,14 +415,15 @@ final class ClientConnection: Connection, Downstream, TimerOwner {
 
     /// The worker drains: a connection between requests ends now, others after their answer.
     func drainStarted() {
-        if case .head = phase, held.isEmpty, exchange == nil { close() } else { keepsAlive = false }
+        if case .head = phase, held.isEmpty, !isExchanging { close() } else { keepsAlive = false }
     }
 
     private func close(reset: Bool = false) {
         guard isOpen else { return }
-        if let timer { worker.loop.timers.remove(timer) }
+        if let timer { worker.timers.remove(timer) }
         timer = nil
         held = []
+        exchange.detach()
         closeSocket(reset: reset)
         worker.clients.remove(self)
         listener.connectionClosed()

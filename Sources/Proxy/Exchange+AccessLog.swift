@@ -5,19 +5,20 @@ internal import Wire
 
 extension Exchange {
     /// Leaves a line about this exchange with the writer of its listener's access log.
-    func record(in log: AccessLogRing, _ format: AccessLog.Format) {
+    func record() {
+        guard let log = listener.accessLog else { return }
         worker.logBuffer.clear()
         // Parsed when it came; the target is taken from there again.
         let isParsed: Bool = keptHead.withBytes { bytes in
             guard case .complete? = try? worker.keptRequestHead.parse(bytes, .unlimited) else { return false }
-            switch format {
+            switch listener.accessLogFormat {
             case .json: writeJSON(worker.keptRequestHead, bytes)
             case .text: writeText(worker.keptRequestHead, bytes)
             }
             return true
         }
         if !isParsed || worker.logBuffer.overflowed || !worker.logBuffer.withBytes({ log.append($0) }) {
-            listener?.counters.accessLogDropped.add()
+            listener.counters.accessLogDropped.add()
         }
     }
 
@@ -25,7 +26,7 @@ extension Exchange {
         worker.logBuffer.append("{\"time\":")
         worker.logBuffer.append(decimal: Int(worker.wallMilliseconds))
         field("client", address: client)
-        field("listener", listener?.name ?? "")
+        field("listener", listener.name)
         worker.logBuffer.append(",\"method\":\"")
         escaped(bytes, head.methodRange)
         worker.logBuffer.append("\",\"host\":\"")
@@ -45,9 +46,9 @@ extension Exchange {
         worker.logBuffer.append(",\"attempts\":")
         worker.logBuffer.append(decimal: attempts)
         worker.logBuffer.append(isHedged ? ",\"hedged\":true" : ",\"hedged\":false")
-        if let service { field("service", service.name) }
-        if let answeringCell { field("region", answeringCell.region) }
-        if let answeredBy { field("endpoint", answeredBy.name) }
+        service?.lend { field("service", $0.name) }
+        answeringCell?.lend { field("region", $0.region) }
+        answeredBy?.lend { field("endpoint", $0.name) }
         if let ownToken {
             worker.logBuffer.append(",\"error\":\"")
             worker.logBuffer.append(ownToken)
@@ -61,7 +62,7 @@ extension Exchange {
         worker.logBuffer.append(decimal: Int(worker.wallMilliseconds))
         worker.logBuffer.append(" ")
         append(address: client)
-        word(listener?.name)
+        word(listener.name)
         worker.logBuffer.append(" \"")
         escaped(bytes, head.methodRange)
         worker.logBuffer.append(" ")
@@ -78,9 +79,9 @@ extension Exchange {
         worker.logBuffer.append(decimal: Int((worker.loop.now - began) / 1_000))
         worker.logBuffer.append(" ")
         worker.logBuffer.append(decimal: attempts)
-        word(service?.name)
-        word(answeringCell?.region)
-        word(answeredBy?.name)
+        word(service?.lend { $0.name })
+        word(answeringCell?.lend { $0.region })
+        word(answeredBy?.lend { $0.name })
         worker.logBuffer.append(" ")
         worker.logBuffer.append(ownToken ?? "-")
         worker.logBuffer.append("\n")

@@ -6,7 +6,6 @@ internal import Wire
 extension Exchange {
     /// A final answer's head. False: the answer is not wanted, another attempt is made instead.
     func answerHead(_ head: borrowing ResponseHead, _ bytes: RawSpan, from upstream: UpstreamConnection) -> Bool {
-        guard let route else { return false }
         let now = worker.loop.now
         let status = Int(head.status)
         let latency = now - upstream.began
@@ -20,20 +19,20 @@ extension Exchange {
         if second != nil { abandonOther(than: upstream) }
         cell.record(responseTime: latency)
         headLatency = now - began
-        cell.counters.latency.record(nanoseconds: headLatency)
+        Uncounted(cell.counters.latency).lend { $0.record(nanoseconds: headLatency) }
         cell.counters.countResponse(status: status)
         phase = .answering
         self.status = status
-        answeredBy = endpoint
-        answeringCell = cell
+        answeredBy = Uncounted(endpoint)
+        answeringCell = Uncounted(cell)
         idleDeadline = now + upstream.service.idleTimeout
-        downstream?.answer(head, bytes, edits: route.responseEdits)
+        route?.lend { route in downstream?.lend { $0.answer(head, bytes, edits: route.responseEdits) } }
         return phase == .answering
     }
 
     /// Another attempt has answered first.
     private func abandonOther(than upstream: UpstreamConnection) {
-        guard let other = first === upstream ? second : first else { return }
+        guard let other = (first?.isSame(as: upstream) == true ? second : first)?.counted else { return }
         remove(other)
         other.endpoint.counters.abandoned.add()
         other.giveUp()
@@ -56,26 +55,26 @@ extension Exchange {
 
     func answerBody(_ data: RawSpan) {
         bytesToClient += data.byteCount
-        downstream?.answerBody(data)
+        downstream?.lend { $0.answerBody(data) }
     }
 
     func answerTrailer(_ line: RawSpan) {
-        downstream?.answerTrailer(line)
+        downstream?.lend { $0.answerTrailer(line) }
     }
 
     /// The answer is whole. The upstream goes back to its pool, or closes, by itself.
     func answerEnded(by upstream: UpstreamConnection) {
         remove(upstream)
-        downstream?.endAnswer()
+        downstream?.lend { $0.endAnswer() }
         finish()
     }
 
     /// What an upstream's read brought has been pushed.
     func flushAnswer() {
         guard phase == .answering else { return }
-        downstream?.flushAnswer()
-        if phase == .answering, let service {
-            idleDeadline = worker.loop.now + service.idleTimeout
+        downstream?.lend { $0.flushAnswer() }
+        if phase == .answering, let idleTimeout = service?.lend({ $0.idleTimeout }) {
+            idleDeadline = worker.loop.now + idleTimeout
             armTimer()
         }
     }
@@ -87,15 +86,15 @@ extension Exchange {
             worker.report(
                 upstream.endpoint, failures: upstream.endpoint.failed(now: worker.loop.now), overstaying: false)
         }
-        listener?.counters.truncated.add()
+        listener.counters.truncated.add()
         ownToken = "truncated"
-        downstream?.abortAnswer()
+        downstream?.lend { $0.abortAnswer() }
         finish()
     }
 
     /// Nothing more came for too long.
     func answerStalled() {
-        guard let attempt = first else { return }
+        guard let attempt = first?.counted else { return }
         attempt.giveUp()
         answerBroken(by: attempt)
     }

@@ -3,56 +3,64 @@ internal import RouteTable
 internal import Telemetry
 internal import Wire
 
+/// Where a request is to be sent.
+struct Place {
+    let cell: Uncounted<WorkerCell>
+    let endpoint: Uncounted<WorkerEndpoint>
+}
+
 /// Where the request goes, and where it goes next when that failed or takes too long.
 extension Exchange {
     // Starting
 
     /// The first attempt, while the parsed head is at hand.
-    func startFirstAttempt(_ head: borrowing RequestHead, _ bytes: RawSpan) {
-        guard let service else { return }
-        let now = worker.loop.now
+    func startFirstAttempt(_ service: WorkerService, _ head: borrowing RequestHead, _ bytes: RawSpan) {
         let drawn = service.drawCell(&worker.random)
-        guard let (cell, endpoint) = place(in: service, from: drawn, now: now) else {
-            return answerOwn(.noEndpoint)
+        guard let place = place(in: service, from: drawn, now: worker.loop.now) else { return answerOwn(.noEndpoint) }
+        connection(to: place, service)?.lend { upstream in
+            launch(upstream)
+            if upstream.isConnected { send(on: upstream, head, bytes) }
         }
-        guard let upstream = connection(to: endpoint, in: cell, service) else { return }
-        launch(upstream, endpoint, cell)
-        if upstream.isConnected { send(on: upstream, head, bytes) }
     }
 
     /// An endpoint for a first attempt: in the drawn cell; if nothing there is fit right now, in the next cells by
     /// preference; and if nothing is fit anywhere, anything.
-    private func place(in service: WorkerService, from drawn: Int, now: Int64) -> (WorkerCell, WorkerEndpoint)? {
-        if let endpoint = service.cells[drawn].pick(
-            key: hashKey, now: now, cautious: isCautious, random: &worker.random)
-        {
-            return (service.cells[drawn], endpoint)
+    private func place(in service: WorkerService, from drawn: Int, now: Int64) -> Place? {
+        let cell = Uncounted(service.cells[drawn])
+        if let endpoint = cell.lend({
+            $0.pick(key: hashKey, now: now, cautious: isCautious, random: &worker.random)
+        }) {
+            return Place(cell: cell, endpoint: endpoint)
         }
-        for cell in service.cells where cell !== service.cells[drawn] {
+        return placeElsewhere(in: service, from: drawn, now: now)
+    }
+
+    private func placeElsewhere(in service: WorkerService, from drawn: Int, now: Int64) -> Place? {
+        for (index, cell) in service.cells.enumerated() where index != drawn {
             if let endpoint = cell.pick(key: hashKey, now: now, cautious: isCautious, random: &worker.random) {
-                return (cell, endpoint)
+                return Place(cell: Uncounted(cell), endpoint: endpoint)
             }
         }
-        if let endpoint = service.cells[drawn].anything(random: &worker.random) {
-            return (service.cells[drawn], endpoint)
-        }
-        for cell in service.cells {
-            if let endpoint = cell.anything(random: &worker.random) { return (cell, endpoint) }
+        for cell in [service.cells[drawn]] + service.cells {
+            if let endpoint = cell.anything(random: &worker.random) {
+                return Place(cell: Uncounted(cell), endpoint: endpoint)
+            }
         }
         return nil
     }
 
     /// A pooled connection, or one that is being opened. Nil: the request waits for one, or was refused.
-    private func connection(
-        to endpoint: WorkerEndpoint, in cell: WorkerCell, _ service: WorkerService
-    ) -> UpstreamConnection? {
-        while let pooled = endpoint.takeIdle() {
+    private func connection(to place: Place, _ service: WorkerService) -> Uncounted<UpstreamConnection>? {
+        while let pooled = place.endpoint.lend({ $0.takeIdle() }) {
             // What cannot be repeated must not meet a connection that was closed a moment ago.
-            if method.isIdempotent || pooled.isQuiet { return pooled }
-            pooled.close()
+            if method.isIdempotent || pooled.lend({ $0.isQuiet }) { return pooled }
+            pooled.lend { $0.close() }
         }
+        let cell = place.cell.counted
         if cell.load.openConnections < cell.connectionLimit {
-            return UpstreamConnection(worker: worker, service: service, cell: cell, endpoint: endpoint)
+            // The loop keeps it.
+            return Uncounted(
+                UpstreamConnection(worker: worker, service: service, cell: cell, endpoint: place.endpoint.counted))
         }
         guard service.load.pending.count < service.pendingLimit else {
             service.counters.overflows.add()
@@ -70,19 +78,21 @@ extension Exchange {
     /// A connection became free, or may be opened: the turn of this exchange in the queue has come.
     func resumePending() {
         isPending = false
-        if let service { service.counters.pending.set(service.load.pending.count) }
-        startAnotherAttempt()
+        service?.lend { service in
+            service.counters.pending.set(service.load.pending.count)
+            startAnotherAttempt(service)
+        }
         armTimer()
     }
 
-    private func launch(_ upstream: UpstreamConnection, _ endpoint: WorkerEndpoint, _ cell: WorkerCell) {
-        guard let service else { return }
+    private func launch(_ upstream: UpstreamConnection) {
         let now = worker.loop.now
+        let service = upstream.service
         attempts += 1
-        endpoint.attemptBegan()
-        tried.insert(endpoint.number)
-        if first == nil { first = upstream } else { second = upstream }
-        overstayDeadline = now + service.hedgeDelay(cell)
+        upstream.endpoint.attemptBegan()
+        tried.insert(upstream.endpoint.number)
+        if first == nil { first = Uncounted(upstream) } else { second = Uncounted(upstream) }
+        overstayDeadline = now + service.hedgeDelay(upstream.cell)
         upstream.assign(
             self, now: now, deadline: now + (upstream.isConnected ? service.responseTimeout : service.connectTimeout))
     }
@@ -95,25 +105,24 @@ extension Exchange {
     }
 
     /// Another attempt, from what was kept of the request.
-    private func startAnotherAttempt() {
-        guard let service else { return }
-        let now = worker.loop.now
+    private func startAnotherAttempt(_ service: WorkerService) {
         let drawn = service.drawCell(&worker.random)
-        guard let (cell, endpoint) = place(in: service, from: drawn, now: now) else { return answerOwn(.noEndpoint) }
-        start(at: endpoint, in: cell, service)
+        guard let place = place(in: service, from: drawn, now: worker.loop.now) else { return answerOwn(.noEndpoint) }
+        start(at: place, service)
     }
 
-    private func start(at endpoint: WorkerEndpoint, in cell: WorkerCell, _ service: WorkerService) {
-        guard let upstream = connection(to: endpoint, in: cell, service) else { return }
-        launch(upstream, endpoint, cell)
-        if upstream.isConnected { sendKept(on: upstream) }
+    private func start(at place: Place, _ service: WorkerService) {
+        connection(to: place, service)?.lend { upstream in
+            launch(upstream)
+            if upstream.isConnected { sendKept(on: upstream) }
+        }
     }
 
     /// A connection that was being opened for this exchange is open.
     func upstreamConnected(_ upstream: UpstreamConnection) {
         sendKept(on: upstream)
         armTimer()
-        downstream?.resumeRequestBody()
+        downstream?.lend { $0.resumeRequestBody() }
     }
 
     /// Parses the kept head again, which is much cheaper than what made it necessary, and sends.
@@ -143,10 +152,11 @@ extension Exchange {
             worker.report(upstream.endpoint, failures: upstream.endpoint.failed(now: now), overstaying: false)
         }
         if first != nil { return armTimer() }
-        guard let service, !upstream.isSent || isRepeatable else { return answerOwn(.failed(failure)) }
+        let service = upstream.service
+        guard !upstream.isSent || isRepeatable else { return answerOwn(.failed(failure)) }
         if wasStale && freeRetryLeft {
             freeRetryLeft = false
-            startAnotherAttempt()
+            startAnotherAttempt(service)
             return armTimer()
         }
         guard retriesLeft > 0, service.retries(failure) else { return answerOwn(.failed(failure)) }
@@ -162,36 +172,31 @@ extension Exchange {
         retriesLeft -= 1
         attempt.cell.counters.retries.add()
         let now = worker.loop.now
-        if retriesLeft > 0,
-            let endpoint = attempt.cell.another(
-                excluding: tried, now: now, cautious: isCautious, random: &worker.random)
-        {
-            start(at: endpoint, in: attempt.cell, service)
-        } else if let (cell, endpoint) = elsewhere(than: attempt.cell, service, now: now) {
-            start(at: endpoint, in: cell, service)
-        } else if let endpoint = attempt.cell.another(
-            excluding: tried, now: now, cautious: isCautious, random: &worker.random)
-            ?? attempt.cell.anything(random: &worker.random)
-        {
-            start(at: endpoint, in: attempt.cell, service)
+        let place =
+            (retriesLeft > 0 ? another(in: attempt.cell, now: now) : nil)
+            ?? elsewhere(than: attempt.cell, service, now: now) ?? another(in: attempt.cell, now: now)
+            ?? attempt.cell.anything(random: &worker.random).map { Place(cell: Uncounted(attempt.cell), endpoint: $0) }
+        if let place {
+            start(at: place, service)
         } else {
             answerOwn(.failed(lastFailure ?? .reset))
         }
         armTimer()
     }
 
+    /// An endpoint of this cell that was not tried yet.
+    private func another(in cell: WorkerCell, now: Int64) -> Place? {
+        cell.another(excluding: tried, now: now, cautious: isCautious, random: &worker.random).map {
+            Place(cell: Uncounted(cell), endpoint: $0)
+        }
+    }
+
     /// An endpoint in another region: those with a share of the split first, in order of preference.
-    private func elsewhere(
-        than cell: WorkerCell, _ service: WorkerService, now: Int64
-    ) -> (WorkerCell, WorkerEndpoint)? {
+    private func elsewhere(than cell: WorkerCell, _ service: WorkerService, now: Int64) -> Place? {
         for wantsShare in [true, false] {
             for (index, other) in service.cells.enumerated() where other !== cell {
                 guard (service.split[index] > 0) == wantsShare else { continue }
-                if let endpoint = other.another(
-                    excluding: tried, now: now, cautious: isCautious, random: &worker.random)
-                {
-                    return (other, endpoint)
-                }
+                if let place = another(in: other, now: now) { return place }
             }
         }
         return nil
@@ -199,7 +204,8 @@ extension Exchange {
 
     /// Whether the answer with this status is better not passed on but tried again; takes the retry if so.
     func retriesInstead(of status: Int, from upstream: UpstreamConnection) -> Bool {
-        guard let service, service.retries(status: status), isRepeatable, isRequestComplete else { return false }
+        let service = upstream.service
+        guard service.retries(status: status), isRepeatable, isRequestComplete else { return false }
         // Another attempt is still under way: its answer may be better.
         if second != nil { return true }
         guard retriesLeft > 0 else { return false }
@@ -212,10 +218,10 @@ extension Exchange {
 
     /// The answer of `upstream` was not passed on (see `retriesInstead`).
     func answerDeclined(by upstream: UpstreamConnection) {
-        guard remove(upstream), let service else { return }
+        guard remove(upstream) else { return }
         if first != nil { return armTimer() }
         lastFailure = .reset
-        retry(after: upstream, service)
+        retry(after: upstream, upstream.service)
     }
 
     // Overstaying
@@ -230,7 +236,7 @@ extension Exchange {
         }
         if isPending {
             if now < overstayDeadline { return armTimer() }
-            service?.counters.overflows.add()
+            service?.lend { $0.counters.overflows.add() }
             return answerOwn(.overflow)
         }
         if now >= overstayDeadline {
@@ -238,7 +244,7 @@ extension Exchange {
             overstayed(now: now)
             if phase != .waiting { return }
         }
-        for attempt in [second, first] {
+        for attempt in [second?.counted, first?.counted] {
             if let attempt, now >= attempt.deadline {
                 attempt.giveUp()
                 attemptFailed(attempt, attempt.isSent ? .responseTimedOut : .connectTimedOut)
@@ -251,7 +257,7 @@ extension Exchange {
     /// The answer's head has not come within the usual time: say so, and ask somebody else as well if that is safe.
     private func overstayed(now: Int64) {
         for index in 0..<2 {
-            guard let attempt = index == 0 ? first : second, !attempt.hasOverstayed else { continue }
+            guard let attempt = (index == 0 ? first : second)?.counted, !attempt.hasOverstayed else { continue }
             attempt.hasOverstayed = true
             attempt.endpoint.counters.overstays.add()
             attempt.endpoint.counters.overstaying.add(1)
@@ -259,9 +265,10 @@ extension Exchange {
                 worker.report(attempt.endpoint, failures: run, overstaying: true)
             }
         }
-        guard let service, let attempt = first, second == nil, !isHedged, service.hedges else { return }
+        guard let attempt = first?.counted, second == nil, !isHedged, attempt.service.hedges else { return }
+        let service = attempt.service
         guard isWholeRequestKept, method.isIdempotent || !attempt.isSent else { return }
-        guard let (cell, endpoint) = hedgePlace(for: attempt, service, now: now) else { return }
+        guard let place = hedgePlace(for: attempt, service, now: now) else { return }
         guard service.budget.take(now: now) else {
             service.counters.budgetExhausted.add()
             return
@@ -274,25 +281,22 @@ extension Exchange {
             attempt.endpoint.counters.connectTimeouts.add()
             attempt.giveUp()
         }
-        start(at: endpoint, in: cell, service)
+        start(at: place, service)
     }
 
     /// Where to hedge: a neighbor that answered something while this request waited has shown that the region is
     /// alive; without such a sign another region is asked.
-    private func hedgePlace(
-        for attempt: UpstreamConnection, _ service: WorkerService, now: Int64
-    ) -> (WorkerCell, WorkerEndpoint)? {
-        if let endpoint = attempt.cell.alive(since: attempt.began, excluding: tried) { return (attempt.cell, endpoint) }
-        if let place = elsewhere(than: attempt.cell, service, now: now) { return place }
-        return attempt.cell.another(excluding: tried, now: now, cautious: isCautious, random: &worker.random).map {
-            (attempt.cell, $0)
+    private func hedgePlace(for attempt: UpstreamConnection, _ service: WorkerService, now: Int64) -> Place? {
+        if let endpoint = attempt.cell.alive(since: attempt.began, excluding: tried) {
+            return Place(cell: Uncounted(attempt.cell), endpoint: endpoint)
         }
+        return elsewhere(than: attempt.cell, service, now: now) ?? another(in: attempt.cell, now: now)
     }
 
     private func timedOut(_ answer: OwnAnswer) {
         if phase == .answering { return answerStalled() }
         for attempt in [first, second] {
-            attempt?.endpoint.counters.responseTimeouts.add()
+            attempt?.lend { $0.endpoint.counters.responseTimeouts.add() }
         }
         answerOwn(answer)
     }
@@ -302,10 +306,10 @@ extension Exchange {
         guard phase != .free, let timer else { return }
         var deadline = min(requestDeadline, phase == .answering ? idleDeadline : overstayDeadline)
         if phase == .waiting {
-            if let first { deadline = min(deadline, first.deadline) }
-            if let second { deadline = min(deadline, second.deadline) }
+            if let first { deadline = min(deadline, first.lend { $0.deadline }) }
+            if let second { deadline = min(deadline, second.lend { $0.deadline }) }
         }
-        if deadline == .max { worker.loop.timers.disarm(timer) } else { worker.loop.timers.arm(timer, at: deadline) }
+        if deadline == .max { worker.disarm(timer) } else { worker.arm(timer, at: deadline) }
     }
 
     // Letting go
@@ -313,9 +317,9 @@ extension Exchange {
     /// Takes an attempt out; the hedge moves up. False if it is none of ours.
     @discardableResult
     func remove(_ attempt: UpstreamConnection) -> Bool {
-        if attempt === first {
+        if first?.isSame(as: attempt) == true {
             first = second
-        } else if attempt !== second {
+        } else if second?.isSame(as: attempt) != true {
             return false
         }
         second = nil
@@ -326,7 +330,7 @@ extension Exchange {
 
     /// Ends whatever is under way without a verdict.
     func abandonAttempts() {
-        while let attempt = first {
+        while let attempt = first?.counted {
             remove(attempt)
             attempt.endpoint.counters.abandoned.add()
             attempt.giveUp()

@@ -5,8 +5,8 @@ internal import Wire
 /// One request and its answer: where a downstream and one upstream (or, while it is hedged, two) meet.
 ///
 /// The request is kept as it came, in canonical HTTP/1 bytes, until an answer's head is accepted, so that another
-/// attempt can encode it again for whichever endpoint is next. Exchanges are reused; one owns no memory beyond what
-/// it keeps of its request.
+/// attempt can encode it again for whichever endpoint is next. An exchange belongs to its client's connection, which
+/// uses it for one request after the other; between them it owns no memory worth mentioning.
 ///
 /// An attempt never fails within the call that starts it: failures arrive later, from the loop. So no call here
 /// comes back into the exchange it came from.
@@ -20,14 +20,16 @@ final class Exchange: TimerOwner {
     }
 
     let worker: Worker
-    var phase = Phase.free
-    var timer: TimerWheel.Handle?
+    let listener: WorkerListener
+    let client: ClientContext
+    private(set) var downstream: Uncounted<ClientConnection>?
+    private(set) var timer: TimerWheel.Handle?
 
-    var downstream: (any Downstream)?
-    var listener: WorkerListener?
-    var service: WorkerService?
-    var route: WorkerRoute?
-    var client = ClientContext()
+    var phase = Phase.free
+    /// What `service` and `route` are part of: kept by the worker as long as an exchange uses it.
+    private var table: Uncounted<WorkerTable>?
+    var service: Uncounted<WorkerService>?
+    var route: Uncounted<WorkerRoute>?
 
     // The request
     var method = Method.get
@@ -42,12 +44,11 @@ final class Exchange: TimerOwner {
     var keptTrailers: [UInt8] = []
     var hashKey: UInt64?
 
-    // Attempts: each is the connection that carries it
-    var first: UpstreamConnection?
+    // Attempts: each is the connection that carries it, open or about to fail
+    var first: Uncounted<UpstreamConnection>?
     /// The hedge, while there is one.
-    var second: UpstreamConnection?
+    var second: Uncounted<UpstreamConnection>?
     var tried = TriedEndpoints()
-    var triedCells: UInt64 = 0
     var retriesLeft = 0
     var isHedged = false
     var freeRetryLeft = true
@@ -63,8 +64,8 @@ final class Exchange: TimerOwner {
     // What the access log says
     var status = 0
     var attempts = 0
-    var answeredBy: WorkerEndpoint?
-    var answeringCell: WorkerCell?
+    var answeredBy: Uncounted<WorkerEndpoint>?
+    var answeringCell: Uncounted<WorkerCell>?
     var bytesToClient = 0
     var bytesFromClient = 0
     var ownToken: StaticString?
@@ -72,19 +73,30 @@ final class Exchange: TimerOwner {
 
     /// How much of a request's body is kept for another attempt.
     static let keptBodyLimit = 65_536
+    /// Memory for heads that is kept from one request to the next.
+    private static let keptHeadCapacity = 2_048
 
-    init(worker: Worker) {
+    /// - Parameter client: of the connection it will be attached to.
+    init(worker: Worker, listener: WorkerListener, client: ClientContext) {
         self.worker = worker
+        self.listener = listener
+        self.client = client
+    }
+
+    /// Makes it ready for requests from a client's connection that is in the loop.
+    func attach(to downstream: ClientConnection) {
+        self.downstream = Uncounted(downstream)
+        timer = worker.timers.add(self)
+    }
+
+    /// The client's connection leaves the loop.
+    func detach() {
+        if let timer { worker.timers.remove(timer) }
+        timer = nil
     }
 
     /// Takes on a request whose head has just been parsed.
-    func begin(
-        _ head: borrowing RequestHead, _ bytes: RawSpan, from downstream: any Downstream, listener: WorkerListener,
-        client: ClientContext
-    ) {
-        self.downstream = downstream
-        self.listener = listener
-        self.client = client
+    func begin(_ head: borrowing RequestHead, _ bytes: RawSpan) {
         phase = .waiting
         began = worker.loop.now
         method = head.method
@@ -92,28 +104,34 @@ final class Exchange: TimerOwner {
         isRequestComplete = !head.hasBody
         keptHead.removeAll(keepingCapacity: true)
         keptHead.append(contentsOf: bytes)
-        listener.counters.requests.add()
-
-        guard let route = worker.table.route(head, bytes, listener: listener) else {
-            listener.counters.unrouted.add()
+        listener.countRequest()
+        let table = worker.lendTable()
+        self.table = table
+        guard let route = table.lend({ $0.route(head, bytes, listener: listener) }) else {
+            listener.countUnrouted()
             return answerOwn(.noRoute)
         }
         self.route = route
-        switch route.action {
-        case .respond(let answer): return answerOwn(answer)
-        case .redirect(let redirect): return answerOwn(redirect.answer(head, bytes, client))
-        case .forward(let destinations): service = destinations.pick(&worker.random)
+        route.lend { route in
+            if route.forwards {
+                forward(to: route.destinations.pick(&worker.random), head, bytes)
+            } else {
+                answerOwn(route.ownAnswer(head, bytes, client))
+            }
         }
-        guard let service, service.admit() else {
-            service = nil
-            return answerOwn(.overflow)
+    }
+
+    private func forward(to service: Uncounted<WorkerService>, _ head: borrowing RequestHead, _ bytes: RawSpan) {
+        service.lend { lent in
+            guard lent.admit() else { return answerOwn(.overflow) }
+            self.service = service
+            lent.budget.countRequest(now: began)
+            retriesLeft = lent.retryAttempts
+            if lent.requestTimeout != .max { requestDeadline = began + lent.requestTimeout }
+            if lent.hashes { hashKey = lent.hashKey.flatMap { $0.hash(head, bytes, client) } }
+            startFirstAttempt(lent, head, bytes)
+            armTimer()
         }
-        service.budget.countRequest(now: began)
-        retriesLeft = service.retryAttempts
-        if service.requestTimeout != .max { requestDeadline = began + service.requestTimeout }
-        hashKey = service.hashKey.flatMap { $0.hash(head, bytes, client) }
-        startFirstAttempt(head, bytes)
-        armTimer()
     }
 
     /// A request that must not be sent twice is not what an endpoint's recovery is tried on.
@@ -130,17 +148,21 @@ final class Exchange: TimerOwner {
     /// Whether the downstream may push more of the request's body now.
     var wantsRequestBody: Bool {
         guard phase != .free else { return true }
-        if phase == .answering { return first.map { !$0.isCongested } ?? true }
-        guard let first, first.isSent else { return keptBody.isEmpty }
-        return !first.isCongested
+        guard let first else { return phase == .answering || keptBody.isEmpty }
+        return first.lend { first in
+            phase == .answering || first.isSent ? !first.isCongested : keptBody.isEmpty
+        }
     }
+
+    /// An attempt under way has been sent what is at hand of the request.
+    private var isSent: Bool { first?.lend { $0.isSent } ?? false }
 
     func requestBody(_ data: RawSpan) {
         bytesFromClient += data.byteCount
-        if phase == .waiting && !bodyExceedsKept && (method.isIdempotent || first?.isSent != true) {
+        if phase == .waiting && !bodyExceedsKept && (method.isIdempotent || !isSent) {
             if keptBody.count + data.byteCount <= Self.keptBodyLimit {
                 keptBody.append(contentsOf: data)
-            } else if first?.isSent == true {
+            } else if isSent {
                 bodyExceedsKept = true
                 keptBody.removeAll()
             } else {
@@ -150,7 +172,7 @@ final class Exchange: TimerOwner {
         } else if phase == .waiting {
             bodyExceedsKept = true
         }
-        if let first, first.isSent { first.sendBody(data) }
+        if isSent { first?.lend { $0.sendBody(data) } }
     }
 
     func requestTrailer(_ line: RawSpan) {
@@ -159,29 +181,32 @@ final class Exchange: TimerOwner {
 
     func endRequest() {
         isRequestComplete = true
-        if let first, first.isSent { keptTrailers.withBytes { first.endBody($0) } }
-        if phase == .waiting, let first, first.isSent, let service {
-            first.deadline = worker.loop.now + service.responseTimeout
-            armTimer()
+        guard isSent, let first else { return }
+        first.lend { first in
+            keptTrailers.withBytes { first.endBody($0) }
+            if phase == .waiting {
+                first.deadline = worker.loop.now + first.service.responseTimeout
+                armTimer()
+            }
         }
     }
 
     /// What the downstream pushed of the request is to be sent now.
     func flushRequest() {
-        if let first, first.isSent { first.flush() }
+        first?.lend { if $0.isSent { $0.flush() } }
     }
 
     func upstreamDrained() {
-        if !isRequestComplete { downstream?.resumeRequestBody() }
+        if !isRequestComplete { downstream?.lend { $0.resumeRequestBody() } }
     }
 
     func downstreamDrained() {
-        first?.resumeReading()
+        first?.lend { $0.resumeReading() }
     }
 
     /// The client is gone: nothing is to be answered any more.
     func downstreamGone() {
-        listener?.counters.clientAborts.add()
+        listener.counters.clientAborts.add()
         finish()
     }
 
@@ -191,30 +216,25 @@ final class Exchange: TimerOwner {
     func answerOwn(_ answer: OwnAnswer) {
         status = answer.status
         ownToken = answer.token
-        if answer.isFailure { service?.counters.failures.add() }
-        downstream?.answerOwn(answer)
+        if answer.isFailure { service?.lend { $0.counters.failures.add() } }
+        downstream?.lend { $0.answerOwn(answer) }
         finish()
     }
 
     /// Lets go of everything and becomes free for another request.
     func finish() {
         abandonAttempts()
-        if isPending, let service {
-            service.load.pending.remove(self)
-            service.counters.pending.set(service.load.pending.count)
-        }
-        isPending = false
-        if let timer { worker.loop.timers.disarm(timer) }
-        if let listener, let log = listener.accessLog { record(in: log, listener.accessLogFormat) }
-        service?.leave()
-        downstream = nil
-        listener = nil
+        if isPending { leaveQueue() }
+        if let timer { worker.disarm(timer) }
+        if listener.isLogged { record() }
+        service?.lend { $0.leave() }
+        table?.lend { worker.giveBack($0) }
         service = nil
         route = nil
+        table = nil
         phase = .free
         bodyExceedsKept = false
-        tried = TriedEndpoints()
-        triedCells = 0
+        tried.removeAll()
         isHedged = false
         freeRetryLeft = true
         lastFailure = nil
@@ -229,9 +249,17 @@ final class Exchange: TimerOwner {
         bytesFromClient = 0
         ownToken = nil
         headLatency = 0
-        keptTrailers.removeAll(keepingCapacity: true)
-        if keptBody.capacity > 4_096 { keptBody = [] } else { keptBody.removeAll(keepingCapacity: true) }
-        if keptHead.capacity > 8_192 { keptHead = [] }
-        worker.giveBack(self)
+        hashKey = nil
+        if !keptTrailers.isEmpty { keptTrailers = [] }
+        if !keptBody.isEmpty { keptBody = [] }
+        if keptHead.capacity > Self.keptHeadCapacity { keptHead = [] }
+    }
+
+    private func leaveQueue() {
+        isPending = false
+        service?.lend { service in
+            service.load.pending.remove(self)
+            service.counters.pending.set(service.load.pending.count)
+        }
     }
 }

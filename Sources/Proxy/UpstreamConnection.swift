@@ -21,7 +21,7 @@ final class UpstreamConnection: Connection {
     let service: WorkerService
     private var state = State.connecting
     private var reading = Reading.head
-    private var exchange: Exchange?
+    private var exchange: Uncounted<Exchange>?
     /// A head that has come in part.
     private var held: [UInt8] = []
     private var isReadPaused = false
@@ -65,7 +65,7 @@ final class UpstreamConnection: Connection {
     // Sending
 
     func assign(_ exchange: Exchange, now: Int64, deadline: Int64) {
-        self.exchange = exchange
+        self.exchange = Uncounted(exchange)
         began = now
         self.deadline = deadline
         isSent = false
@@ -77,13 +77,15 @@ final class UpstreamConnection: Connection {
 
     /// Puts the head, and what is kept of the body, into the worker's send buffer.
     func sendRequest(_ exchange: Exchange, _ head: borrowing RequestHead, _ bytes: RawSpan) {
-        guard let route = exchange.route else { return }
-        encodeRequest(
-            head, bytes, client: exchange.client, rewrite: route.rewrite, edits: route.requestEdits,
-            into: &worker.sendBuffer)
+        exchange.route?.lend { route in
+            encodeRequest(
+                head, bytes, client: exchange.client, rewrite: route.rewrite, edits: route.requestEdits,
+                into: &worker.sendBuffer)
+        }
         sendsChunks = head.sendsChunks
         if !exchange.keptBody.isEmpty { exchange.keptBody.withBytes { sendBody($0) } }
-        if exchange.isRequestComplete { exchange.keptTrailers.withBytes { endBody($0) } }
+        if !exchange.isRequestComplete { return }
+        if sendsChunks { exchange.keptTrailers.withBytes { endBody($0) } } else { requestIsComplete = true }
     }
 
     func sendBody(_ data: RawSpan) {
@@ -125,7 +127,7 @@ final class UpstreamConnection: Connection {
             connectEnded(readiness)
             if state == .closed { return }
         }
-        if readiness.isWritable, isCongested, transmitUnsent() { exchange?.upstreamDrained() }
+        if readiness.isWritable, isCongested, transmitUnsent() { exchange?.lend { $0.upstreamDrained() } }
         if readiness.isReadableOrEnded {
             hasUnread = true
             read(untilEnd: readiness.isEnded)
@@ -139,7 +141,7 @@ final class UpstreamConnection: Connection {
             return resume()
         }
         state = .busy
-        exchange?.upstreamConnected(self)
+        exchange?.lend { $0.upstreamConnected(self) }
     }
 
     /// Reads and passes on, until the socket is empty, the client is congested, or there is no more.
@@ -151,10 +153,12 @@ final class UpstreamConnection: Connection {
             case .bytes(let count):
                 // A short read has emptied the socket; an end is told with the event, and needs another look.
                 if !untilEnd && count < min(readLimit, worker.receiveBuffer.capacity - kept) { hasUnread = false }
-                held.removeAll()
+                if kept > 0 { held.removeAll() }
                 worker.receiveBuffer.withBytes(kept + count) { received($0) }
-                exchange?.flushAnswer()
-                pauseIfCongested()
+                if let exchange {
+                    exchange.lend { $0.flushAnswer() }
+                    pauseIfCongested()
+                }
             case .wouldBlock:
                 hasUnread = false
             case .endOfStream:
@@ -168,7 +172,7 @@ final class UpstreamConnection: Connection {
     }
 
     private func pauseIfCongested() {
-        if let exchange, exchange.downstream?.isCongested == true {
+        if exchange?.lend({ $0.downstream?.lend { $0.isCongested } }) == true {
             isReadPaused = true
             readLimit = Self.smallRead
         }
@@ -187,7 +191,7 @@ final class UpstreamConnection: Connection {
             let exchange = exchange
             self.exchange = nil
             close()
-            exchange?.attemptFailed(self, .connectFailed)
+            exchange?.lend { $0.attemptFailed(self, .connectFailed) }
             return
         }
         if isBroken {
@@ -214,7 +218,7 @@ final class UpstreamConnection: Connection {
                 offset = next
             case .length(let remaining):
                 let count = min(bytes.byteCount - offset, Int(clamping: remaining))
-                exchange?.answerBody(bytes.extracting(offset..<offset + count))
+                exchange?.lend { $0.answerBody(bytes.extracting(offset..<offset + count)) }
                 offset += count
                 reading = .length(remaining - UInt64(count))
                 if remaining == UInt64(count) { complete(leftover: bytes.byteCount - offset) }
@@ -222,7 +226,7 @@ final class UpstreamConnection: Connection {
                 guard let next = chunk(bytes, from: offset, &decoder) else { return }
                 offset = next
             case .untilClose:
-                exchange?.answerBody(bytes.extracting(offset..<bytes.byteCount))
+                exchange?.lend { $0.answerBody(bytes.extracting(offset..<bytes.byteCount)) }
                 offset = bytes.byteCount
             }
         }
@@ -234,7 +238,7 @@ final class UpstreamConnection: Connection {
         let rest = bytes.extracting(offset..<bytes.byteCount)
         let count: Int
         do {
-            switch try worker.responseHead.parse(rest, forRequest: exchange.method, .upstream) {
+            switch try worker.responseHead.parse(rest, forRequest: exchange.lend { $0.method }, .upstream) {
             case .incomplete:
                 held.append(contentsOf: rest)
                 return nil
@@ -250,7 +254,7 @@ final class UpstreamConnection: Connection {
                 malformed()
                 return nil
             }
-            exchange.downstream?.passInterim(worker.responseHead, headBytes)
+            exchange.lend { $0.downstream?.lend { $0.passInterim(worker.responseHead, headBytes) } }
             return offset + count
         }
         if !worker.responseHead.isPersistent { canPersist = false }
@@ -262,7 +266,7 @@ final class UpstreamConnection: Connection {
             reading = .untilClose
             canPersist = false
         }
-        guard exchange.answerHead(worker.responseHead, headBytes, from: self) else {
+        guard exchange.lend({ $0.answerHead(worker.responseHead, headBytes, from: self) }) else {
             if self.exchange != nil { decline(bytesLeft: rest.byteCount - count) }
             return nil
         }
@@ -276,10 +280,10 @@ final class UpstreamConnection: Connection {
             reading = .chunked(decoder)
             switch step {
             case .data(let range, let consumed):
-                exchange?.answerBody(bytes.extracting(Int(range.start)..<Int(range.end)))
+                exchange?.lend { $0.answerBody(bytes.extracting(Int(range.start)..<Int(range.end))) }
                 return consumed
             case .trailer(let range, let consumed):
-                exchange?.answerTrailer(bytes.extracting(Int(range.start)..<Int(range.end)))
+                exchange?.lend { $0.answerTrailer(bytes.extracting(Int(range.start)..<Int(range.end))) }
                 return consumed
             case .needMore(let consumed):
                 if consumed < bytes.byteCount { held.append(contentsOf: bytes.extracting(consumed..<bytes.byteCount)) }
@@ -304,7 +308,7 @@ final class UpstreamConnection: Connection {
         reading = .head
         // Bytes nobody asked for, or a request that is not fully sent: the next exchange must not meet them.
         let isReusable = canPersist && leftover == 0 && requestIsComplete && !isBroken && !isCongested
-        exchange.answerEnded(by: self)
+        exchange.lend { $0.answerEnded(by: self) }
         if isReusable && state == .busy { rest() } else { close() }
     }
 
@@ -319,12 +323,12 @@ final class UpstreamConnection: Connection {
         } else {
             close()
         }
-        exchange.answerDeclined(by: self)
+        exchange.lend { $0.answerDeclined(by: self) }
     }
 
     /// Goes back to the pool, or straight to a request that waits.
     private func rest() {
-        held.removeAll()
+        if !held.isEmpty { held = [] }
         if endpoint.isRetired || worker.isDraining { return close() }
         state = .idle
         wasReused = true
@@ -339,10 +343,12 @@ final class UpstreamConnection: Connection {
         guard let exchange else { return close() }
         self.exchange = nil
         close()
-        if exchange.phase == .answering {
-            exchange.answerBroken(by: self)
-        } else {
-            exchange.attemptFailed(self, .malformed)
+        exchange.lend { exchange in
+            if exchange.phase == .answering {
+                exchange.answerBroken(by: self)
+            } else {
+                exchange.attemptFailed(self, .malformed)
+            }
         }
     }
 
@@ -356,19 +362,20 @@ final class UpstreamConnection: Connection {
             return close()
         }
         guard let exchange else { return close() }
-        if isClean, case .untilClose = reading, exchange.phase == .answering {
+        if isClean, case .untilClose = reading, exchange.lend({ $0.phase }) == .answering {
             self.exchange = nil
             close()
-            exchange.answerEnded(by: self)
-            return
+            return exchange.lend { $0.answerEnded(by: self) }
         }
         self.exchange = nil
         let hadPart = !held.isEmpty
         close()
-        if exchange.phase == .answering {
-            exchange.answerBroken(by: self)
-        } else {
-            exchange.attemptFailed(self, hadPart ? .malformed : .reset)
+        exchange.lend { exchange in
+            if exchange.phase == .answering {
+                exchange.answerBroken(by: self)
+            } else {
+                exchange.attemptFailed(self, hadPart ? .malformed : .reset)
+            }
         }
     }
 

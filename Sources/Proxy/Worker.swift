@@ -8,6 +8,7 @@ internal import Wire
 /// Nothing here is shared with another thread; what others have to say comes through the mailbox.
 package final class Worker: TimerOwner {
     let loop: EventLoop
+    let timers: TimerWheel
     let receiveBuffer = ReceiveBuffer(capacity: Connection.largeRead + 65_536)
     var sendBuffer = WriteBuffer(capacity: Connection.largeRead * 2)
     var logBuffer = WriteBuffer(capacity: 65_536)
@@ -31,11 +32,13 @@ package final class Worker: TimerOwner {
     var hasPausedListeners = false
 
     private let reports: any WorkerReports
-    private var freeExchanges: [Exchange] = []
+    /// Earlier tables that exchanges still use.
+    private var formerTables: [WorkerTable] = []
     private var secondTimer: TimerWheel.Handle?
 
     private init(publication: Publication, seed: UInt64, reports: any WorkerReports) throws(SystemError) {
         loop = try EventLoop()
+        timers = loop.timers
         random = RandomSource(seed: seed)
         table = WorkerTable(publication, loop: loop, previous: nil)
         self.reports = reports
@@ -50,7 +53,7 @@ package final class Worker: TimerOwner {
             do {
                 let worker = try Worker(publication: publication, seed: seed, reports: reports)
                 try mailbox.attach(to: worker.loop) { worker.receive($0) }
-                worker.secondTimer = worker.loop.timers.add(worker)
+                worker.secondTimer = worker.timers.add(worker)
                 worker.deadlineReached()
                 worker.loop.run()
                 reports.workerEnded()
@@ -82,6 +85,7 @@ package final class Worker: TimerOwner {
 
     /// Swaps the table between two requests: what is under way goes on with the one it began with.
     private func publish(_ publication: Publication, _ sockets: [ListeningSocketBox]) {
+        if table.uses > 0 { formerTables.append(table) }
         table = WorkerTable(publication, loop: loop, previous: table)
         var kept: [WorkerListener] = []
         for (index, listener) in publication.table.listeners.enumerated() {
@@ -103,22 +107,28 @@ package final class Worker: TimerOwner {
         reports.published(generation: publication.generation)
     }
 
-    // Exchanges
-
-    func takeExchange() -> Exchange {
-        if let exchange = freeExchanges.popLast() { return exchange }
-        let exchange = Exchange(worker: self)
-        exchange.timer = loop.timers.add(exchange)
-        return exchange
+    @inline(__always)
+    func arm(_ timer: TimerWheel.Handle, at deadline: Int64) {
+        Uncounted(timers).lend { $0.arm(timer, at: deadline) }
     }
 
-    func giveBack(_ exchange: Exchange) {
-        if freeExchanges.count < 1_024 {
-            freeExchanges.append(exchange)
-        } else if let timer = exchange.timer {
-            loop.timers.remove(timer)
-            exchange.timer = nil
-        }
+    @inline(__always)
+    func disarm(_ timer: TimerWheel.Handle) {
+        Uncounted(timers).lend { $0.disarm(timer) }
+    }
+
+    // The table, while an exchange uses it
+
+    /// To be given back.
+    func lendTable() -> Uncounted<WorkerTable> {
+        let lent = Uncounted(table)
+        lent.lend { $0.uses += 1 }
+        return lent
+    }
+
+    func giveBack(_ lent: WorkerTable) {
+        lent.uses -= 1
+        if lent.uses == 0, !formerTables.isEmpty { formerTables.removeAll { $0.uses == 0 } }
     }
 
     /// Tells the brain at once what cannot wait for its next look at the counters: the beginning of a run of failures.
@@ -152,7 +162,7 @@ package final class Worker: TimerOwner {
             hasPausedListeners = false
             for listener in listeners { listener.resumeIfPossible() }
         }
-        if let secondTimer { loop.timers.arm(secondTimer, at: loop.now + 1_000_000_000) }
+        if let secondTimer { timers.arm(secondTimer, at: loop.now + 1_000_000_000) }
     }
 }
 

@@ -64,74 +64,75 @@ final class WorkerCell {
     }
 
     /// An endpoint for a first attempt: by the service's way of balancing, not one that rests. Nil: nothing here now.
-    func pick(key: UInt64?, now: Int64, cautious: Bool, random: inout RandomSource) -> WorkerEndpoint? {
+    func pick(key: UInt64?, now: Int64, cautious: Bool, random: inout RandomSource) -> Uncounted<WorkerEndpoint>? {
         if usable.isEmpty { return nil }
-        let choice: WorkerEndpoint
+        let choice: Uncounted<WorkerEndpoint>
         switch balance {
         case .leastRequests:
             let a = draw(&random)
             let b = draw(&random)
-            choice = b.load < a.load ? b : a
+            choice = b.lend { $0.load } < a.lend { $0.load } ? b : a
         case .random:
             choice = draw(&random)
         case .roundRobin:
             turn &+= 1
-            choice = weightSums.isEmpty ? usable[turn % usable.count] : byWeight(turn % (weightSums.last ?? 1))
+            choice =
+                weightSums.isEmpty ? Uncounted(usable[turn % usable.count]) : byWeight(turn % (weightSums.last ?? 1))
         case .hash:
             choice = rendezvous(key ?? random.next(), now: now, cautious: cautious)
         }
-        if !choice.isResting(now: now, cautious: cautious) { return choice }
+        if !choice.lend({ $0.isResting(now: now, cautious: cautious) }) { return choice }
         return another(excluding: TriedEndpoints(), now: now, cautious: cautious, random: &random)
     }
 
     /// An endpoint that was not tried yet and does not rest, from a random place on; nil when there is none.
     func another(
         excluding tried: TriedEndpoints, now: Int64, cautious: Bool, random: inout RandomSource
-    ) -> WorkerEndpoint? {
+    ) -> Uncounted<WorkerEndpoint>? {
         let start = random.below(usable.count)
         for i in 0..<usable.count {
             let candidate = usable[(start + i) % usable.count]
             if !tried.contains(candidate.number) && !candidate.isResting(now: now, cautious: cautious) {
-                return candidate
+                return Uncounted(candidate)
             }
         }
         return nil
     }
 
     /// An endpoint that answered something since `time`, other than those tried.
-    func alive(since time: Int64, excluding tried: TriedEndpoints) -> WorkerEndpoint? {
-        usable.first { $0.lastSuccess >= time && !tried.contains($0.number) }
+    func alive(since time: Int64, excluding tried: TriedEndpoints) -> Uncounted<WorkerEndpoint>? {
+        usable.first { $0.lastSuccess >= time && !tried.contains($0.number) }.map { Uncounted($0) }
     }
 
     /// Any endpoint at all, tried or not, resting or not, used by the brain's leave or not: better than none.
-    func anything(random: inout RandomSource) -> WorkerEndpoint? {
+    func anything(random: inout RandomSource) -> Uncounted<WorkerEndpoint>? {
         let from = usable.isEmpty ? endpoints : usable
         let start = random.below(from.count)
         for i in 0..<from.count {
             let candidate = from[(start + i) % from.count]
-            if candidate.weight > 0 { return candidate }
+            if candidate.weight > 0 { return Uncounted(candidate) }
         }
         return nil
     }
 
-    private func draw(_ random: inout RandomSource) -> WorkerEndpoint {
+    private func draw(_ random: inout RandomSource) -> Uncounted<WorkerEndpoint> {
         if let total = weightSums.last { return byWeight(random.below(total)) }
-        return usable[random.below(usable.count)]
+        return Uncounted(usable[random.below(usable.count)])
     }
 
-    private func byWeight(_ point: Int) -> WorkerEndpoint {
+    private func byWeight(_ point: Int) -> Uncounted<WorkerEndpoint> {
         var low = 0
         var high = weightSums.count - 1
         while low < high {
             let middle = (low + high) / 2
             if point < weightSums[middle] { high = middle } else { low = middle + 1 }
         }
-        return usable[low]
+        return Uncounted(usable[low])
     }
 
     /// Highest random weight (Thaler and Ravishankar, 1998): a key stays with its endpoint as long as that is usable,
     /// and only its own keys move when it is not. Weighted by comparing weight / -log2(u) in whole numbers.
-    private func rendezvous(_ key: UInt64, now: Int64, cautious: Bool) -> WorkerEndpoint {
+    private func rendezvous(_ key: UInt64, now: Int64, cautious: Bool) -> Uncounted<WorkerEndpoint> {
         var best = usable[0]
         var bestScore = -1
         for endpoint in usable where !endpoint.isResting(now: now, cautious: cautious) {
@@ -142,7 +143,7 @@ final class WorkerCell {
                 bestScore = score
             }
         }
-        return best
+        return Uncounted(best)
     }
 
     /// -log2(hash / 2^64) in 1/65,536, at least 1: the exponent exactly, the rest linearly.
@@ -170,6 +171,10 @@ struct TriedEndpoints {
         guard count < 12 else { return }
         numbers[count] = Int32(truncatingIfNeeded: number)
         count += 1
+    }
+
+    mutating func removeAll() {
+        count = 0
     }
 
     func contains(_ number: Int) -> Bool {

@@ -24,8 +24,8 @@ final class WorkerEndpoint {
     private(set) var restUntil: Int64 = .min
     /// The same for requests that must not be sent twice: others may find out first whether it is well again.
     private(set) var cautiousRestUntil: Int64 = .min
-    /// The most recently used last.
-    private var idle: [UpstreamConnection] = []
+    /// The most recently used last. The loop keeps them; one that is closed leaves.
+    private var idle: [Uncounted<UpstreamConnection>] = []
 
     /// How long an endpoint that failed is left alone. The brain decides what follows.
     private static let rest: Int64 = 1_000_000_000
@@ -111,29 +111,29 @@ final class WorkerEndpoint {
 
     // Idle connections
 
-    func takeIdle() -> UpstreamConnection? {
+    func takeIdle() -> Uncounted<UpstreamConnection>? {
         idle.popLast()
     }
 
     func keepIdle(_ connection: UpstreamConnection) {
-        idle.append(connection)
+        idle.append(Uncounted(connection))
     }
 
     func removeIdle(_ connection: UpstreamConnection) {
-        if let index = idle.lastIndex(where: { $0 === connection }) { idle.remove(at: index) }
+        if let index = idle.lastIndex(where: { $0.isSame(as: connection) }) { idle.remove(at: index) }
     }
 
     /// Closes connections unused since `time`, or all if the endpoint is retired.
     func closeIdle(unusedSince time: Int64) {
         if isRetired {
-            while let connection = idle.popLast() { connection.close() }
+            while let connection = idle.popLast() { connection.lend { $0.close() } }
             return
         }
         var stale = 0
-        while stale < idle.count, idle[stale].idleSince <= time { stale += 1 }
+        while stale < idle.count, idle[stale].lend({ $0.idleSince }) <= time { stale += 1 }
         if stale == 0 { return }
         let closing = idle[..<stale]
         idle.removeFirst(stale)
-        for connection in closing { connection.close() }
+        for connection in closing { connection.lend { $0.close() } }
     }
 }

@@ -11,6 +11,7 @@ final class WorkerListener: EventHandler {
     private(set) var name: String
     private(set) var counters: ListenerCounters
     private(set) var accessLog: AccessLogRing?
+    private(set) var isLogged = false
     private(set) var accessLogFormat = AccessLog.Format.json
     private(set) var headLimits: HeadLimits
     private(set) var bodyLimit: Int?
@@ -47,6 +48,7 @@ final class WorkerListener: EventHandler {
         name = listener.name
         counters = publication.listeners[index]
         accessLog = publication.accessLogs[index]
+        isLogged = accessLog != nil
         accessLogFormat = listener.accessLog?.format ?? .json
         headLimits = HeadLimits(
             headBytes: listener.limits.headBytes, targetBytes: listener.limits.targetBytes,
@@ -93,6 +95,16 @@ final class WorkerListener: EventHandler {
         registration = try? worker.loop.register(socket, self)
         if registration == nil { isFull = true }
     }
+
+    // What every request counts
+
+    func countRequest() { Uncounted(counters).lend { $0.requests.add() } }
+
+    func countUnrouted() { counters.unrouted.add() }
+
+    func countReceived(_ bytes: Int) { Uncounted(counters).lend { $0.bytesReceived.add(UInt64(bytes)) } }
+
+    func countSent(_ bytes: Int) { Uncounted(counters).lend { $0.bytesSent.add(UInt64(bytes)) } }
 
     func connectionOpened() {
         openConnections += 1

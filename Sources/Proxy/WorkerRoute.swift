@@ -3,29 +3,38 @@ internal import Wire
 
 /// A route as one worker follows it.
 final class WorkerRoute {
-    enum Action {
-        case forward(Destinations)
-        case redirect(WorkerRedirect)
-        case respond(OwnAnswer)
-    }
-
-    let action: Action
+    /// Where requests are forwarded to; nowhere, if they are answered here.
+    let destinations: Destinations
+    let forwards: Bool
+    private let redirect: WorkerRedirect?
+    private let response: OwnAnswer?
     /// Replaces the matched prefix of the path.
     let rewrite: PathRewrite?
     let requestEdits: CompiledEdits
     let responseEdits: CompiledEdits
 
     init(_ route: Route, services: [WorkerService]) {
+        var weighted: [(WorkerService, Int)] = []
+        var redirect: WorkerRedirect?
+        var response: OwnAnswer?
         switch route.action {
-        case .forward(let destinations):
-            action = .forward(Destinations(destinations.map { (services[$0.service], $0.weight) }))
-        case .redirect(let redirect): action = .redirect(WorkerRedirect(redirect))
-        case .respond(let response): action = .respond(OwnAnswer(response))
+        case .forward(let destinations): weighted = destinations.map { (services[$0.service], $0.weight) }
+        case .redirect(let told): redirect = WorkerRedirect(told)
+        case .respond(let told): response = OwnAnswer(told)
         }
+        destinations = Destinations(weighted)
+        forwards = !weighted.isEmpty
+        self.redirect = redirect
+        self.response = response
         let prefix = if case .prefix(let prefix)? = route.match.path { prefix } else { "/" }
         rewrite = route.rewritePrefix.map { PathRewrite(prefixCount: prefix.utf8.count, replacement: $0) }
         requestEdits = CompiledEdits(edits: route.requestHeaders)
         responseEdits = CompiledEdits(edits: route.responseHeaders)
+    }
+
+    /// What a route that does not forward answers.
+    func ownAnswer(_ head: borrowing RequestHead, _ bytes: RawSpan, _ client: ClientContext) -> OwnAnswer {
+        redirect?.answer(head, bytes, client) ?? response ?? .noRoute
     }
 }
 
@@ -43,11 +52,14 @@ struct Destinations {
         }
     }
 
-    func pick(_ random: inout RandomSource) -> WorkerService? {
-        if services.count <= 1 { return services.first }
-        let point = random.below(sums[sums.count - 1])
-        for (index, sum) in sums.enumerated() where point < sum { return services[index] }
-        return services.last
+    /// Of at least one.
+    func pick(_ random: inout RandomSource) -> Uncounted<WorkerService> {
+        let last = services.count - 1
+        if last > 0 {
+            let point = random.below(sums[last])
+            for index in 0..<last where point < sums[index] { return Uncounted(services[index]) }
+        }
+        return Uncounted(services[last])
     }
 }
 

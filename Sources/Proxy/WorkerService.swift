@@ -15,6 +15,8 @@ final class WorkerService {
     let retryAttempts: Int
     let hedges: Bool
     let hashKey: HashKey?
+    /// There is a `hashKey`.
+    let hashes: Bool
     let requestLimit: Int
     let pendingLimit: Int
     var budget: RetryBudget
@@ -48,6 +50,7 @@ final class WorkerService {
         case .after(let delay): (hedges, fixedHedgeDelay, leastHedgeDelay) = (true, max(delay.nanoseconds, 1), 0)
         }
         if case .hash(let key) = service.balance { hashKey = key } else { hashKey = nil }
+        hashes = hashKey != nil
         requestLimit = (service.limits.requests + workers - 1) / workers
         pendingLimit = (service.limits.pending + workers - 1) / workers
         load = heir?.load ?? ServiceLoad(loop: loop)

@@ -10,6 +10,8 @@ final class WorkerTable {
     let services: [WorkerService]
     /// By endpoint number; those of earlier tables that still have connections are not here.
     let endpoints: [Int: (WorkerEndpoint, WorkerCell)]
+    /// Exchanges that use what is in it.
+    var uses = 0
 
     /// Compiles a table; endpoints and services known from `previous` go on with what they have learned.
     init(_ publication: Publication, loop: EventLoop, previous: WorkerTable?) {
@@ -55,18 +57,20 @@ final class WorkerTable {
     }
 
     /// The route for a request, or nil.
-    func route(_ head: borrowing RequestHead, _ bytes: RawSpan, listener: WorkerListener) -> WorkerRoute? {
-        let index = publication.matcher.match(
-            listener: listener.index, host: bytes.extracting(head.host.bounds),
-            path: bytes.extracting(head.path.bounds), method: bytes.extracting(head.methodRange.bounds)
-        ) { name, holds in
-            var index = head.nextField(named: name, from: 0, in: bytes)
-            while let i = index {
-                if holds(bytes.extracting(head.field(i).value.bounds)) { return true }
-                index = head.nextField(named: name, from: i + 1, in: bytes)
+    func route(_ head: borrowing RequestHead, _ bytes: RawSpan, listener: WorkerListener) -> Uncounted<WorkerRoute>? {
+        let index = Uncounted(publication.matcher).lend { matcher in
+            matcher.match(
+                listener: listener.index, host: bytes.extracting(head.host.bounds),
+                path: bytes.extracting(head.path.bounds), method: bytes.extracting(head.methodRange.bounds)
+            ) { name, holds in
+                var index = head.nextField(named: name, from: 0, in: bytes)
+                while let i = index {
+                    if holds(bytes.extracting(head.field(i).value.bounds)) { return true }
+                    index = head.nextField(named: name, from: i + 1, in: bytes)
+                }
+                return false
             }
-            return false
         }
-        return index.map { routes[$0] }
+        return index.map { Uncounted(routes[$0]) }
     }
 }

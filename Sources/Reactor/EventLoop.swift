@@ -64,6 +64,8 @@ package final class EventLoop {
     private var slots: [Slot] = []
     private var freeSlots: [UInt32] = []
     private var deferred: [any Deferred] = []
+    /// Handlers that were unregistered in this turn.
+    private var leaving: [any EventHandler] = []
     private var isRunning = false
 
     package init() throws(SystemError) {
@@ -115,10 +117,12 @@ package final class EventLoop {
         return Registration(index: index)
     }
 
-    /// Forgets a handler; its descriptor is closed by its owner, which ends the watching.
+    /// Forgets a handler at the end of this turn, and tells it of no further event; its descriptor is closed by its
+    /// owner, which ends the watching. Until then the handler stays alive: whatever this turn does may still use it.
     package func unregister(_ registration: Registration) {
         let index = Int(registration.index)
-        precondition(slots[index].handler != nil, "unregistered twice")
+        guard let handler = slots[index].handler else { preconditionFailure("unregistered twice") }
+        leaving.append(handler)
         slots[index].generation &+= 1
         slots[index].handler = nil
         freeSlots.append(registration.index)
@@ -156,6 +160,7 @@ package final class EventLoop {
             runDeferred()
             while let owner = timers.nextDue(now: now) { owner.deadlineReached() }
             runDeferred()
+            if !leaving.isEmpty { leaving.removeAll(keepingCapacity: true) }
         }
     }
 

@@ -174,15 +174,15 @@ package final class TimerWheel {
     }
 
     private func unlink(_ index: Int) {
-        let entry = entries[index]
-        let place = Int(entry.place)
-        if entry.previous >= 0 {
-            entries[Int(entry.previous)].next = entry.next
+        // Not the whole entry: its owner would be counted.
+        let (place, next, previous) = (Int(entries[index].place), entries[index].next, entries[index].previous)
+        if previous >= 0 {
+            entries[Int(previous)].next = next
         } else {
-            heads[place] = entry.next
-            if entry.next < 0 { occupied[place >> 6] &= ~(1 << UInt64(place & 63)) }
+            heads[place] = next
+            if next < 0 { occupied[place >> 6] &= ~(1 << UInt64(place & 63)) }
         }
-        if entry.next >= 0 { entries[Int(entry.next)].previous = entry.previous }
+        if next >= 0 { entries[Int(next)].previous = previous }
         entries[index].place = -1
         linked -= 1
     }

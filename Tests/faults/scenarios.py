@@ -219,4 +219,10 @@ SCENARIOS = [
         [none_executed_twice(), none_failed_after(2)], groups=("integrity",), method="POST",
     ),
 ]
-GROUPS = sorted({group for scenario in SCENARIOS for group in scenario.groups})
+# One of each sort, for what runs with every change.
+QUICK = {
+    "healthy", "refuse-get", "hang-get", "slow-get", "hang-post", "reset-and-back", "healthz-bad", "healthz-only",
+    "reloads", "kill-get", "dying-post",
+}
+GROUPS = {group: {s.name for s in SCENARIOS if group in s.groups} for s in SCENARIOS for group in s.groups}
+GROUPS["quick"] = QUICK
