@@ -40,7 +40,7 @@ final class ClientConnection: Connection, TimerOwner {
     private var keepsAlive = true
     private var bodyReceived = 0
     /// How the answer's body is framed toward the client.
-    private var answerFraming = AnswerFraming.none
+    private var answerIsChunked = false
     private var answerBegun = false
     private var closesWhenSent = false
     /// Where it stands in the worker's list.
@@ -257,33 +257,36 @@ final class ClientConnection: Connection, TimerOwner {
         if case .body = phase { keepsAlive = false }
         if worker.isDraining || peerEnded { keepsAlive = false }
         answerBegun = true
-        answerFraming = encodeResponse(
+        let framing = encodeResponse(
             head, bytes, toMinorVersion: minorVersion, method: method, keepsAlive: &keepsAlive, date: worker.date,
             edits: edits, into: &worker.sendBuffer)
+        // A pattern, not `==`: that of another module's type is called through its witness.
+        if case .chunked = framing { answerIsChunked = true } else { answerIsChunked = false }
     }
 
     func answerBody(_ data: RawSpan) {
         if data.isEmpty { return }
-        if answerFraming == .chunked {
+        if answerIsChunked {
             worker.sendBuffer.append(hex: UInt64(data.byteCount))
             worker.sendBuffer.append("\r\n")
         }
         if data.byteCount <= 16_384, data.byteCount <= worker.sendBuffer.available {
             worker.sendBuffer.append(data)
         } else {
-            send(data)
+            listener.countSent(worker.sendBuffer.count + data.byteCount)
+            transmit(followedBy: data)
         }
-        if answerFraming == .chunked { worker.sendBuffer.append("\r\n") }
+        if answerIsChunked { worker.sendBuffer.append("\r\n") }
     }
 
     /// One trailer field line, validated, with its line end.
     func answerTrailer(_ line: RawSpan) {
-        if answerFraming == .chunked { trailers.append(contentsOf: line) }
+        if answerIsChunked { trailers.append(contentsOf: line) }
     }
 
     /// The answer is complete. The exchange is over for the client.
     func endAnswer() {
-        if answerFraming == .chunked {
+        if answerIsChunked {
             worker.sendBuffer.append("0\r\n")
             if !trailers.isEmpty {
                 trailers.withBytes { worker.sendBuffer.append($0) }
@@ -298,13 +301,12 @@ final class ClientConnection: Connection, TimerOwner {
 
     /// Sends what was pushed.
     func flushAnswer() {
-        send(RawSpan())
+        listener.countSent(worker.sendBuffer.count)
+        transmit()
     }
 
-    private func send(_ more: RawSpan) {
-        listener.countSent(worker.sendBuffer.count + more.byteCount)
-        transmit(more)
-        if isCongested { arm(listener.bodyTimeout) }
+    override func becameCongested() {
+        arm(listener.bodyTimeout)
     }
 
     /// An answer of our own instead of the upstream's. The exchange is over for the client.
@@ -353,6 +355,7 @@ final class ClientConnection: Connection, TimerOwner {
             return
         }
         closesWhenSent = true
+        worker.sendQueued()
         if !isCongested { finishSending() }
     }
 

@@ -3,14 +3,17 @@ internal import Wire
 
 /// A socket in the loop and what could not be sent yet: what client and upstream connections have in common.
 ///
-/// Everything to be sent goes through the worker's one send buffer and is handed to the kernel at once; only what
-/// the kernel does not take is kept here. A broken connection is reported from the loop, never from within a send.
+/// Everything to be sent goes through the worker's one send buffer. Small messages wait there until the end of the
+/// turn and are then sent one after the other (docs/decisions/0007); only what the kernel does not take is kept here.
+/// A broken connection is reported from the loop, never from within a send.
 class Connection: EventHandler, Deferred {
     let worker: Worker
     private(set) var socket: Socket
     private var registration: EventLoop.Registration?
     private var unsent: [UInt8] = []
     private var unsentStart = 0
+    /// A message waits in the worker's send buffer.
+    private var isQueued = false
     /// Writing failed; nothing more is sent.
     private(set) var isBroken = false
     /// New bytes, or an end, may be waiting to be read.
@@ -28,7 +31,11 @@ class Connection: EventHandler, Deferred {
 
     final var isOpen: Bool { socket.isOpen }
 
+    /// The kernel did not take all.
     final var isCongested: Bool { unsentStart < unsent.count }
+
+    /// Everything pushed is with the kernel.
+    final var isDrained: Bool { !isQueued && !isCongested }
 
     /// Puts the connection into the loop; the loop keeps it until `close`.
     final func watch() -> Bool {
@@ -49,38 +56,47 @@ class Connection: EventHandler, Deferred {
         preconditionFailure("a connection is a client's or an upstream's")
     }
 
-    /// Sends what is in the worker's send buffer, and `more` after it, and empties the buffer.
-    final func transmit(_ more: RawSpan = RawSpan()) {
-        defer { worker.sendBuffer.clear() }
-        let buffered = worker.sendBuffer.count
-        if isBroken || !isOpen || buffered + more.byteCount == 0 { return }
+    func becameCongested() {}
+
+    /// Sends the message in hand in the worker's send buffer at the end of this turn.
+    final func transmit() {
+        if worker.sendBuffer.isEmpty { return }
+        if isBroken || !isOpen { return worker.sendBuffer.clear() }
+        if isQueued || isCongested { return transmit(followedBy: RawSpan()) }
+        isQueued = true
+        worker.queueMessage(of: self)
+    }
+
+    /// Sends the message in hand, and `more` after it, now.
+    final func transmit(followedBy more: RawSpan) {
+        if isQueued { worker.sendQueued() }
+        if !isBroken && isOpen { worker.sendBuffer.withBytes { send($0, more) } }
+        worker.sendBuffer.clear()
+    }
+
+    /// The turn of a queued message has come.
+    final func sendQueued(_ message: RawSpan) {
+        isQueued = false
+        if !isBroken && isOpen { send(message, RawSpan()) }
+    }
+
+    /// Sends, or keeps, all of it.
+    private func send(_ message: RawSpan, _ more: RawSpan) {
         var sent = 0
         if !isCongested {
-            let outcome: WriteOutcome
-            if more.isEmpty {
-                outcome = worker.sendBuffer.withBytes { socket.send($0) }
-            } else if buffered == 0 {
-                outcome = socket.send(more)
-            } else {
-                outcome = worker.sendBuffer.withBytes { socket.send($0, more) }
-            }
-            switch outcome {
+            switch more.isEmpty ? socket.send(message) : socket.send(message, more) {
             case .wrote(let count): sent = count
             case .wouldBlock: break
             case .failed:
                 isBroken = true
-                worker.loop.defer(self)
-                return
+                return worker.loop.defer(self)
             }
-            if sent == buffered + more.byteCount { return }
+            if sent == message.byteCount + more.byteCount { return }
             readLimit = Self.smallRead
         }
-        if sent < buffered {
-            worker.sendBuffer.withBytes { unsent.append(contentsOf: $0.extracting(sent..<buffered)) }
-            unsent.append(contentsOf: more)
-        } else {
-            unsent.append(contentsOf: more.extracting((sent - buffered)..<more.byteCount))
-        }
+        unsent.append(contentsOf: message.extracting(min(sent, message.byteCount)..<message.byteCount))
+        unsent.append(contentsOf: more.extracting(max(0, sent - message.byteCount)..<more.byteCount))
+        becameCongested()
     }
 
     /// Sends what was kept. True when nothing is left.
@@ -105,6 +121,7 @@ class Connection: EventHandler, Deferred {
         worker.receiveBuffer.receive(from: socket, after: kept, limit: readLimit)
     }
 
+    /// Nothing more will be sent.
     final func shutdownWrite() {
         socket.shutdownWrite()
     }
@@ -113,7 +130,7 @@ class Connection: EventHandler, Deferred {
 
     final var isQuiet: Bool { socket.isQuiet() }
 
-    /// Closes the socket and leaves the loop.
+    /// Closes the socket and leaves the loop. A message that waits is not sent: see `Worker.sendQueued`.
     final func closeSocket(reset: Bool = false) {
         guard socket.isOpen else { return }
         if let registration { worker.loop.unregister(registration) }

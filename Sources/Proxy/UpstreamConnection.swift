@@ -112,7 +112,7 @@ final class UpstreamConnection: Connection {
         if data.byteCount <= 16_384, data.byteCount <= worker.sendBuffer.available {
             worker.sendBuffer.append(data)
         } else {
-            transmit(data)
+            transmit(followedBy: data)
         }
     }
 
@@ -307,7 +307,7 @@ final class UpstreamConnection: Connection {
         self.exchange = nil
         reading = .head
         // Bytes nobody asked for, or a request that is not fully sent: the next exchange must not meet them.
-        let isReusable = canPersist && leftover == 0 && requestIsComplete && !isBroken && !isCongested
+        let isReusable = canPersist && leftover == 0 && requestIsComplete && !isBroken && isDrained
         exchange.lend { $0.answerEnded(by: self) }
         if isReusable && state == .busy { rest() } else { close() }
     }
@@ -316,8 +316,7 @@ final class UpstreamConnection: Connection {
     private func decline(bytesLeft: Int) {
         guard let exchange else { return }
         self.exchange = nil
-        if case .length(let length) = reading, length == UInt64(bytesLeft), canPersist, requestIsComplete, !isCongested
-        {
+        if case .length(let length) = reading, length == UInt64(bytesLeft), canPersist, requestIsComplete, isDrained {
             reading = .head
             rest()
         } else {

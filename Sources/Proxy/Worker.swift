@@ -6,11 +6,11 @@ internal import Wire
 /// One core's share of the work: its loop, its listeners' sockets, its connections, pools, buffers and counters.
 ///
 /// Nothing here is shared with another thread; what others have to say comes through the mailbox.
-package final class Worker: TimerOwner {
+package final class Worker: TimerOwner, TurnObserver {
     let loop: EventLoop
     let timers: TimerWheel
     let receiveBuffer = ReceiveBuffer(capacity: Connection.largeRead + 65_536)
-    var sendBuffer = WriteBuffer(capacity: Connection.largeRead * 2)
+    var sendBuffer = WriteBuffer(capacity: Connection.largeRead * 3)
     var logBuffer = WriteBuffer(capacity: 65_536)
     var random: RandomSource
 
@@ -30,6 +30,11 @@ package final class Worker: TimerOwner {
     var wallMilliseconds: Int64 { (loop.now + wallOffset) / 1_000_000 }
     var clients = ClientList()
     var hasPausedListeners = false
+
+    /// Whose messages wait in the send buffer, and where.
+    private var queue: [(connection: Uncounted<Connection>, message: Range<Int>)] = []
+    /// So many are sent one after the other, and no more, lest the first of them wait for too long.
+    private static let queueLimit = 32
 
     private let reports: any WorkerReports
     /// Earlier tables that exchanges still use.
@@ -55,6 +60,7 @@ package final class Worker: TimerOwner {
                 try mailbox.attach(to: worker.loop) { worker.receive($0) }
                 worker.secondTimer = worker.timers.add(worker)
                 worker.deadlineReached()
+                worker.loop.observer = worker
                 worker.loop.run()
                 reports.workerEnded()
             } catch {
@@ -115,6 +121,28 @@ package final class Worker: TimerOwner {
     @inline(__always)
     func disarm(_ timer: TimerWheel.Handle) {
         Uncounted(timers).lend { $0.disarm(timer) }
+    }
+
+    // Sending
+
+    /// The message in hand is complete.
+    func queueMessage(of connection: Connection) {
+        queue.append((Uncounted(connection), sendBuffer.setAside()))
+        if queue.count == Self.queueLimit || sendBuffer.waiting > Connection.largeRead { sendQueued() }
+    }
+
+    /// Sends what waits, in a row. It comes back to nobody: what fails is told from the loop.
+    func sendQueued() {
+        if queue.isEmpty { return }
+        for (connection, message) in queue {
+            sendBuffer.withBytes(message) { message in connection.lend { $0.sendQueued(message) } }
+        }
+        queue.removeAll(keepingCapacity: true)
+        if sendBuffer.isEmpty { sendBuffer.clearWaiting() }
+    }
+
+    package func turnEnds() {
+        sendQueued()
     }
 
     // The table, while an exchange uses it

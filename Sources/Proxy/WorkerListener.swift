@@ -144,7 +144,7 @@ final class WorkerListener: EventHandler {
 
     /// Why a well-formed request is not served here, if so.
     func refusal(of head: borrowing RequestHead, _ bytes: RawSpan) -> OwnAnswer? {
-        if head.method == .connect { return .connectRefused }
+        if case .connect = head.method { return .connectRefused }
         if let bodyLimit, case .length(let length) = head.body, length > UInt64(bodyLimit) { return .bodyTooLarge }
         if head.maxForwards(bytes) == 0 { return .hopsExhausted }
         return nil

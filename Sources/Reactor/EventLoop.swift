@@ -40,15 +40,22 @@ package protocol Deferred: AnyObject {
     func resume()
 }
 
+/// Something that has work at the end of every turn.
+package protocol TurnObserver: AnyObject {
+    /// All events and deadlines of this turn were met; what the turn closed is still there.
+    func turnEnds()
+}
+
 /// One thread's events: descriptors, deadlines, work put off to the end of a turn, and messages from other threads.
 ///
 /// It knows no protocol. Each descriptor is registered once, edge-triggered, for both directions; a turn reads the
 /// clock once. Handlers are found by slot and generation, so an event for a descriptor that an earlier event of the
 /// same turn closed is recognised as stale.
 package final class EventLoop {
+    /// The handler is kept by `handlers`, and until the end of the turn by `leaving`.
     private struct Slot {
         var generation: UInt32
-        var handler: (any EventHandler)?
+        unowned(unsafe) var handler: (any EventHandler)?
     }
 
     /// A place in the loop; given back with `unregister`.
@@ -59,9 +66,11 @@ package final class EventLoop {
     /// Nanoseconds of CLOCK_MONOTONIC at the beginning of this turn.
     package private(set) var now: Int64
     package let timers: TimerWheel
+    package var observer: (any TurnObserver)?
 
     private let epoll: Descriptor
-    private var slots: [Slot] = []
+    private var slots = Slots<Slot>()
+    private var handlers: [(any EventHandler)?] = []
     private var freeSlots: [UInt32] = []
     private var deferred: [any Deferred] = []
     /// Handlers that were unregistered in this turn.
@@ -106,14 +115,18 @@ package final class EventLoop {
         _ number: Int32, _ events: UInt32, _ handler: any EventHandler
     ) throws(SystemError) -> Registration {
         let index = freeSlots.popLast() ?? UInt32(slots.count)
-        if Int(index) == slots.count { slots.append(Slot(generation: 0, handler: nil)) }
+        if Int(index) == slots.count {
+            slots.append(Slot(generation: 0, handler: nil))
+            handlers.append(nil)
+        }
         let data = UInt64(slots[Int(index)].generation) << 32 | UInt64(index)
         let result = clinux_epoll_add(epoll.number, number, events, data)
         if result < 0 {
             freeSlots.append(index)
             throw SystemError(result: Int(result))
         }
-        slots[Int(index)].handler = handler
+        unsafe slots[Int(index)].handler = handler
+        handlers[Int(index)] = handler
         return Registration(index: index)
     }
 
@@ -121,10 +134,11 @@ package final class EventLoop {
     /// owner, which ends the watching. Until then the handler stays alive: whatever this turn does may still use it.
     package func unregister(_ registration: Registration) {
         let index = Int(registration.index)
-        guard let handler = slots[index].handler else { preconditionFailure("unregistered twice") }
+        guard let handler = handlers[index] else { preconditionFailure("unregistered twice") }
         leaving.append(handler)
+        handlers[index] = nil
         slots[index].generation &+= 1
-        slots[index].handler = nil
+        unsafe slots[index].handler = nil
         freeSlots.append(registration.index)
     }
 
@@ -153,13 +167,14 @@ package final class EventLoop {
             for i in 0..<Int(count) {
                 let data = unsafe clinux_event_data(events + i)
                 let slot = slots[Int(UInt32(truncatingIfNeeded: data))]
-                if slot.generation == UInt32(truncatingIfNeeded: data >> 32), let handler = slot.handler {
+                if slot.generation == UInt32(truncatingIfNeeded: data >> 32), let handler = unsafe slot.handler {
                     handler.ready(Readiness(flags: unsafe clinux_event_flags(events + i)))
                 }
             }
             runDeferred()
             while let owner = timers.nextDue(now: now) { owner.deadlineReached() }
             runDeferred()
+            observer?.turnEnds()
             if !leaving.isEmpty { leaving.removeAll(keepingCapacity: true) }
         }
     }

@@ -1,7 +1,7 @@
 /// Memory that all connections of a thread read into, one after the other: it stays hot in the cache, and a
 /// connection that has nothing pending owns nothing.
 @safe package struct ReceiveBuffer: ~Copyable {
-    private let memory: UnsafeMutableRawBufferPointer
+    @usableFromInline let memory: UnsafeMutableRawBufferPointer
 
     package init(capacity: Int) {
         unsafe memory = .allocate(byteCount: capacity, alignment: 64)
@@ -26,6 +26,7 @@
     }
 
     /// The first `count` bytes, for the time of `body` only: whatever runs there must not read into this buffer.
+    @inlinable
     @inline(__always)
     package borrowing func withBytes<R>(_ count: Int, _ body: (RawSpan) -> R) -> R {
         unsafe body(UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(memory)[..<count]).bytes)

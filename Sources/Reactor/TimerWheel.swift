@@ -21,7 +21,6 @@ package final class TimerWheel {
         var place: Int32
         var next: Int32
         var previous: Int32
-        var owner: (any TimerOwner)?
     }
 
     /// A tick is 2^22 ns.
@@ -29,36 +28,38 @@ package final class TimerWheel {
     private static let levels = 3
     private static let slots = 256
 
-    private var entries: [Entry] = []
+    private var entries = Slots<Entry>()
+    private var owners: [(any TimerOwner)?] = []
     private var free: [Int32] = []
-    private var heads: [Int32]
+    private var heads: Slots<Int32>
     /// One bit per slot that is not empty, four words a level.
-    private var occupied: [UInt64]
+    private var occupied: Slots<UInt64>
     private var tick: Int64
     /// Linked entries, all levels.
     private var linked = 0
 
     package init(now: Int64) {
-        heads = Array(repeating: -1, count: Self.levels * Self.slots)
-        occupied = Array(repeating: 0, count: Self.levels * 4)
+        heads = Slots(repeating: -1, count: Self.levels * Self.slots)
+        occupied = Slots(repeating: 0, count: Self.levels * 4)
         tick = now >> Self.tickBits
     }
 
     /// A new timer, disarmed. The wheel keeps `owner` alive until `remove`.
     package func add(_ owner: any TimerOwner) -> Handle {
-        let entry = Entry(deadline: .max, place: -1, next: -1, previous: -1, owner: owner)
-        if let index = free.popLast() {
-            entries[Int(index)] = entry
-            return Handle(index: index)
+        let index = free.popLast() ?? Int32(owners.count)
+        if Int(index) == owners.count {
+            entries.append(Entry(deadline: .max, place: -1, next: -1, previous: -1))
+            owners.append(owner)
+        } else {
+            owners[Int(index)] = owner
         }
-        entries.append(entry)
-        return Handle(index: Int32(entries.count - 1))
+        return Handle(index: index)
     }
 
     package func remove(_ handle: Handle) {
         let index = Int(handle.index)
         if entries[index].place >= 0 { unlink(index) }
-        entries[index].owner = nil
+        owners[index] = nil
         entries[index].deadline = .max
         free.append(handle.index)
     }
@@ -98,7 +99,7 @@ package final class TimerWheel {
                 unlink(index)
                 if entries[index].deadline <= now {
                     entries[index].deadline = .max
-                    return entries[index].owner
+                    return owners[index]
                 }
                 if entries[index].deadline != .max { link(index, after: tick) }
             }
@@ -174,15 +175,15 @@ package final class TimerWheel {
     }
 
     private func unlink(_ index: Int) {
-        // Not the whole entry: its owner would be counted.
-        let (place, next, previous) = (Int(entries[index].place), entries[index].next, entries[index].previous)
-        if previous >= 0 {
-            entries[Int(previous)].next = next
+        let entry = entries[index]
+        if entry.previous >= 0 {
+            entries[Int(entry.previous)].next = entry.next
         } else {
-            heads[place] = next
-            if next < 0 { occupied[place >> 6] &= ~(1 << UInt64(place & 63)) }
+            let place = Int(entry.place)
+            heads[place] = entry.next
+            if entry.next < 0 { occupied[place >> 6] &= ~(1 << UInt64(place & 63)) }
         }
-        if next >= 0 { entries[Int(next)].previous = previous }
+        if entry.next >= 0 { entries[Int(entry.next)].previous = entry.previous }
         entries[index].place = -1
         linked -= 1
     }

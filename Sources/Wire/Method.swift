@@ -20,7 +20,7 @@ package enum Method: UInt8, Sendable, Hashable {
     }
 
     /// Asks for nothing to be changed (RFC 9110, 9.2.1).
-    package var isSafe: Bool {
+    @inlinable package var isSafe: Bool {
         switch self {
         case .get, .head, .options, .trace: true
         default: false
@@ -28,7 +28,7 @@ package enum Method: UInt8, Sendable, Hashable {
     }
 
     /// Sent twice, it does what it does once (RFC 9110, 9.2.2): such a request may be repeated.
-    package var isIdempotent: Bool {
+    @inlinable package var isIdempotent: Bool {
         switch self {
         case .put, .delete: true
         default: isSafe

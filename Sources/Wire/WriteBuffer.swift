@@ -1,11 +1,12 @@
-/// Bytes to be sent: appended at the end, taken from the front. Its memory is allocated once, by its owner.
+/// Bytes to be sent: a message in hand that is being written, and before it those that are complete and wait. Its
+/// memory is allocated once, by its owner.
 ///
 /// When something does not fit, nothing of it and nothing after it is written and `overflowed` is true, until
 /// `clear`: a message is whole or it is not there.
 @safe package struct WriteBuffer: ~Copyable {
     @usableFromInline let memory: UnsafeMutableRawPointer
     package let capacity: Int
-    /// Written bytes that were not consumed are those from `start` to `end`.
+    /// The message in hand lies from `start` to `end`.
     @usableFromInline var start = 0
     @usableFromInline var end = 0
     @usableFromInline var hasOverflowed = false
@@ -20,60 +21,64 @@
         unsafe memory.deallocate()
     }
 
-    /// Bytes written and not consumed.
+    /// Bytes of the message in hand.
     @inlinable package var count: Int { end &- start }
 
     @inlinable package var isEmpty: Bool { start == end }
 
     /// Bytes that fit.
-    @inlinable package var available: Int { capacity &- (end &- start) }
+    @inlinable package var available: Int { capacity &- end }
 
     @inlinable package var overflowed: Bool { hasOverflowed }
 
-    /// Forgets all bytes, and an overflow.
+    /// Bytes of the messages that wait.
+    @inlinable package var waiting: Int { start }
+
+    /// Forgets the message in hand, and an overflow.
     @inlinable
     package mutating func clear() {
-        start = 0
-        end = 0
+        end = start
         hasOverflowed = false
     }
 
-    /// Drops the first `count` bytes, which have been sent. Nothing is moved.
+    /// The message in hand is complete and waits. Returns where it lies, until `clearWaiting`.
     @inlinable
-    package mutating func consume(_ count: Int) {
-        precondition(count >= 0 && count <= self.count, "more bytes were sent than written")
-        start &+= count
-        if start == end {
-            start = 0
-            end = 0
-        }
+    package mutating func setAside() -> Range<Int> {
+        let range = start..<end
+        start = end
+        return range
     }
 
-    /// Lends the bytes written and not consumed.
+    /// Forgets the messages that wait, all of which have been sent. Not while there is one in hand.
     @inlinable
-    package borrowing func withBytes<R, E>(_ body: (RawSpan) throws(E) -> R) throws(E) -> R {
-        // Initialized from `start` to `end`, and not written to while this is borrowed.
-        try unsafe body(UnsafeRawBufferPointer(start: memory + start, count: end &- start).bytes)
+    package mutating func clearWaiting() {
+        precondition(isEmpty, "a message in hand would be moved")
+        start = 0
+        end = 0
     }
 
-    /// Makes room for `size` bytes behind `end`. False, and overflowed: there is none.
+    /// Lends the message in hand.
+    @inlinable
+    package borrowing func withBytes<R>(_ body: (RawSpan) -> R) -> R {
+        withBytes(start..<end, body)
+    }
+
+    /// Lends a message that waits.
+    @inlinable
+    @inline(__always)
+    package borrowing func withBytes<R>(_ range: Range<Int>, _ body: (RawSpan) -> R) -> R {
+        precondition(range.upperBound <= end, "no message lies there")
+        // Initialized up to `end`, and not written to while this is borrowed.
+        return unsafe body(UnsafeRawBufferPointer(start: memory + range.lowerBound, count: range.count).bytes)
+    }
+
+    /// Whether `size` bytes fit behind `end`; if not, it has overflowed.
     @inlinable
     @inline(__always)
     mutating func hasRoom(_ size: Int) -> Bool {
-        size <= capacity &- end && !hasOverflowed ? true : makeRoom(size)
-    }
-
-    @usableFromInline
-    mutating func makeRoom(_ size: Int) -> Bool {
-        if hasOverflowed || size > available {
-            hasOverflowed = true
-            return false
-        }
-        // Both ranges lie within the memory.
-        unsafe memory.copyMemory(from: memory + start, byteCount: count)
-        end = count
-        start = 0
-        return true
+        if size <= capacity &- end && !hasOverflowed { return true }
+        hasOverflowed = true
+        return false
     }
 
     @inlinable
