@@ -88,6 +88,7 @@ let package = Package(
         tests(of: "Failover", ["RouteTable"]),
         tests(of: "Wire"),
         tests(of: "Reactor"),
+        tests(of: "Proxy", ["Reactor", "RouteTable", "Telemetry", "Wire"]),
         tests(of: "Telemetry"),
     ],
     swiftLanguageModes: [.v6]

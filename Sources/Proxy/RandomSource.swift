@@ -15,6 +15,7 @@ struct RandomSource: RandomNumberGenerator {
 
     /// A whole number from 0 up to, not including, `bound` (at most 2^32); 0 when `bound` is 0.
     mutating func below(_ bound: Int) -> Int {
-        Int(truncatingIfNeeded: (next() >> 32) &* UInt64(truncatingIfNeeded: bound) >> 32)
+        // Shifts bind more tightly than products.
+        Int(truncatingIfNeeded: ((next() >> 32) &* UInt64(truncatingIfNeeded: bound)) >> 32)
     }
 }

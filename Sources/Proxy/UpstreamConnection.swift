@@ -356,10 +356,6 @@ final class UpstreamConnection: Connection {
     }
 
     private func ended(isClean: Bool) {
-        if state == .idle {
-            endpoint.removeIdle(self)
-            return close()
-        }
         guard let exchange else { return close() }
         if isClean, case .untilClose = reading, exchange.lend({ $0.phase }) == .answering {
             self.exchange = nil
@@ -386,6 +382,7 @@ final class UpstreamConnection: Connection {
 
     func close() {
         guard state != .closed else { return }
+        if state == .idle { endpoint.removeIdle(self) }
         state = .closed
         held = []
         closeSocket()

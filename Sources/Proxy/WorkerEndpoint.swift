@@ -119,6 +119,7 @@ final class WorkerEndpoint {
         idle.append(Uncounted(connection))
     }
 
+    /// Takes a connection that is closed out of the pool, if it is there.
     func removeIdle(_ connection: UpstreamConnection) {
         if let index = idle.lastIndex(where: { $0.isSame(as: connection) }) { idle.remove(at: index) }
     }

@@ -1,0 +1,104 @@
+import RouteTable
+import Telemetry
+import Testing
+
+struct BrokenAnswerTests {
+    @Test(arguments: [
+        "",
+        "garbage\r\n\r\n",
+        "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n",
+        "HTTP/1.1 2000 OK\r\n\r\n",
+        "HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-length: 3\r\n\r\nokk",
+        "HTTP/1.1 200 OK\r\ncontent-length: two\r\n\r\nok",
+        "HTTP/1.1 200 OK\r\n folded: 1\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nbad name: 1\r\ncontent-length: 2\r\n\r\nok",
+        "HTTP/1.1 101 Switching Protocols\r\n\r\n",
+        "\u{16}\u{3}\u{1}\u{2}",
+    ])
+    func `an answer that is none becomes a 502`(said: String) throws {
+        let proxy = try ProxyUnderTest([[try Backend(Backend.says(said, thenCloses: true))]])
+        let answer = try proxy.ask(get)
+        #expect(answer.status == 502)
+        #expect(["malformed-response", "upstream-reset"].contains(answer["x-spillway-error"]))
+        #expect(answer.isWhole)
+        #expect(proxy.endpointCounters(0, 0).successes.count == 0)
+    }
+
+    @Test(
+        arguments: [
+            "HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf",
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n",
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhel",
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\nzz\r\n",
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhelloX\r\n0\r\n\r\n",
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nx: 1\r\n",
+        ],
+        [
+            "GET / HTTP/1.1\r\nhost: a.example\r\n\r\n",
+            "GET / HTTP/1.0\r\nhost: a.example\r\n\r\n",
+            "POST / HTTP/1.1\r\nhost: a.example\r\ncontent-length: 4\r\n\r\nbody",
+        ])
+    func `an answer that breaks off never looks whole`(said: String, request: String) throws {
+        let backend = try Backend(Backend.says(said, thenCloses: true))
+        let proxy = try ProxyUnderTest([[backend]])
+        let client = try proxy.connect()
+        client.send(request)
+        let answer = client.readMessage(bodyUntilEnd: request.contains("HTTP/1.0"))
+        // Either its head never came, or its body ends with a reset before its end.
+        if let answer { #expect(!answer.isWhole) }
+        _ = client.readToEnd()
+        #expect(client.end == .reset)
+        #expect(backend.requests.count == 1, "what was begun is not tried again")
+        #expect(proxy.listenerCounters.truncated.count == 1)
+    }
+
+    @Test func `bytes behind an answer are nobody's answer`() throws {
+        let backend = try Backend(
+            Backend.says(
+                "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nokHTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nevil"))
+        let proxy = try ProxyUnderTest([[backend]])
+        let client = try proxy.connect()
+        for _ in 0..<5 {
+            client.send(get)
+            #expect(client.readMessage()?.text == "ok")
+        }
+        #expect(backend.connections.count == 5)
+    }
+
+    @Test func `an answer nobody asked for is thrown away with its connection`() throws {
+        let backend = try Backend(connections: { backend, connection in
+            while connection.readMessage() != nil {
+                connection.send("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")
+                pause(milliseconds: 20)
+                connection.send("HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nevil")
+            }
+        })
+        let proxy = try ProxyUnderTest([[backend]])
+        let client = try proxy.connect()
+        for _ in 0..<5 {
+            client.send(get)
+            #expect(client.readMessage()?.text == "ok")
+            pause(milliseconds: 40)
+        }
+    }
+
+    @Test func `a head larger than is taken from a backend is refused`() throws {
+        let long = String(repeating: "a", count: 400_000)
+        let proxy = try ProxyUnderTest([
+            [try Backend(Backend.says("HTTP/1.1 200 OK\r\nx: \(long)\r\ncontent-length: 0\r\n\r\n"))]
+        ])
+        #expect(try proxy.ask(get).status == 502)
+    }
+
+    @Test func `an answer that stands still is broken off`() throws {
+        let proxy = try ProxyUnderTest([
+            [try Backend(Backend.says("HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf"))]
+        ]) { $0.service.timeouts.idle = .milliseconds(150) }
+        let client = try proxy.connect()
+        client.send(get)
+        let answer = try #require(client.readMessage())
+        #expect(answer.text == "half")
+        #expect(!answer.isWhole)
+        #expect(client.end == .reset)
+    }
+}

@@ -1,0 +1,148 @@
+import Glibc
+import Proxy
+import Reactor
+import RouteTable
+import Synchronization
+import Telemetry
+
+/// One worker on a port of its own, before backends of a test.
+final class ProxyUnderTest {
+    let port: UInt16
+    let listenerCounters = ListenerCounters()
+    let serviceCounters = ServiceCounters()
+    let log = AccessLogRing()
+    private let mailbox: Mailbox<WorkerMessage>
+    private let reports = Reports()
+    private var generation = 0
+    private var table: Table
+    private var cells: [Publication.Cell]
+    private var isDraining = false
+    private let backends: [[Backend]]
+
+    /// - Parameters:
+    ///   - regions: each region's endpoints, regions in order of preference.
+    ///   - change: of the table with one listener, one service and one route.
+    init(_ regions: [[Backend]], change: (inout Table) -> Void = { _ in }) throws {
+        var table = Table(
+            listeners: [Listener(name: "web", bind: .ip(address: "127.0.0.1", port: 0))],
+            regions: regions.indices.map { Region(name: "r\($0)") },
+            services: [
+                Service(
+                    name: "service",
+                    cells: regions.enumerated().map { index, backends in
+                        Cell(
+                            region: index,
+                            endpoints: backends.map { Endpoint(host: .ip(address: "127.0.0.1", port: $0.port)) })
+                    })
+            ],
+            routes: [Route(match: Match(), action: .forward([Destination(service: 0)]))])
+        change(&table)
+        self.table = table
+        backends = regions
+        cells = regions.enumerated().map { region, backends in
+            Publication.Cell(
+                counters: CellCounters(), responseTime: SharedEstimate(),
+                endpoints: backends.enumerated().compactMap { index, backend in
+                    SocketAddress(ip: "127.0.0.1", port: backend.port).map {
+                        Publication.Endpoint(
+                            number: region * 100 + index, address: $0, name: "127.0.0.1:\(backend.port)", weight: 1,
+                            share: 10_000, counters: EndpointCounters())
+                    }
+                })
+        }
+        guard let address = SocketAddress(ip: "127.0.0.1", port: 0) else { throw Failure(what: "no address") }
+        let socket = try ListeningSocket(at: address)
+        port = socket.address.port
+        mailbox = try Mailbox<WorkerMessage>()
+        try Worker.start(
+            name: "worker", publication: .empty(workers: 1), seed: 1, mailbox: mailbox, reports: reports)
+        publish([ListeningSocketBox(listener: 0, socket: socket)])
+    }
+
+    deinit {
+        if !isDraining { mailbox.post(.drain) }
+    }
+
+    private func publish(_ sockets: [ListeningSocketBox]) {
+        generation += 1
+        let services =
+            table.services.isEmpty
+            ? []
+            : [
+                Publication.Service(
+                    counters: serviceCounters, cells: cells,
+                    split: cells.indices.map { $0 == 0 ? 10_000 : 0 })
+            ]
+        mailbox.post(
+            .publish(
+                Publication(
+                    table: table, matcher: RouteMatcher(table), services: services,
+                    listeners: table.listeners.map { _ in listenerCounters },
+                    accessLogs: table.listeners.map { $0.accessLog == nil ? nil : log }, generation: generation,
+                    workers: 1), sockets: sockets))
+    }
+
+    /// Puts another table in force, and waits until it is.
+    func publish(_ change: (inout Table) -> Void) -> Bool {
+        change(&table)
+        publish([])
+        return eventually { reports.generation.load(ordering: .acquiring) == generation }
+    }
+
+    /// Gives a cell's traffic to another, in ten-thousandths.
+    func split(_ shares: [Int]) {
+        mailbox.post(.split(service: 0, shares: shares, generation: generation))
+    }
+
+    func drain() {
+        isDraining = true
+        mailbox.post(.drain)
+    }
+
+    /// Whether the worker has finished.
+    var hasEnded: Bool { reports.hasEnded.load(ordering: .acquiring) }
+
+    func endpointCounters(_ cell: Int, _ endpoint: Int) -> EndpointCounters { cells[cell].endpoints[endpoint].counters }
+    func cellCounters(_ cell: Int) -> CellCounters { cells[cell].counters }
+
+    func connect(receiveBuffer: Int32? = nil) throws -> RawConnection {
+        try RawConnection(port: port, receiveBuffer: receiveBuffer)
+    }
+
+    /// One request on a connection of its own.
+    func ask(_ request: String, hasBody: Bool = true) throws -> Message {
+        let connection = try connect()
+        connection.send(request)
+        guard let answer = connection.readMessage(hasBody: hasBody) else {
+            throw Failure(what: "no answer: \(String(describing: connection.end))")
+        }
+        return answer
+    }
+
+    private final class Reports: WorkerReports {
+        let generation = Atomic<Int>(0)
+        let hasEnded = Atomic<Bool>(false)
+
+        func urgent(endpoint: Int, failures: Int, overstaying: Bool) {}
+        func published(generation: Int) { self.generation.store(generation, ordering: .releasing) }
+        func listenerFailed(_ name: String, _ error: SystemError) {}
+        func workerEnded() { hasEnded.store(true, ordering: .releasing) }
+    }
+}
+
+extension Table {
+    /// The one service of a test.
+    var service: Service {
+        get { services[0] }
+        set { services[0] = newValue }
+    }
+
+    /// The one listener of a test.
+    var listener: Listener {
+        get { listeners[0] }
+        set { listeners[0] = newValue }
+    }
+}
+
+let get = "GET / HTTP/1.1\r\nhost: a.example\r\n\r\n"
+let post = "POST / HTTP/1.1\r\nhost: a.example\r\ncontent-length: 4\r\n\r\nbody"

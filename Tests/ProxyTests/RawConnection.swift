@@ -1,0 +1,243 @@
+import Glibc
+import Reactor
+import Synchronization
+
+/// A blocking connection of a test: whatever bytes it likes, in whatever pieces. Nothing waits longer than five
+/// seconds.
+final class RawConnection: @unchecked Sendable {
+    enum End: Equatable {
+        case closed, reset, timedOut
+    }
+
+    private let number: Int32
+    private let isOpen = Atomic<Bool>(true)
+    private var buffered: [UInt8] = []
+    /// How it ended, once a read has met the end.
+    private(set) var end: End?
+
+    /// Takes over an open socket.
+    init(owning number: Int32) {
+        self.number = number
+        var limit = timeval(tv_sec: 5, tv_usec: 0)
+        unsafe setsockopt(number, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
+        unsafe setsockopt(number, SOL_SOCKET, SO_SNDTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
+    }
+
+    /// - Parameter receiveBuffer: of the kernel, in bytes; nil: as large as it likes.
+    convenience init(port: UInt16, receiveBuffer: Int32? = nil) throws {
+        let number = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        self.init(owning: number)
+        if var size = receiveBuffer {
+            unsafe setsockopt(number, SOL_SOCKET, SO_RCVBUF, &size, socklen_t(MemoryLayout<Int32>.size))
+        }
+        var address = loopback(port: port)
+        let size = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let result = unsafe withUnsafePointer(to: &address) { address in
+            unsafe address.withMemoryRebound(to: sockaddr.self, capacity: 1) { unsafe Glibc.connect(number, $0, size) }
+        }
+        if result != 0 { throw Failure(what: "connect: errno \(errno)") }
+    }
+
+    deinit {
+        close()
+    }
+
+    /// Closed by this side.
+    var isClosed: Bool { !isOpen.load(ordering: .relaxed) }
+
+    func close() {
+        if isOpen.exchange(false, ordering: .relaxed) { Glibc.close(number) }
+    }
+
+    /// Closes so that the other side sees a reset.
+    func reset() {
+        var option = linger(l_onoff: 1, l_linger: 0)
+        unsafe setsockopt(number, SOL_SOCKET, SO_LINGER, &option, socklen_t(MemoryLayout<linger>.size))
+        close()
+    }
+
+    func shutdownWrite() {
+        shutdown(number, Int32(SHUT_WR))
+    }
+
+    // Writing
+
+    func send(_ text: String) {
+        send(Array(text.utf8))
+    }
+
+    /// Sends all of it; returns how much the other side took before it broke, or stood still for five seconds.
+    @discardableResult
+    func send(_ bytes: [UInt8]) -> Int {
+        var sent = 0
+        while sent < bytes.count {
+            let count = unsafe bytes[sent...].withUnsafeBytes {
+                unsafe Glibc.send(number, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
+            }
+            if count <= 0 { break }
+            sent += count
+        }
+        return sent
+    }
+
+    // Reading
+
+    /// Reads what there is into the buffer. False at the end.
+    private func fill() -> Bool {
+        if end != nil { return false }
+        var chunk = [UInt8](repeating: 0, count: 65_536)
+        let count = unsafe chunk.withUnsafeMutableBytes { unsafe recv(number, $0.baseAddress, $0.count, 0) }
+        switch count {
+        case 0: end = .closed
+        case ..<0: end = errno == EAGAIN ? .timedOut : .reset
+        default: buffered += chunk[..<count]
+        }
+        return end == nil
+    }
+
+    /// Everything until the end.
+    func readToEnd() -> String {
+        while fill() {}
+        defer { buffered = [] }
+        return String(decoding: buffered, as: UTF8.self)
+    }
+
+    /// The next bytes; fewer if the connection ends before.
+    func read(_ count: Int) -> [UInt8] {
+        while buffered.count < count, fill() {}
+        let taken = Array(buffered.prefix(count))
+        buffered.removeFirst(taken.count)
+        return taken
+    }
+
+    /// The next line without its line end; nil if the connection ends before.
+    func readLine() -> String? {
+        var searched = 0
+        while true {
+            if let newline = buffered[searched...].firstIndex(of: 0x0a) {
+                let line = buffered[..<newline]
+                buffered.removeFirst(newline + 1)
+                return String(decoding: line.last == 0x0d ? line.dropLast() : line, as: UTF8.self)
+            }
+            searched = buffered.count
+            if !fill() { return nil }
+        }
+    }
+
+    /// Waits for the end and for nothing else.
+    func readEnd() -> End? {
+        fill() ? nil : end
+    }
+
+    /// The next message's start line, fields and body; nil if the connection ends before its head is complete.
+    ///
+    /// - Parameter hasBody: false for what has none whatever its fields say.
+    func readMessage(hasBody: Bool = true, bodyUntilEnd: Bool = false) -> Message? {
+        guard let start = readLine() else { return nil }
+        var message = Message(start: start)
+        guard readFields(into: &message.fields) else { return nil }
+        guard hasBody else { return message }
+        if message["transfer-encoding"] == "chunked" {
+            readChunks(into: &message)
+        } else if let length = message["content-length"].flatMap({ Int($0) }) {
+            message.body = read(length)
+            message.isWhole = message.body.count == length
+        } else if bodyUntilEnd {
+            message.body = Array(readToEnd().utf8)
+            message.isWhole = end == .closed
+        }
+        return message
+    }
+
+    private func readFields(into fields: inout [Field]) -> Bool {
+        while let line = readLine() {
+            if line.isEmpty { return true }
+            let parts = line.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
+            fields.append(
+                Field(name: parts[0].lowercased(), value: parts.count == 2 ? trimmed(parts[1]) : ""))
+        }
+        return false
+    }
+
+    private func readChunks(into message: inout Message) {
+        message.isWhole = false
+        while let line = readLine(), let size = Int(line, radix: 16) {
+            if size == 0 {
+                message.isWhole = readFields(into: &message.trailers)
+                return
+            }
+            let piece = read(size)
+            message.body += piece
+            message.chunks += 1
+            if piece.count < size || readLine() != "" { return }
+        }
+    }
+}
+
+struct Field: Equatable {
+    var name: String
+    var value: String
+}
+
+/// A request or a response as a test sees it.
+struct Message {
+    var start: String
+    var fields: [Field] = []
+    var body: [UInt8] = []
+    var trailers: [Field] = []
+    var chunks = 0
+    var isWhole = true
+
+    init(start: String) {
+        self.start = start
+    }
+
+    /// A field's values, joined by commas; nil if there is none.
+    subscript(name: String) -> String? {
+        let values = fields.filter { $0.name == name }.map(\.value)
+        return values.isEmpty ? nil : values.joined(separator: ",")
+    }
+
+    var text: String { String(decoding: body, as: UTF8.self) }
+
+    /// Of a response.
+    var status: Int { start.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0 }
+
+    /// Of a request.
+    var method: String { start.split(separator: " ").first.map(String.init) ?? "" }
+    var target: String { start.split(separator: " ").dropFirst().first.map(String.init) ?? "" }
+}
+
+struct Failure: Error {
+    var what: String
+}
+
+func loopback(port: UInt16) -> sockaddr_in {
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_port = port.bigEndian
+    address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+    return address
+}
+
+func trimmed(_ text: Substring) -> String {
+    String(text.drop { $0 == " " }.reversed().drop { $0 == " " }.reversed())
+}
+
+func pause(milliseconds: UInt32) {
+    usleep(milliseconds * 1_000)
+}
+
+/// Whether a condition comes to hold within five seconds.
+func eventually(_ condition: () -> Bool) -> Bool {
+    for _ in 0..<5_000 {
+        if condition() { return true }
+        usleep(1_000)
+    }
+    return condition()
+}
+
+/// Runs `body` on a thread of its own.
+func inBackground(_ body: @escaping @Sendable () -> Void) throws {
+    try Reactor.Thread.start(name: "test", body)
+}
