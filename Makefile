@@ -31,7 +31,7 @@ fuzz: dependencies ## Feed the parsers with what nobody thought of, for five min
 	Tests/WireFuzz/run 300
 
 sanitize: dependencies ## The proxy's tests under the address sanitizer
-	swift test --sanitize address --scratch-path .build-asan --filter 'ProxyTests|ReactorTests|WireTests'
+	swift test --disable-xctest --sanitize address --scratch-path .build-asan --filter 'ProxyTests|ReactorTests|WireTests'
 
 format: ## Format the sources in place
 	swift format --in-place --parallel --recursive Package.swift Sources Tests

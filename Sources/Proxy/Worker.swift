@@ -62,6 +62,7 @@ package final class Worker: TimerOwner, TurnObserver {
                 worker.deadlineReached()
                 worker.loop.observer = worker
                 worker.loop.run()
+                worker.end()
                 reports.workerEnded()
             } catch {
                 preconditionFailure("a worker could not start: \(error)")
@@ -172,6 +173,13 @@ package final class Worker: TimerOwner, TurnObserver {
 
     private func stopIfIdle() {
         if clients.isEmpty { loop.stop() }
+    }
+
+    /// Every connection left; the idle ones to backends close, and what kept each other is let go.
+    private func end() {
+        for (endpoint, _) in table.endpoints.values { endpoint.closeIdle(unusedSince: .max) }
+        listeners = []
+        loop.dismiss()
     }
 
     // Once a second

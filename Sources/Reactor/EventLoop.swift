@@ -183,6 +183,15 @@ package final class EventLoop {
         isRunning = false
     }
 
+    /// Lets go of all whom a stopped loop keeps, and who may well keep the loop. It serves nobody after this.
+    package func dismiss() {
+        handlers.removeAll()
+        leaving.removeAll()
+        deferred.removeAll()
+        observer = nil
+        timers.forgetOwners()
+    }
+
     private func runDeferred() {
         // What the work defers in turn runs in the next turn, so that no two can keep each other going for ever.
         if deferred.isEmpty { return }

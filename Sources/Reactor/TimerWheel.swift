@@ -64,6 +64,11 @@ package final class TimerWheel {
         free.append(handle.index)
     }
 
+    /// Keeps no owner alive any more, and calls none.
+    func forgetOwners() {
+        for index in owners.indices { owners[index] = nil }
+    }
+
     /// Sets the deadline, in nanoseconds of the loop's clock, replacing the one before.
     package func arm(_ handle: Handle, at deadline: Int64) {
         let index = Int(handle.index)

@@ -16,6 +16,7 @@ struct EventLoopTests {
             for i in 0..<1_000 { mailbox.post(i) }
         }
         loop.run()
+        loop.dismiss()
         #expect(received == Array(0..<1_000))
     }
 
@@ -27,6 +28,7 @@ struct EventLoopTests {
         try echo.start()
         let client = try EchoClient(loop: loop, to: echo.address, sending: Array("spill".utf8))
         loop.run()
+        loop.dismiss()
         #expect(client.received == Array("spill".utf8))
         #expect(client.sawEnd)
     }
@@ -40,6 +42,7 @@ struct EventLoopTests {
         let loop = try EventLoop()
         let client = try EchoClient(loop: loop, to: address, sending: [1])
         loop.run()
+        loop.dismiss()
         #expect(client.error == .connectionRefused)
     }
 
@@ -56,6 +59,7 @@ struct EventLoopTests {
         pair[0].closesOnData = pair[1]
         pair[1].closesOnData = pair[0]
         loop.run()
+        loop.dismiss()
         #expect(pair.filter { $0.wasClosedByOther && !$0.received.isEmpty }.isEmpty)
     }
 }
@@ -123,7 +127,7 @@ private final class EchoClient: EventHandler {
     private(set) var sawEnd = false
     private(set) var error: SystemError?
     private(set) var wasClosedByOther = false
-    var closesOnData: EchoClient?
+    weak var closesOnData: EchoClient?
 
     init(loop: EventLoop, to address: SocketAddress, sending: [UInt8]) throws {
         self.loop = loop
