@@ -28,8 +28,8 @@ package struct MetricsText {
         line("", labels, String(value))
     }
 
-    /// A histogram in seconds, from per-bucket counts as `Histogram` keeps them, summed over workers. Bucket edges
-    /// are every second one of a power of two: `le` from 32 µs to 137 s.
+    /// A histogram in seconds, from per-bucket counts as `Histogram` keeps them, summed over workers. The
+    /// edges shown are the powers of two: `le` from 16 µs to 69 s.
     package mutating func histogram(_ labels: [(String, String)], _ histograms: [Histogram]) {
         var cumulative: UInt64 = 0
         var sum: UInt64 = 0
