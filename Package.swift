@@ -83,12 +83,23 @@ let package = Package(
                 .product(name: "Yams", package: "Yams"),
             ], swiftSettings: settings),
 
+        .target(
+            name: "Backends", dependencies: ["Reactor"], path: "Tests/Backends", swiftSettings: settings),
         tests(of: "RouteTable"),
         tests(of: "RouteFiles", ["RouteTable"]),
         tests(of: "Failover", ["RouteTable"]),
         tests(of: "Wire"),
         tests(of: "Reactor"),
-        tests(of: "Proxy", ["Reactor", "RouteTable", "Telemetry", "Wire"]),
+        tests(of: "Proxy", ["Backends", "Reactor", "RouteTable", "Telemetry", "Wire"]),
+        tests(of: "Probes", ["Backends", "Reactor", "RouteTable"]),
+        tests(of: "Store"),
+        tests(
+            of: "Control",
+            [
+                "Backends", "Reactor", "RouteTable", "Store", "Telemetry",
+                .product(name: "Logging", package: "swift-log"),
+            ]),
+        tests(of: "spillway", ["Backends"]),
         tests(of: "Telemetry"),
     ],
     swiftLanguageModes: [.v6]

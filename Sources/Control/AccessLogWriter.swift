@@ -50,6 +50,18 @@ final class AccessLogWriter: Sendable {
         return nil
     }
 
+    /// Opens every file anew, so that one that was moved away is let go. A file that cannot be opened stays as it is.
+    func reopen() {
+        state.withLock { state in
+            for (path, output) in state.outputs where path != "-" {
+                guard let descriptor = open(path) else { continue }
+                // In place of the old one at once: the writer's thread sees one or the other.
+                _ = dup2(descriptor, output.descriptor)
+                _ = close(descriptor)
+            }
+        }
+    }
+
     func start() throws(SystemError) {
         state.withLock {
             $0.isRunning = true

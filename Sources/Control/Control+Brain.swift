@@ -268,7 +268,7 @@ extension ProbePace {
 
 extension EndpointTotals {
     var failures: UInt64 {
-        connectFailures + connectTimeouts + resets + responseTimeouts + gatewayErrors + serverErrors
+        connectFailures + connectTimeouts + resets + truncations + responseTimeouts + gatewayErrors + serverErrors
     }
 
     /// What came since `seen`, and the levels now.
@@ -282,6 +282,7 @@ extension EndpointTotals {
         traffic.connectFailures = delta(\.connectFailures)
         traffic.connectTimeouts = delta(\.connectTimeouts)
         traffic.resets = delta(\.resets)
+        traffic.truncations = delta(\.truncations)
         traffic.responseTimeouts = delta(\.responseTimeouts)
         traffic.gatewayErrors = delta(\.gatewayErrors)
         traffic.serverErrors = delta(\.serverErrors)

@@ -175,7 +175,8 @@ extension EndpointTotals {
     var outcomes: [(String, UInt64)] {
         [
             ("success", successes), ("connect-failed", connectFailures), ("connect-timeout", connectTimeouts),
-            ("reset", resets), ("response-timeout", responseTimeouts), ("gateway-error", gatewayErrors),
+            ("reset", resets), ("truncated", truncations), ("response-timeout", responseTimeouts),
+            ("gateway-error", gatewayErrors),
             ("server-error", serverErrors), ("abandoned", abandoned),
         ]
     }

@@ -137,7 +137,10 @@ package actor Control: ServiceLifecycle.Service {
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await self.look(toDo) }
             group.addTask {
-                for await _ in await UnixSignalsSequence(trapping: .sighup) { toDo.yield(.reload("SIGHUP")) }
+                for await _ in await UnixSignalsSequence(trapping: .sighup) {
+                    self.logWriter.reopen()
+                    toDo.yield(.reload("SIGHUP"))
+                }
             }
             if let changes { group.addTask { for await _ in changes { toDo.yield(.reload("files changed")) } } }
             // One after the other: two tables must not be taken on at once.

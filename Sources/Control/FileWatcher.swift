@@ -7,6 +7,9 @@ internal import Synchronization
 ///
 /// An editor's save, a `git checkout` or a configuration map's swap of symbolic links are many events and one change.
 struct FileWatcher: Sendable {
+    /// Where there is no quiet, a change counts after this long: nanoseconds.
+    private static let longestWait: Int64 = 2_000_000_000
+
     private let path: String
     private let quietMilliseconds: Int32
 
@@ -36,15 +39,18 @@ struct FileWatcher: Sendable {
         continuation.onTermination = { _ in isOver.set() }
         let quiet = quietMilliseconds
         try Thread.start(name: "file watcher") {
-            var isPending = false
+            /// When the first of the changes came that nobody was told of yet.
+            var pendingSince: Int64?
             while !isOver.isSet {
                 var wait = pollfd(fd: inotify, events: Int16(POLLIN), revents: 0)
-                if unsafe poll(&wait, 1, isPending ? quiet : 500) > 0 {
+                let hasChanged = unsafe poll(&wait, 1, pendingSince == nil ? 500 : quiet) > 0
+                if hasChanged {
                     var events = [UInt8](repeating: 0, count: 65_536)
                     while unsafe clinux_read(inotify, &events, events.count) > 0 {}
-                    isPending = true
-                } else if isPending {
-                    isPending = false
+                    pendingSince = pendingSince ?? EventLoop.clock()
+                }
+                if let since = pendingSince, !hasChanged || EventLoop.clock() - since > Self.longestWait {
+                    pendingSince = nil
                     continuation.yield()
                 }
             }

@@ -103,6 +103,7 @@ struct EndpointTotals: Equatable {
     var connectFailures: UInt64 = 0
     var connectTimeouts: UInt64 = 0
     var resets: UInt64 = 0
+    var truncations: UInt64 = 0
     var responseTimeouts: UInt64 = 0
     var gatewayErrors: UInt64 = 0
     var serverErrors: UInt64 = 0
@@ -125,6 +126,7 @@ struct EndpointTotals: Equatable {
             connectFailures &+= one.connectFailures.count
             connectTimeouts &+= one.connectTimeouts.count
             resets &+= one.resets.count
+            truncations &+= one.truncations.count
             responseTimeouts &+= one.responseTimeouts.count
             gatewayErrors &+= one.gatewayErrors.count
             serverErrors &+= one.serverErrors.count

@@ -23,7 +23,7 @@ extension Brain {
         let run = endpoints[number]!.failureRun(report.failureRun)
         judge(number, report, run: run)
         // A failure before an answer asks for a probe at once; an error that was answered, only in a row.
-        let hasBroken = report.connectFailures + report.connectTimeouts + report.resets + report.responseTimeouts > 0
+        let hasBroken = report.failures > report.gatewayErrors + report.serverErrors
         setPace(number, failureRun: hasBroken || run >= 2 ? run : 0)
     }
 
@@ -55,7 +55,9 @@ extension Brain {
             } else {
                 eject(number, .consecutiveFailures, [evidence] + report.kinds)
             }
-        } else if run >= EndpointRecord.failuresInSilence && report.failures > 0
+        } else if run
+            >= (report.truncations > 0 ? EndpointRecord.truncationsInSilence : EndpointRecord.failuresInSilence)
+            && report.failures > 0
             && record.hasFallenSilent(policy, at: now)
         {
             let silence = Decision.Evidence.time("no answer for", now - record.lastAnswer)
@@ -218,6 +220,7 @@ extension EndpointTraffic {
     fileprivate var kinds: [Decision.Evidence] {
         let kinds: [(String, Int)] = [
             ("connect failed", connectFailures), ("connect timed out", connectTimeouts), ("reset", resets),
+            ("truncated", truncations),
             ("response timed out", responseTimeouts), ("502 to 504", gatewayErrors), ("other 5xx", serverErrors),
             ("overstaying", overstaying),
         ]

@@ -70,10 +70,13 @@ struct EndpointRecord: Sendable {
     static let trialLength = 10
     /// Share of its weight an endpoint gets while it is on trial by requests.
     static let trialShare = 1_000
-    /// Workers avoid an endpoint that has just failed, so that failures come slowly; then time is evidence, too.
-    static let silence = Duration.seconds(1)
+    /// Workers avoid an endpoint that has just failed for a second, so that failures come slowly; then time is
+    /// evidence, too. Less than that second by more than two looks are apart.
+    static let silence = Duration.milliseconds(800)
     /// Failures in a row that suffice in a silence.
     static let failuresInSilence = 3
+    /// The same when answers break off, which no retry can hide.
+    static let truncationsInSilence = 2
     /// A hang longer than this is a failure.
     static let hangLimit = Duration.seconds(2)
 

@@ -28,6 +28,8 @@ package struct EndpointTraffic: Sendable, Equatable {
     package var connectFailures = 0
     package var connectTimeouts = 0
     package var resets = 0
+    /// Broken off within the answer: nothing could be repeated.
+    package var truncations = 0
     package var responseTimeouts = 0
     /// 502, 503 and 504.
     package var gatewayErrors = 0
@@ -47,6 +49,6 @@ package struct EndpointTraffic: Sendable, Equatable {
 
     /// All that ended badly.
     package var failures: Int {
-        connectFailures + connectTimeouts + resets + responseTimeouts + gatewayErrors + serverErrors
+        connectFailures + connectTimeouts + resets + truncations + responseTimeouts + gatewayErrors + serverErrors
     }
 }

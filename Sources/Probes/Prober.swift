@@ -66,13 +66,14 @@ package final class Prober: TimerOwner {
         var remaining = targets
         targets.removeAll(keepingCapacity: true)
         for target in list {
-            if let known = remaining.removeValue(forKey: target.number), known.target.probe == target.probe {
+            if let known = remaining[target.number], known.target.probe == target.probe {
                 targets[target.number] = known
+                remaining[target.number] = nil
             } else {
                 targets[target.number] = TargetState(prober: self, target: target)
             }
         }
-        for (number, state) in remaining where targets[number] !== state { state.end() }
+        for state in remaining.values { state.end() }
     }
 
     /// Notes how late a timer fired.

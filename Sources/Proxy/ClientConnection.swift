@@ -342,6 +342,7 @@ final class ClientConnection: Connection, TimerOwner {
         }
         keepsAlive = false
         phase = .answer
+        if listener.isLogged { exchange.recordRefusal(answer) }
         answerOwn(answer)
     }
 

@@ -6,31 +6,56 @@ internal import Wire
 extension Exchange {
     /// Leaves a line about this exchange with the writer of its listener's access log.
     func record() {
+        keptHead.withBytes { bytes in
+            // Parsed when it came; what the line needs is taken from there again.
+            guard case .complete? = try? worker.keptRequestHead.parse(bytes, .unlimited) else {
+                return listener.counters.accessLogDropped.add()
+            }
+            let head = LoggedHead(
+                method: worker.keptRequestHead.methodRange, host: worker.keptRequestHead.authority,
+                target: worker.keptRequestHead.target)
+            record(head, bytes)
+        }
+    }
+
+    /// The same about a request that was refused before it was understood.
+    func recordRefusal(_ answer: OwnAnswer) {
+        began = worker.loop.now
+        status = answer.status
+        ownToken = answer.token
+        [].withBytes { record(LoggedHead(), $0) }
+        status = 0
+        ownToken = nil
+    }
+
+    /// What a line says of a request's head: ranges of its bytes.
+    private struct LoggedHead {
+        var method = ByteRange()
+        var host = ByteRange()
+        var target = ByteRange()
+    }
+
+    private func record(_ head: LoggedHead, _ bytes: RawSpan) {
         guard let log = listener.accessLog else { return }
         worker.logBuffer.clear()
-        // Parsed when it came; the target is taken from there again.
-        let isParsed: Bool = keptHead.withBytes { bytes in
-            guard case .complete? = try? worker.keptRequestHead.parse(bytes, .unlimited) else { return false }
-            switch listener.accessLogFormat {
-            case .json: writeJSON(worker.keptRequestHead, bytes)
-            case .text: writeText(worker.keptRequestHead, bytes)
-            }
-            return true
+        switch listener.accessLogFormat {
+        case .json: writeJSON(head, bytes)
+        case .text: writeText(head, bytes)
         }
-        if !isParsed || worker.logBuffer.overflowed || !worker.logBuffer.withBytes({ log.append($0) }) {
+        if worker.logBuffer.overflowed || !worker.logBuffer.withBytes({ log.append($0) }) {
             listener.counters.accessLogDropped.add()
         }
     }
 
-    private func writeJSON(_ head: borrowing RequestHead, _ bytes: RawSpan) {
+    private func writeJSON(_ head: LoggedHead, _ bytes: RawSpan) {
         worker.logBuffer.append("{\"time\":")
         worker.logBuffer.append(decimal: Int(worker.wallMilliseconds))
         field("client", address: client)
         field("listener", listener.name)
         worker.logBuffer.append(",\"method\":\"")
-        escaped(bytes, head.methodRange)
+        escaped(bytes, head.method)
         worker.logBuffer.append("\",\"host\":\"")
-        escaped(bytes, head.authority)
+        escaped(bytes, head.host)
         worker.logBuffer.append("\",\"target\":\"")
         escaped(bytes, head.target)
         worker.logBuffer.append("\",\"status\":")
@@ -58,15 +83,15 @@ extension Exchange {
     }
 
     /// `time client listener "METHOD host target" status received sent microseconds attempts service region endpoint error`
-    private func writeText(_ head: borrowing RequestHead, _ bytes: RawSpan) {
+    private func writeText(_ head: LoggedHead, _ bytes: RawSpan) {
         worker.logBuffer.append(decimal: Int(worker.wallMilliseconds))
         worker.logBuffer.append(" ")
         append(address: client)
         word(listener.name)
         worker.logBuffer.append(" \"")
-        escaped(bytes, head.methodRange)
+        escaped(bytes, head.method)
         worker.logBuffer.append(" ")
-        escaped(bytes, head.authority)
+        escaped(bytes, head.host)
         worker.logBuffer.append(" ")
         escaped(bytes, head.target)
         worker.logBuffer.append("\" ")

@@ -4,6 +4,9 @@ internal import Wire
 
 /// What an upstream answers, on its way to the client.
 extension Exchange {
+    /// An answer that has gone on for longer is a success, whatever becomes of it; a stream may last for days.
+    private static let goingWell: Int64 = 1_000_000_000
+
     /// A final answer's head. False: the answer is not wanted, another attempt is made instead.
     func answerHead(_ head: borrowing ResponseHead, _ bytes: RawSpan, from upstream: UpstreamConnection) -> Bool {
         let now = worker.loop.now
@@ -12,7 +15,7 @@ extension Exchange {
         let endpoint = upstream.endpoint
         let cell = upstream.cell
         endpoint.counters.latency.add(UInt64(latency))
-        judge(status, endpoint, now: now)
+        judge(status, upstream, now: now)
         if retriesInstead(of: status, from: upstream) { return false }
 
         // This one it is: the other attempt, if any, is called off.
@@ -39,7 +42,8 @@ extension Exchange {
     }
 
     /// What the status says about the endpoint.
-    private func judge(_ status: Int, _ endpoint: WorkerEndpoint, now: Int64) {
+    private func judge(_ status: Int, _ upstream: UpstreamConnection, now: Int64) {
+        let endpoint = upstream.endpoint
         let counters = endpoint.counters
         switch status {
         case 502, 503, 504:
@@ -48,9 +52,17 @@ extension Exchange {
         case 500...599 where status != 501 && status != 505:
             counters.serverErrors.add()
         default:
-            counters.successes.add()
-            endpoint.succeeded(now: now)
+            endpoint.answered(now: now)
+            upstream.owesSuccess = true
         }
+    }
+
+    /// A head alone is no success yet: the answer is at its end, or goes on well.
+    private func countSuccess(of upstream: UpstreamConnection) {
+        guard upstream.owesSuccess else { return }
+        upstream.owesSuccess = false
+        upstream.endpoint.counters.successes.add()
+        upstream.endpoint.succeeded()
     }
 
     func answerBody(_ data: RawSpan) {
@@ -65,6 +77,7 @@ extension Exchange {
     /// The answer is whole. The upstream goes back to its pool, or closes, by itself.
     func answerEnded(by upstream: UpstreamConnection) {
         remove(upstream)
+        countSuccess(of: upstream)
         downstream?.lend { $0.endAnswer() }
         finish()
     }
@@ -73,6 +86,7 @@ extension Exchange {
     func flushAnswer() {
         guard phase == .answering else { return }
         downstream?.lend { $0.flushAnswer() }
+        if worker.loop.now - began - headLatency > Self.goingWell { first?.lend { countSuccess(of: $0) } }
         if phase == .answering, let idleTimeout = service?.lend({ $0.idleTimeout }) {
             idleDeadline = worker.loop.now + idleTimeout
             armTimer()
@@ -82,7 +96,7 @@ extension Exchange {
     /// The upstream broke within its answer: the client must see that it is not whole.
     func answerBroken(by upstream: UpstreamConnection) {
         if remove(upstream) {
-            upstream.endpoint.counters.resets.add()
+            upstream.endpoint.counters.truncations.add()
             worker.report(
                 upstream.endpoint, failures: upstream.endpoint.failed(now: worker.loop.now), overstaying: false)
         }

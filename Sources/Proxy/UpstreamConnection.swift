@@ -37,6 +37,8 @@ final class UpstreamConnection: Connection {
     var deadline: Int64 = .max
     var isSent = false
     var hasOverstayed = false
+    /// Its answer's head was good; the rest is to come.
+    var owesSuccess = false
     /// It carried an exchange before this one.
     private(set) var wasReused = false
 
@@ -70,6 +72,7 @@ final class UpstreamConnection: Connection {
         self.deadline = deadline
         isSent = false
         hasOverstayed = false
+        owesSuccess = false
         requestIsComplete = false
         canPersist = true
         if state == .idle { state = .busy }

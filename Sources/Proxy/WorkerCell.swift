@@ -15,7 +15,7 @@ final class WorkerCell {
     /// Those the brain lets be used, and the running sum of their weights; empty sums when all weigh the same.
     private var usable: [WorkerEndpoint] = []
     private var weightSums: [Int] = []
-    private var turn = 0
+    private var turn: UInt64 = 0
 
     init(
         region: String, _ published: Publication.Cell, endpoints: [WorkerEndpoint], balance: Balance,
@@ -75,9 +75,7 @@ final class WorkerCell {
         case .random:
             choice = draw(&random)
         case .roundRobin:
-            turn &+= 1
-            choice =
-                weightSums.isEmpty ? Uncounted(usable[turn % usable.count]) : byWeight(turn % (weightSums.last ?? 1))
+            choice = nextInTurn()
         case .hash:
             choice = rendezvous(key ?? random.next(), now: now, cautious: cautious)
         }
@@ -101,7 +99,7 @@ final class WorkerCell {
 
     /// An endpoint that answered something since `time`, other than those tried.
     func alive(since time: Int64, excluding tried: TriedEndpoints) -> Uncounted<WorkerEndpoint>? {
-        usable.first { $0.lastSuccess >= time && !tried.contains($0.number) }.map { Uncounted($0) }
+        usable.first { $0.lastAnswer >= time && !tried.contains($0.number) }.map { Uncounted($0) }
     }
 
     /// Any endpoint at all, tried or not, resting or not, used by the brain's leave or not: better than none.
@@ -113,6 +111,16 @@ final class WorkerCell {
             if candidate.weight > 0 { return Uncounted(candidate) }
         }
         return nil
+    }
+
+    /// One after the other. With weights, multiples of the golden ratio are cut to their fraction and laid over the
+    /// weights: no sequence of points is spread more evenly (Knuth, The Art of Computer Programming 3, 6.4), so each has
+    /// its share within any few turns, not only in the end.
+    private func nextInTurn() -> Uncounted<WorkerEndpoint> {
+        turn &+= 1
+        guard let total = weightSums.last else { return Uncounted(usable[Int(turn % UInt64(usable.count))]) }
+        let fraction = turn &* 0x9e37_79b9_7f4a_7c15
+        return byWeight(Int(fraction.multipliedFullWidth(by: UInt64(total)).high))
     }
 
     private func draw(_ random: inout RandomSource) -> Uncounted<WorkerEndpoint> {

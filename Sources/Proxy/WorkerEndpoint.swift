@@ -9,17 +9,18 @@ final class WorkerEndpoint {
     /// The same over restarts and in every worker, for hashing.
     let identity: UInt64
     let counters: EndpointCounters
-    var weight: Int
+    var weight: Int { didSet { weigh() } }
     /// How long a connection may rest in the pool, nanoseconds.
     var idleTimeout: Int64 = 60_000_000_000
     /// How much of the weight counts, in ten-thousandths, as the brain says.
-    var share = 10_000
+    var share = 10_000 { didSet { weigh() } }
+    private var loadOfOne = 0
     /// Removed from the table: no new requests, connections close when they are done.
     var isRetired = false
 
     private(set) var inFlight = 0
     private(set) var failureRun = 0
-    private(set) var lastSuccess: Int64 = .min
+    private(set) var lastAnswer: Int64 = .min
     /// Not before then, unless nothing else is left: it just failed a request in hand.
     private(set) var restUntil: Int64 = .min
     /// The same for requests that must not be sent twice: others may find out first whether it is well again.
@@ -42,6 +43,11 @@ final class WorkerEndpoint {
         identity = published.name.utf8.reduce(0xcbf2_9ce4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
         counters = published.counters
         weight = published.weight
+        weigh()
+    }
+
+    private func weigh() {
+        loadOfOne = 1_000_000_000_000 / max(weight * share, 1)
     }
 
     /// - Parameter cautious: for a request that must not be sent twice.
@@ -56,7 +62,7 @@ final class WorkerEndpoint {
     }
 
     /// In-flight requests for each unit of weight, scaled; the candidate with less is the better one.
-    var load: Int { (inFlight + 1) * 1_000_000 / max(weight * share, 1) }
+    var load: Int { (inFlight + 1) * loadOfOne }
 
     // What happens to attempts
 
@@ -71,8 +77,12 @@ final class WorkerEndpoint {
         counters.inFlight.set(inFlight)
     }
 
-    func succeeded(now: Int64) {
-        lastSuccess = now
+    /// A good answer has begun.
+    func answered(now: Int64) {
+        lastAnswer = now
+    }
+
+    func succeeded() {
         if failureRun != 0 {
             failureRun = 0
             counters.failureRun.set(0)
@@ -102,7 +112,7 @@ final class WorkerEndpoint {
     /// has come from here since, twice in a row: one slow request among fast ones is the request's doing.
     /// Returns the failures in a row, or nil if it does not count.
     func overstayed(began: Int64, now: Int64) -> Int? {
-        guard lastSuccess < began else { return nil }
+        guard lastAnswer < began else { return nil }
         failureRun += 1
         counters.failureRun.set(failureRun)
         if failureRun >= Self.silenceLimit { rest(now: now) }

@@ -62,12 +62,12 @@ final class WorkerListener: EventHandler {
     }
 
     func ready(_ readiness: Readiness) {
-        acceptSome()
+        // A portion at a time: those already connected have their turn in between.
+        accept(atMost: 64)
     }
 
-    private func acceptSome() {
-        // A portion at a time: those already connected have their turn in between.
-        for _ in 0..<64 {
+    private func accept(atMost limit: Int) {
+        for _ in 0..<limit {
             if openConnections >= connectionLimit { return pause() }
             switch socket.accept() {
             case .accepted(let client, let peer):
@@ -122,7 +122,7 @@ final class WorkerListener: EventHandler {
     func close() {
         guard socket.isOpen else { return }
         if let registration {
-            acceptSome()
+            accept(atMost: .max)
             if self.registration != nil { worker.loop.unregister(registration) }
         }
         registration = nil
@@ -138,7 +138,7 @@ final class WorkerListener: EventHandler {
             address: text.bytes, addressCount: Int(text.count), isTrusted: isTrusted(ip), scheme: .http)
     }
 
-    private func isTrusted(_ ip: Reactor.IPAddress) -> Bool {
+    private func isTrusted(_ ip: SocketIP) -> Bool {
         trustedProxies.contains { ip.isWithin($0.bytes, prefixBits: $0.prefixBits) }
     }
 

@@ -31,12 +31,12 @@ internal import CLinux
         ip.flatMap { SocketAddress(ip: $0.description, port: port) }
     }
 
-    package var ip: IPAddress? {
+    package var ip: SocketIP? {
         unsafe withUnsafePointer(to: raw) { raw in
             var bytes = InlineArray<16, UInt8>(repeating: 0)
             var span = bytes.mutableSpan
             let count = unsafe span.withUnsafeMutableBufferPointer { unsafe clinux_address_bytes(raw, $0.baseAddress!) }
-            return count == 0 ? nil : IPAddress(bytes: bytes, count: UInt8(count))
+            return count == 0 ? nil : SocketIP(bytes: bytes, count: UInt8(count))
         }
     }
 }
@@ -50,7 +50,7 @@ extension SocketAddress: CustomStringConvertible {
 }
 
 /// An IPv4 or IPv6 address without a port, inline.
-package struct IPAddress: Sendable {
+package struct SocketIP: Sendable {
     package let bytes: InlineArray<16, UInt8>
     /// 4 or 16.
     package let count: UInt8
@@ -84,7 +84,7 @@ package struct IPAddress: Sendable {
     }
 }
 
-extension IPAddress: CustomStringConvertible {
+extension SocketIP: CustomStringConvertible {
     package var description: String {
         let (bytes, count) = text
         return String(decoding: (0..<Int(count)).map { bytes[$0] }, as: UTF8.self)

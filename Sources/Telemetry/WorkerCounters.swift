@@ -1,15 +1,19 @@
 /// What one worker counted of one endpoint. The worker writes; the brain and the metrics read.
 ///
-/// Each attempt ends in exactly one of `successes`, the failures, `listedErrors`, `serverErrors` or `abandoned`.
+/// Each attempt ends in one of `successes`, the failures, `gatewayErrors`, `serverErrors` or `abandoned`; only an answer
+/// that passed as a success while it went on, and broke off later, or was a 5xx and broke off, counts twice.
 package final class EndpointCounters: Sendable {
     /// Attempts begun.
     package let attempts = Counter()
-    /// Answered with a status below 500, or one of 500 and more that counts as no fault here (501, 505).
+    /// Answered in full, or for a second, with a status below 500, or one of 500 and more that counts as no fault
+    /// here (501, 505).
     package let successes = Counter()
     package let connectFailures = Counter()
     package let connectTimeouts = Counter()
-    /// The connection broke before or within the answer, or the answer was malformed.
+    /// The connection broke before the answer, or the answer was malformed.
     package let resets = Counter()
+    /// The answer broke off after its head, or stood still for too long.
+    package let truncations = Counter()
     package let responseTimeouts = Counter()
     /// Answered 502, 503 or 504.
     package let gatewayErrors = Counter()

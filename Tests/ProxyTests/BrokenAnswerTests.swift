@@ -1,3 +1,4 @@
+import Backends
 import RouteTable
 import Telemetry
 import Testing
@@ -50,6 +51,45 @@ struct BrokenAnswerTests {
         #expect(client.end == .reset)
         #expect(backend.requests.count == 1, "what was begun is not tried again")
         #expect(proxy.listenerCounters.truncated.count == 1)
+    }
+
+    @Test func `an attempt is one success or one truncation, and a success only when its answer is whole`() throws {
+        let backend = try Backend { request, connection in
+            connection.send("HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nha")
+            guard request.target == "/whole" else { return false }
+            connection.send("lf")
+            return true
+        }
+        let proxy = try ProxyUnderTest([[backend]])
+        let counters = proxy.endpointCounters(0, 0)
+        for run in 1...2 {
+            let client = try proxy.connect()
+            client.send("GET /half HTTP/1.1\r\nhost: a.example\r\n\r\n")
+            _ = client.readToEnd()
+            #expect(client.end == .reset)
+            #expect(counters.failureRun.level == run)
+        }
+        #expect(counters.truncations.count == 2)
+        #expect(counters.successes.count == 0)
+        #expect(try proxy.ask("GET /whole HTTP/1.1\r\nhost: a.example\r\n\r\n").isWhole)
+        #expect(counters.truncations.count == 2)
+        #expect(counters.successes.count == 1)
+        #expect(counters.failureRun.level == 0)
+    }
+
+    @Test func `a stream that goes on for a second is a success before its end`() throws {
+        let backend = try Backend { _, connection in
+            connection.send("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
+            while connection.send(Array("2\r\nok\r\n".utf8)) > 0 { pause(milliseconds: 50) }
+            return false
+        }
+        let proxy = try ProxyUnderTest([[backend]])
+        let client = try proxy.connect()
+        client.send(get)
+        #expect(eventually { proxy.endpointCounters(0, 0).successes.count == 1 })
+        client.close()
+        #expect(eventually { proxy.listenerCounters.clientAborts.count == 1 })
+        #expect(proxy.endpointCounters(0, 0).truncations.count == 0)
     }
 
     @Test func `bytes behind an answer are nobody's answer`() throws {

@@ -1,3 +1,4 @@
+import Backends
 import Glibc
 import Proxy
 import Reactor
@@ -45,8 +46,9 @@ final class ProxyUnderTest {
                 endpoints: backends.enumerated().compactMap { index, backend in
                     SocketAddress(ip: "127.0.0.1", port: backend.port).map {
                         Publication.Endpoint(
-                            number: region * 100 + index, address: $0, name: "127.0.0.1:\(backend.port)", weight: 1,
-                            share: 10_000, counters: EndpointCounters())
+                            number: region * 100 + index, address: $0, name: "127.0.0.1:\(backend.port)",
+                            weight: table.services.first?.cells[region].endpoints[index].weight ?? 1, share: 10_000,
+                            counters: EndpointCounters())
                     }
                 })
         }

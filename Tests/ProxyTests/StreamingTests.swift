@@ -1,3 +1,4 @@
+import Backends
 import RouteTable
 import Telemetry
 import Testing

@@ -1,3 +1,5 @@
+import Backends
+import Foundation
 import RouteTable
 import Telemetry
 import Testing
@@ -84,6 +86,19 @@ struct WorkerTests {
         #expect(counts.allSatisfy { $0 >= 25 }, "\(counts)")
     }
 
+    @Test func `in turn means by weight within any few turns`() throws {
+        let backends = try (0..<3).map { _ in try Backend() }
+        let proxy = try ProxyUnderTest([backends]) { table in
+            table.service.balance = .roundRobin
+            for (index, weight) in [1, 2, 5].enumerated() { table.service.cells[0].endpoints[index].weight = weight }
+        }
+        for round in 1...10 {
+            for _ in 0..<8 { _ = try proxy.ask(get) }
+            let counts = backends.map(\.requests.count)
+            #expect(zip(counts, [1, 2, 5]).allSatisfy { abs($0 - round * $1) <= 2 }, "\(counts) after \(round) rounds")
+        }
+    }
+
     @Test func `a key stays with its endpoint, and keys are spread`() throws {
         let backends = try (0..<4).map { _ in try Backend() }
         let proxy = try ProxyUnderTest([backends]) { $0.service.balance = .hash(.path) }
@@ -116,18 +131,30 @@ struct WorkerTests {
         #expect(throws: Failure.self) { try proxy.connect() }
     }
 
-    @Test func `each request is a line of the access log`() throws {
+    @Test func `each request is a line of the access log, and so is each refusal`() throws {
         let proxy = try ProxyUnderTest([[try Backend()]]) { $0.listener.accessLog = AccessLog(format: .json) }
-        _ = try proxy.ask("GET /a?b HTTP/1.1\r\nhost: a.example\r\nuser-agent: x\"\\y\r\n\r\n")
-        _ = try proxy.ask("GET / HTTP/1.1\r\nhost: a.example\r\n\r\n")
+        _ = try proxy.ask("GET /a?b\\c HTTP/1.1\r\nhost: a.example\r\n\r\n")
+        _ = try proxy.ask("PUT / HTTP/1.1\r\nhost: a.example\r\ncontent-length: 3\r\n\r\nabc")
+        _ = try proxy.ask("GET / HTTP/1.1\r\nhost : a.example\r\n\r\n")
         var text = ""
         let isComplete = eventually {
             unsafe proxy.log.drain { text += unsafe String(decoding: $0, as: UTF8.self) }
-            return text.split(separator: "\n").count == 2
+            return text.split(separator: "\n").count == 3
         }
         #expect(isComplete)
-        #expect(text.contains("\"status\":200"))
-        #expect(text.contains("\"host\":\"a.example\""))
+        let lines = try text.split(separator: "\n").map {
+            try #require(JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: Any])
+        }
+        func all<T: Equatable>(_ key: String, as type: T.Type = T.self) -> [T?] { lines.map { $0[key] as? T } }
+        #expect(all("method") == ["GET", "PUT", ""])
+        #expect(all("host") == ["a.example", "a.example", ""])
+        #expect(all("target") == ["/a?b\\c", "/", ""])
+        #expect(all("status") == [200, 200, 400])
+        #expect(all("received") == [0, 3, 0])
+        #expect(all("attempts") == [1, 1, 0])
+        #expect(all("region") == ["r0", "r0", nil])
+        #expect(all("error") == [nil, nil, "blank-before-colon"])
+        #expect(all("client") == Array(repeating: "127.0.0.1", count: 3))
     }
 
     @Test func `an access log nobody writes out costs lines, not requests`() throws {

@@ -1,24 +1,24 @@
-import Glibc
-import Reactor
-import Synchronization
+internal import Glibc
+internal import Reactor
+internal import Synchronization
 
 /// A real server on a port of its own that answers as its script says, one thread per connection.
-final class Backend: Sendable {
+package final class Backend: Sendable {
     /// Answers a request on its connection. False: the connection is done with.
-    typealias Script = @Sendable (Message, RawConnection) -> Bool
+    package typealias Script = @Sendable (Message, RawConnection) -> Bool
 
-    let port: UInt16
+    package let port: UInt16
     private let listening: Int32
     private let received = Mutex<[Message]>([])
     private let accepted = Mutex<[RawConnection]>([])
 
     /// Complete requests, in the order in which they came.
-    var requests: [Message] { received.withLock { $0 } }
+    package var requests: [Message] { received.withLock { $0 } }
     /// Connections ever accepted.
-    var connections: [RawConnection] { accepted.withLock { $0 } }
+    package var connections: [RawConnection] { accepted.withLock { $0 } }
 
     /// Reads requests in full, remembers them, and has each answered.
-    convenience init(_ script: @escaping Script = Backend.ok) throws {
+    package convenience init(_ script: @escaping Script = Backend.ok) throws {
         try self.init(connections: { backend, connection in
             while let request = connection.readMessage() {
                 guard request.isWhole else { return }
@@ -29,7 +29,7 @@ final class Backend: Sendable {
     }
 
     /// Has each connection handled from its beginning.
-    init(connections handle: @escaping @Sendable (Backend, RawConnection) -> Void) throws {
+    package init(connections handle: @escaping @Sendable (Backend, RawConnection) -> Void) throws {
         listening = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         var address = loopback(port: 0)
         var size = socklen_t(MemoryLayout<sockaddr_in>.size)
@@ -61,12 +61,12 @@ final class Backend: Sendable {
     }
 
     /// Refuses connections from now on.
-    func stop() {
+    package func stop() {
         shutdown(listening, Int32(SHUT_RDWR))
     }
 
     /// One that refuses connections.
-    static func refusing() throws -> Backend {
+    package static func refusing() throws -> Backend {
         let backend = try Backend()
         backend.stop()
         return backend
@@ -74,32 +74,32 @@ final class Backend: Sendable {
 
     // Scripts
 
-    static let ok: Script = { request, connection in
+    package static let ok: Script = { request, connection in
         connection.send("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n\(request.method == "HEAD" ? "" : "ok")")
         return true
     }
 
     /// Always these bytes; then the connection is kept, or closed.
-    static func says(_ answer: String, thenCloses: Bool = false) -> Script {
+    package static func says(_ answer: String, thenCloses: Bool = false) -> Script {
         { _, connection in
             connection.send(answer)
             return !thenCloses
         }
     }
 
-    static func body(_ text: String) -> Script {
+    package static func body(_ text: String) -> Script {
         says("HTTP/1.1 200 OK\r\ncontent-length: \(text.utf8.count)\r\n\r\n\(text)")
     }
 
-    static func status(_ status: Int) -> Script {
+    package static func status(_ status: Int) -> Script {
         says("HTTP/1.1 \(status) Whatever\r\ncontent-length: 0\r\n\r\n")
     }
 
-    static let resets: Script = { _, connection in
+    package static let resets: Script = { _, connection in
         connection.reset()
         return false
     }
 
     /// Never answers.
-    static let hangs: Script = { _, _ in true }
+    package static let hangs: Script = { _, _ in true }
 }

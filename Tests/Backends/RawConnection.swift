@@ -1,11 +1,11 @@
-import Glibc
-import Reactor
-import Synchronization
+internal import Glibc
+internal import Reactor
+internal import Synchronization
 
 /// A blocking connection of a test: whatever bytes it likes, in whatever pieces. Nothing waits longer than five
 /// seconds.
-final class RawConnection: @unchecked Sendable {
-    enum End: Equatable {
+package final class RawConnection: @unchecked Sendable {
+    package enum End: Equatable {
         case closed, reset, timedOut
     }
 
@@ -13,10 +13,10 @@ final class RawConnection: @unchecked Sendable {
     private let isOpen = Atomic<Bool>(true)
     private var buffered: [UInt8] = []
     /// How it ended, once a read has met the end.
-    private(set) var end: End?
+    package private(set) var end: End?
 
     /// Takes over an open socket.
-    init(owning number: Int32) {
+    package init(owning number: Int32) {
         self.number = number
         var limit = timeval(tv_sec: 5, tv_usec: 0)
         unsafe setsockopt(number, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
@@ -24,7 +24,7 @@ final class RawConnection: @unchecked Sendable {
     }
 
     /// - Parameter receiveBuffer: of the kernel, in bytes; nil: as large as it likes.
-    convenience init(port: UInt16, receiveBuffer: Int32? = nil) throws {
+    package convenience init(port: UInt16, receiveBuffer: Int32? = nil) throws {
         let number = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         self.init(owning: number)
         if var size = receiveBuffer {
@@ -43,32 +43,32 @@ final class RawConnection: @unchecked Sendable {
     }
 
     /// Closed by this side.
-    var isClosed: Bool { !isOpen.load(ordering: .relaxed) }
+    package var isClosed: Bool { !isOpen.load(ordering: .relaxed) }
 
-    func close() {
+    package func close() {
         if isOpen.exchange(false, ordering: .relaxed) { Glibc.close(number) }
     }
 
     /// Closes so that the other side sees a reset.
-    func reset() {
+    package func reset() {
         var option = linger(l_onoff: 1, l_linger: 0)
         unsafe setsockopt(number, SOL_SOCKET, SO_LINGER, &option, socklen_t(MemoryLayout<linger>.size))
         close()
     }
 
-    func shutdownWrite() {
+    package func shutdownWrite() {
         shutdown(number, Int32(SHUT_WR))
     }
 
     // Writing
 
-    func send(_ text: String) {
+    package func send(_ text: String) {
         send(Array(text.utf8))
     }
 
     /// Sends all of it; returns how much the other side took before it broke, or stood still for five seconds.
     @discardableResult
-    func send(_ bytes: [UInt8]) -> Int {
+    package func send(_ bytes: [UInt8]) -> Int {
         var sent = 0
         while sent < bytes.count {
             let count = unsafe bytes[sent...].withUnsafeBytes {
@@ -96,14 +96,14 @@ final class RawConnection: @unchecked Sendable {
     }
 
     /// Everything until the end.
-    func readToEnd() -> String {
+    package func readToEnd() -> String {
         while fill() {}
         defer { buffered = [] }
         return String(decoding: buffered, as: UTF8.self)
     }
 
     /// The next bytes; fewer if the connection ends before.
-    func read(_ count: Int) -> [UInt8] {
+    package func read(_ count: Int) -> [UInt8] {
         while buffered.count < count, fill() {}
         let taken = Array(buffered.prefix(count))
         buffered.removeFirst(taken.count)
@@ -111,7 +111,7 @@ final class RawConnection: @unchecked Sendable {
     }
 
     /// The next line without its line end; nil if the connection ends before.
-    func readLine() -> String? {
+    package func readLine() -> String? {
         var searched = 0
         while true {
             if let newline = buffered[searched...].firstIndex(of: 0x0a) {
@@ -125,14 +125,14 @@ final class RawConnection: @unchecked Sendable {
     }
 
     /// Waits for the end and for nothing else.
-    func readEnd() -> End? {
+    package func readEnd() -> End? {
         fill() ? nil : end
     }
 
     /// The next message's start line, fields and body; nil if the connection ends before its head is complete.
     ///
     /// - Parameter hasBody: false for what has none whatever its fields say.
-    func readMessage(hasBody: Bool = true, bodyUntilEnd: Bool = false) -> Message? {
+    package func readMessage(hasBody: Bool = true, bodyUntilEnd: Bool = false) -> Message? {
         guard let start = readLine() else { return nil }
         var message = Message(start: start)
         guard readFields(into: &message.fields) else { return nil }
@@ -174,42 +174,52 @@ final class RawConnection: @unchecked Sendable {
     }
 }
 
-struct Field: Equatable {
-    var name: String
-    var value: String
+package struct Field: Equatable {
+    package var name: String
+    package var value: String
+
+    package init(name: String, value: String) {
+        self.name = name
+        self.value = value
+    }
 }
 
 /// A request or a response as a test sees it.
-struct Message {
-    var start: String
-    var fields: [Field] = []
-    var body: [UInt8] = []
-    var trailers: [Field] = []
-    var chunks = 0
-    var isWhole = true
+package struct Message {
+    package var start: String
+    package var fields: [Field] = []
+    package var body: [UInt8] = []
+    package var trailers: [Field] = []
+    package var chunks = 0
+    package var isWhole = true
 
-    init(start: String) {
+    package init(start: String) {
         self.start = start
     }
 
     /// A field's values, joined by commas; nil if there is none.
-    subscript(name: String) -> String? {
+    package subscript(name: String) -> String? {
         let values = fields.filter { $0.name == name }.map(\.value)
         return values.isEmpty ? nil : values.joined(separator: ",")
     }
 
-    var text: String { String(decoding: body, as: UTF8.self) }
+    package var text: String { String(decoding: body, as: UTF8.self) }
 
     /// Of a response.
-    var status: Int { start.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0 }
+    package var status: Int { start.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0 }
 
     /// Of a request.
-    var method: String { start.split(separator: " ").first.map(String.init) ?? "" }
-    var target: String { start.split(separator: " ").dropFirst().first.map(String.init) ?? "" }
+    package var method: String { start.split(separator: " ").first.map(String.init) ?? "" }
+    package var target: String { start.split(separator: " ").dropFirst().first.map(String.init) ?? "" }
 }
 
-struct Failure: Error {
-    var what: String
+/// What keeps a test from being carried out.
+package struct Failure: Error {
+    package var what: String
+
+    package init(what: String) {
+        self.what = what
+    }
 }
 
 func loopback(port: UInt16) -> sockaddr_in {
@@ -224,12 +234,12 @@ func trimmed(_ text: Substring) -> String {
     String(text.drop { $0 == " " }.reversed().drop { $0 == " " }.reversed())
 }
 
-func pause(milliseconds: UInt32) {
+package func pause(milliseconds: UInt32) {
     usleep(milliseconds * 1_000)
 }
 
 /// Whether a condition comes to hold within five seconds.
-func eventually(_ condition: () -> Bool) -> Bool {
+package func eventually(_ condition: () -> Bool) -> Bool {
     for _ in 0..<5_000 {
         if condition() { return true }
         usleep(1_000)
@@ -238,6 +248,6 @@ func eventually(_ condition: () -> Bool) -> Bool {
 }
 
 /// Runs `body` on a thread of its own.
-func inBackground(_ body: @escaping @Sendable () -> Void) throws {
+package func inBackground(_ body: @escaping @Sendable () -> Void) throws {
     try Reactor.Thread.start(name: "test", body)
 }

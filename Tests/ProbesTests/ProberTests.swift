@@ -1,0 +1,252 @@
+import Backends
+import Reactor
+import RouteTable
+import Synchronization
+import Testing
+
+@testable import Probes
+
+struct ProberTests {
+    /// What a backend says to a probe that asks for `/healthz`, and what is made of it.
+    struct Case: CustomTestStringConvertible {
+        var what: String
+        var probe = HTTPProbe(path: "/healthz")
+        var script: Backend.Script
+        var finding: ProbeFinding?
+
+        var testDescription: String { what }
+    }
+
+    static let cases: [Case] = [
+        Case(what: "200", script: Backend.ok),
+        Case(
+            what: "an interim answer before", script: Backend.says("HTTP/1.1 103 Early\r\n\r\nHTTP/1.1 204 No\r\n\r\n")),
+        Case(what: "a redirect, by default", script: Backend.status(302)),
+        Case(what: "503", script: Backend.status(503), finding: .failed(.status(503))),
+        Case(
+            what: "a status that was not asked for",
+            probe: HTTPProbe(path: "/healthz", expectStatus: [200...200, 204...206], expectBody: nil),
+            script: Backend.status(302),
+            finding: .failed(.status(302))),
+        Case(
+            what: "a status of a range",
+            probe: HTTPProbe(path: "/healthz", expectStatus: [200...200, 204...206], expectBody: nil),
+            script: Backend.says("HTTP/1.1 206 P\r\ncontent-length: 0\r\n\r\n")),
+        Case(
+            what: "a field with its value",
+            probe: HTTPProbe(
+                path: "/healthz", expectHeaders: [HeaderMatch(name: "x-ready", value: "yes")], expectBody: nil),
+            script: Backend.says("HTTP/1.1 200 OK\r\nX-Ready: no\r\nX-Ready: yes\r\ncontent-length: 0\r\n\r\n")),
+        Case(
+            what: "a field with another value",
+            probe: HTTPProbe(
+                path: "/healthz", expectHeaders: [HeaderMatch(name: "x-ready", value: "yes")], expectBody: nil),
+            script: Backend.says("HTTP/1.1 200 OK\r\nx-ready: yes, sir\r\ncontent-length: 0\r\n\r\n"),
+            finding: .failed(.header("x-ready"))),
+        Case(
+            what: "a text in the body", probe: HTTPProbe(path: "/healthz", expectBody: "up"),
+            script: Backend.body("all is up here")),
+        Case(
+            what: "a text that lies across two chunks", probe: HTTPProbe(path: "/healthz", expectBody: "all is up"),
+            script: Backend.says(
+                "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nall i\r\n4\r\ns up\r\n0\r\n\r\n")),
+        Case(
+            what: "another text", probe: HTTPProbe(path: "/healthz", expectBody: "up"), script: Backend.body("down"),
+            finding: .failed(.body)),
+        Case(
+            what: "a body that ends before the text",
+            probe: HTTPProbe(path: "/healthz", expectBody: "up"),
+            script: Backend.says("HTTP/1.1 200 OK\r\n\r\ndown", thenCloses: true), finding: .failed(.body)),
+        Case(
+            what: "what is no answer", script: Backend.says("SSH-2.0-OpenSSH_9.2\r\n"), finding: .failed(.malformed)),
+        Case(
+            what: "half an answer", script: Backend.says("HTTP/1.1 200 OK\r\n", thenCloses: true),
+            finding: .failed(.closed)),
+        Case(what: "a reset", script: Backend.resets, finding: .failed(.closed)),
+        Case(what: "nothing", script: Backend.hangs, finding: .failed(.timeout)),
+    ]
+
+    @Test(arguments: cases)
+    func `an answer is held against what the probe expects`(_ example: Case) throws {
+        let backend = try Backend(example.script)
+        let prober = try ProberUnderTest()
+        prober.probe([(1, backend, .http(example.probe))])
+        let finding = try #require(prober.next(of: 1))
+        if let expected = example.finding {
+            #expect(finding == expected)
+        } else {
+            #expect(finding.isPass, "\(finding)")
+        }
+    }
+
+    @Test func `a probe says who it is, whom it wants, and that it will not stay`() throws {
+        let backend = try Backend()
+        let prober = try ProberUnderTest()
+        prober.probe([(1, backend, .http(HTTPProbe(path: "/healthz?deep=1", host: "shop.example", method: "HEAD")))])
+        #expect(prober.next(of: 1)?.isPass == true)
+        let request = try #require(backend.requests.first)
+        #expect(request.start == "HEAD /healthz?deep=1 HTTP/1.1")
+        #expect(request["host"] == "shop.example")
+        #expect(request["user-agent"] == "spillway-probe")
+        #expect(request["connection"] == "close")
+    }
+
+    @Test func `a TCP probe passes when a connection is accepted, and fails when it is refused`() throws {
+        let (open, shut) = (try Backend(Backend.hangs), try Backend.refusing())
+        let prober = try ProberUnderTest()
+        prober.probe([(1, open, .tcp), (2, shut, .tcp)])
+        #expect(prober.next(of: 1)?.isPass == true)
+        #expect(prober.next(of: 2) == .failed(.connect(.connectionRefused)))
+    }
+
+    @Test func `probes go on, and a changed probe takes the place of the one before`() throws {
+        let backend = try Backend()
+        let prober = try ProberUnderTest()
+        prober.probe([(1, backend, .http(HTTPProbe(path: "/old")))])
+        for _ in 0..<3 { #expect(prober.next(of: 1)?.isPass == true) }
+        prober.probe([(1, backend, .http(HTTPProbe(path: "/new")))])
+        #expect(eventually { backend.requests.last?.target == "/new" })
+        let before = backend.requests.count
+        #expect(eventually { backend.requests.count >= before + 5 })
+        #expect(backend.requests[before...].allSatisfy { $0.target == "/new" })
+    }
+
+    @Test func `what is no target any more is not probed`() throws {
+        let (leaving, staying) = (try Backend(), try Backend())
+        let prober = try ProberUnderTest()
+        let kind = Probe.Kind.http(HTTPProbe(path: "/"))
+        prober.probe([(1, leaving, kind), (2, staying, kind)])
+        #expect(prober.next(of: 1)?.isPass == true)
+        prober.probe([(2, staying, kind)])
+        // One more may have been on its way.
+        let (before, others) = (leaving.requests.count, staying.requests.count)
+        #expect(eventually { staying.requests.count >= others + 5 })
+        #expect(leaving.requests.count <= before + 1)
+    }
+
+    @Test func `a suspect is probed faster, and at once when asked`() throws {
+        let backend = try Backend()
+        let prober = try ProberUnderTest()
+        prober.probe([(1, backend, .http(HTTPProbe(path: "/")))], every: .seconds(3_600))
+        prober.tell(.probeNow(number: 1))
+        #expect(prober.next(of: 1)?.isPass == true)
+        prober.tell(.cadence(number: 1, .suspect))
+        for _ in 0..<3 { #expect(prober.next(of: 1)?.isPass == true) }
+    }
+}
+
+struct ProbeScheduleTests {
+    @Test func `the first round is spread over an interval, later ones stay within a tenth of it`() {
+        var random = SeededRandom(seed: 11)
+        let probe = Probe(kind: .tcp, every: .seconds(2))
+        var schedules = (0..<1_000).map { _ in ProbeSchedule(probe: probe, now: 0, random: &random) }
+        let tenths = Dictionary(grouping: schedules) { $0.due / 200_000_000 }
+        #expect((0..<10).allSatisfy { (tenths[$0]?.count ?? 0) > 50 }, "seed 11")
+        for index in schedules.indices { schedules[index].probed(now: 0, random: &random) }
+        #expect(schedules.allSatisfy { (1_800_000_000...2_200_000_000).contains($0.due) })
+        #expect(Set(schedules.map(\.due)).count > 900)
+    }
+
+    @Test(arguments: [(ProbeCadence.normal, Int64(2_000)), (.suspect, 250), (.down, 5_000)])
+    func `the cadence is the state's`(cadence: ProbeCadence, milliseconds: Int64) {
+        var random = SeededRandom(seed: 1)
+        var schedule = ProbeSchedule(probe: Probe(kind: .tcp, every: .seconds(2)), now: 0, random: &random)
+        schedule.set(cadence, now: 0)
+        #expect(schedule.interval == milliseconds * 1_000_000)
+    }
+
+    @Test func `a suspect is not probed more slowly than a healthy one`() {
+        var random = SeededRandom(seed: 1)
+        var schedule = ProbeSchedule(probe: Probe(kind: .tcp, every: .milliseconds(50)), now: 0, random: &random)
+        schedule.set(.suspect, now: 0)
+        #expect(schedule.interval == 50_000_000)
+    }
+}
+
+/// A prober on its thread, and what it found.
+final class ProberUnderTest {
+    private let mailbox: Mailbox<ProberMessage>
+    private let reports = Reports()
+    private var seen: [Int: Int] = [:]
+
+    init() throws {
+        mailbox = try Mailbox<ProberMessage>()
+        try Prober.start(seed: 5, mailbox: mailbox, reports: reports)
+    }
+
+    deinit {
+        mailbox.post(.stop)
+    }
+
+    func tell(_ message: ProberMessage) {
+        mailbox.post(message)
+    }
+
+    func probe(_ targets: [(number: Int, backend: Backend, kind: Probe.Kind)], every: Duration = .milliseconds(20)) {
+        tell(
+            .targets(
+                targets.compactMap { target in
+                    SocketAddress(ip: "127.0.0.1", port: target.backend.port).map { address in
+                        ProbeTarget(
+                            number: target.number, address: address, authority: "\(address)",
+                            probe: Probe(
+                                kind: target.kind, every: every, timeout: .milliseconds(300),
+                                everySuspect: .milliseconds(20)))
+                    }
+                }))
+    }
+
+    /// The next finding about a target; nil if none comes.
+    func next(of number: Int) -> ProbeFinding? {
+        let index = seen[number, default: 0]
+        var finding: ProbeFinding?
+        let hasCome = eventually {
+            let findings = reports.findings(of: number)
+            if findings.count > index { finding = findings[index] }
+            return finding != nil
+        }
+        if hasCome { seen[number] = index + 1 }
+        return finding
+    }
+
+    private final class Reports: ProbeReports {
+        private let all = Mutex<[Int: [ProbeFinding]]>([:])
+
+        func findings(of number: Int) -> [ProbeFinding] { all.withLock { $0[number] ?? [] } }
+        func probed(_ number: Int, _ finding: ProbeFinding) { all.withLock { $0[number, default: []].append(finding) } }
+        func lag(nanoseconds: Int64) {}
+    }
+}
+
+extension HTTPProbe {
+    init(
+        path: String, expectStatus: [ClosedRange<Int>] = [200...399], expectHeaders: [HeaderMatch] = [],
+        expectBody: String?
+    ) {
+        self.init(path: path)
+        self.expectStatus = expectStatus
+        self.expectHeaders = expectHeaders
+        self.expectBody = expectBody
+    }
+
+    init(path: String, host: String, method: String) {
+        self.init(path: path)
+        self.host = host
+        self.method = method
+    }
+}
+
+extension Probe {
+    init(kind: Kind, every: Duration, timeout: Duration = .seconds(1), everySuspect: Duration = .milliseconds(250)) {
+        self.init(kind: kind)
+        self.every = every
+        self.timeout = timeout
+        self.everySuspect = everySuspect
+    }
+}
+
+extension ProbeFinding {
+    var isPass: Bool {
+        if case .passed = self { true } else { false }
+    }
+}

@@ -1,0 +1,171 @@
+import Backends
+import Foundation
+import Synchronization
+
+/// The built command, running.
+final class Command: Sendable {
+    struct Result {
+        var status: Int32
+        var output: String
+        var errors: String
+    }
+
+    private let process: Mutex<Process>
+    private let output: Collected
+    private let errors: Collected
+
+    init(_ arguments: String..., environment: [String: String] = [:]) throws {
+        output = try Collected()
+        errors = try Collected()
+        let process = Process()
+        process.executableURL = try Self.executable
+        process.arguments = arguments
+        process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
+        process.standardOutput = output.pipe
+        process.standardError = errors.pipe
+        try process.run()
+        self.process = Mutex(process)
+    }
+
+    deinit {
+        process.withLock { if $0.isRunning { kill($0.processIdentifier, SIGKILL) } }
+    }
+
+    /// The command lies beside the tests.
+    private static var executable: URL {
+        get throws {
+            let tests = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
+            return URL(fileURLWithPath: tests).deletingLastPathComponent().appendingPathComponent("spillway")
+        }
+    }
+
+    var errorsSoFar: String { errors.text }
+
+    func signal(_ number: Int32) {
+        process.withLock { _ = kill($0.processIdentifier, number) }
+    }
+
+    /// What it said, once it has ended; killed if it has not ended after a while.
+    func finish() -> Result {
+        if !eventually({ process.withLock { !$0.isRunning } }) { signal(SIGKILL) }
+        return process.withLock {
+            $0.waitUntilExit()
+            return Result(status: $0.terminationStatus, output: output.whole, errors: errors.whole)
+        }
+    }
+
+    /// What comes out of a pipe, as it comes.
+    private final class Collected: Sendable {
+        private struct State {
+            var text = Data()
+            var isOver = false
+        }
+
+        let pipe = Pipe()
+        private let state = Mutex(State())
+
+        init() throws {
+            let handle = pipe.fileHandleForReading
+            try inBackground {
+                while case let data = handle.availableData, !data.isEmpty { self.state.withLock { $0.text += data } }
+                self.state.withLock { $0.isOver = true }
+            }
+        }
+
+        var text: String { state.withLock { String(decoding: $0.text, as: UTF8.self) } }
+
+        var whole: String {
+            _ = eventually { state.withLock { $0.isOver } }
+            return text
+        }
+    }
+}
+
+/// `spillway run`, on free ports.
+final class RouterUnderTest {
+    let command: Command
+    let port: UInt16
+    let adminAddress: String
+
+    /// - Parameter table: the table's directory within `directory`, which also holds the state.
+    init(_ directory: TemporaryDirectory, table: String = "") throws {
+        let command = try Command(
+            "run", directory.path + "/" + table, "--admin", "127.0.0.1:0", "--workers", "2", "--state",
+            directory.path + "/state")
+        var ports: (web: UInt16, admin: UInt16)?
+        let hasStarted = eventually {
+            let log = command.errorsSoFar
+            guard let web = log.firstMatch(of: /listener web on 127\.0\.0\.1:(\d+)\n/),
+                let admin = log.firstMatch(of: /admin address 127\.0\.0\.1:(\d+)\n/), let web = UInt16(web.1),
+                let admin = UInt16(admin.1)
+            else { return false }
+            ports = (web, admin)
+            return true
+        }
+        guard hasStarted, let ports else { throw Failure(what: "no start: \(command.errorsSoFar)") }
+        self.command = command
+        port = ports.web
+        adminAddress = "127.0.0.1:\(ports.admin)"
+    }
+
+    deinit {
+        command.signal(SIGTERM)
+        _ = command.finish()
+    }
+
+    func signal(_ number: Int32) {
+        command.signal(number)
+    }
+
+    func get(_ path: String) throws -> Message {
+        try ask(port, path)
+    }
+
+    func admin(_ path: String) throws -> Message {
+        try ask(UInt16(adminAddress.split(separator: ":")[1]) ?? 0, path)
+    }
+
+    /// A sample of the metrics page, by its name and labels.
+    func metric(_ sample: String) -> Double? {
+        let page = (try? admin("/metrics").text) ?? ""
+        return page.split(separator: "\n").first { $0.hasPrefix(sample + " ") }.flatMap {
+            Double($0.dropFirst(sample.count + 1))
+        }
+    }
+
+    private func ask(_ port: UInt16, _ path: String) throws -> Message {
+        let connection = try RawConnection(port: port)
+        connection.send("GET \(path) HTTP/1.1\r\nhost: a.example\r\nconnection: close\r\n\r\n")
+        guard let answer = connection.readMessage() else { throw Failure(what: "\(path): no answer") }
+        return answer
+    }
+}
+
+/// A directory of a test's own, gone with it.
+final class TemporaryDirectory {
+    let path: String
+
+    init() throws {
+        path = FileManager.default.temporaryDirectory.appendingPathComponent("spillway-\(UUID().uuidString)").path
+        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+    }
+
+    deinit {
+        try? FileManager.default.removeItem(atPath: path)
+    }
+
+    /// Replaces a file at once; returns its path.
+    @discardableResult
+    func write(_ name: String, _ text: String) throws -> String {
+        let file = URL(fileURLWithPath: path).appendingPathComponent(name)
+        try FileManager.default.createDirectory(
+            at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
+        try Data(text.utf8).write(to: file, options: .atomic)
+        return file.path
+    }
+
+    /// A file's text; empty if there is none.
+    func read(_ name: String) -> String {
+        (try? String(contentsOfFile: path + "/" + name, encoding: .utf8)) ?? ""
+    }
+}
