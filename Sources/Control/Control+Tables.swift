@@ -76,9 +76,14 @@ extension Control {
         table = new
         listening = addresses
         publish(sockets: sockets, matchers)
-        let normalForm = NormalForm.text(of: new)
+        await keep(new)
+    }
+
+    /// Printing and writing a large table takes its time, which the brain must not wait for.
+    private func keep(_ table: Table) async {
+        let store = store
         do {
-            try store.keepTable(normalForm)
+            try await Task.detached { try store.keepTable(NormalForm.text(of: table)) }.value
         } catch {
             logger.warning("the last good table could not be kept in \(store.path): \(error)")
         }

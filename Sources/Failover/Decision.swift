@@ -98,6 +98,8 @@ extension Decision.Change: CustomStringConvertible {
         case .state(let before, let after) where before == after: "stays \(after.rawValue)"
         case .state(let before, let after): "\(before.rawValue) → \(after.rawValue)"
         case .ceiling(let before, let after): "at most \(percent(before)) → \(percent(after))"
+        case .split(let regions, let before, let after) where before == after:
+            "stays " + zip(regions, after).map { "\($0) \(percent($1))" }.joined(separator: ", ")
         case .split(let regions, let before, let after):
             regions.indices.filter { before[$0] != after[$0] }
                 .map { "\(regions[$0]) \(percent(before[$0])) → \(percent(after[$0]))" }.joined(separator: ", ")

@@ -75,12 +75,18 @@ struct DemoOrders {
     let directory = URL(fileURLWithPath: NSTemporaryDirectory()).appendingPathComponent("spillway-demo-\(getuid())")
 
     private var regions: URL { directory.appendingPathComponent("regions") }
+    private var process: URL { directory.appendingPathComponent("pid") }
 
     /// Begins a demo: all regions healthy.
     func open(_ names: [String]) throws {
+        if let text = try? String(contentsOf: process, encoding: .utf8), let number = Int32(text), kill(number, 0) == 0
+        {
+            throw Failure("a demo runs already, as process \(number)")
+        }
         try? FileManager.default.removeItem(at: directory)
         try FileManager.default.createDirectory(
             at: regions, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        try Data("\(getpid())".utf8).write(to: process)
         for name in names { try write(name, .healthy) }
     }
 

@@ -22,15 +22,16 @@ struct DemoRun {
         guard let front = frontAddress(of: table) else {
             throw Failure("\(tablePath) has no listener on an IP address")
         }
+        let orders = DemoOrders()
+        let endpoints = endpoints(of: table)
+        try orders.open(endpoints.map(\.region))
+        defer { orders.close() }
         let world: DemoWorld
         do {
-            world = try DemoWorld(endpoints(of: table))
+            world = try DemoWorld(endpoints)
         } catch {
             throw Failure("the demo's regions cannot listen on the addresses in \(tablePath): \(error)")
         }
-        let orders = DemoOrders()
-        try orders.open(world.regions)
-        defer { orders.close() }
         var settings = settings
         settings.state = orders.directory.appendingPathComponent("state").path
         settings.logLevel = "warning"
@@ -41,7 +42,7 @@ struct DemoRun {
         try await router.run(
             beside: Teller(
                 demo: self, front: front, paths: paths.isEmpty ? ["/"] : paths, world: world, orders: orders),
-            onDecision: { print("\r\u{1b}[K  → \($0)") })
+            onDecision: { say("  → \($0)") })
     }
 
     /// Load and the line a second, as a service beside the router.
@@ -60,7 +61,7 @@ struct DemoRun {
     }
 
     private func introduce(_ front: SocketAddress, _ world: DemoWorld) {
-        print(
+        say(
             """
             Three regions are up, and the router in front of them on http://\(front).
 
@@ -85,7 +86,7 @@ struct DemoRun {
                 for region in world.regions {
                     guard let mode = orders.mode(of: region), mode != world.mode(of: region) else { continue }
                     world.set(region, mode)
-                    print("\r\u{1b}[K  * \(region): \(mode.rawValue)")
+                    say("  * \(region): \(mode.rawValue)")
                 }
             }
             second += 1
@@ -95,8 +96,8 @@ struct DemoRun {
                 let mode = world.mode(of: region)
                 return "\(region)\(mode == .healthy ? "" : " (\(mode.rawValue))") \(counts.answered[region] ?? 0)"
             }
-            print(
-                "\r\u{1b}[K\(second) s   \(regions.joined(separator: "   "))   failed \(counts.failed)"
+            say(
+                "\(second) s   \(regions.joined(separator: "   "))   failed \(counts.failed)"
                     + " (\(failures) in all)   slowest \(counts.slowest) ms")
         }
     }
@@ -123,4 +124,10 @@ struct DemoRun {
             }
         }
     }
+}
+
+/// One more line, at once, wherever it goes.
+private func say(_ line: String) {
+    print(line)
+    fflush(nil)
 }

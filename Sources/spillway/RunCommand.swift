@@ -70,6 +70,7 @@ struct Router {
         beside companion: (any Service)? = nil, onDecision: (@Sendable (String) -> Void)? = nil
     ) async throws {
         let logger = LogOutput.logger(settings)
+        try checkAdminAddress()
         let control: Control
         do {
             let store = try StateDirectory(path: settings.state)
@@ -84,6 +85,21 @@ struct Router {
             throw Failure("\(failure)")
         }
         try await serve(control, companion, logger)
+    }
+
+    /// Before a single connection is taken: another router may run here with the same settings, and the kernel would
+    /// share the listeners between the two.
+    private func checkAdminAddress() throws {
+        guard let admin = HostPort(settings.admin), let port = UInt16(exactly: admin.port),
+            let address = SocketAddress(ip: admin.host, port: port)
+        else { return }
+        do {
+            _ = try ListeningSocket(at: address)
+        } catch {
+            throw Failure(
+                "the admin address \(settings.admin) cannot be listened on: \(error); "
+                    + "if another router runs here, give this one another with --admin")
+        }
     }
 
     private func serve(_ control: Control, _ companion: (any Service)?, _ logger: Logger) async throws {

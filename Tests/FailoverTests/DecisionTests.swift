@@ -39,5 +39,8 @@ import Testing
             .service("checkout"), .split(regions: ["a", "b", "c"], before: [10_000, 0, 0], after: [7_000, 3_000, 0]),
             .followsCapacity)
         #expect(split.description.hasPrefix("checkout: a 100 % → 70 %, b 0 % → 30 % (follows-capacity: "))
+        let held = decision(
+            .service("checkout"), .split(regions: ["a", "b"], before: [10_000, 0], after: [10_000, 0]), .failOpen)
+        #expect(held.description.hasPrefix("checkout: stays a 100 %, b 0 % (fail-open: "))
     }
 }

@@ -104,15 +104,28 @@ struct CommandTests {
         #expect(router.command.errorsSoFar.contains("SERVING THE LAST GOOD TABLE"))
         try directory.write("table.yaml", Self.table.replacing("version one", with: "version three"))
         #expect(eventually { (try? router.get("/hello").text) == "version three" })
-        #expect(router.metric("spillway_table_last_good") == 0)
+        #expect(eventually { router.metric("spillway_table_last_good") == 0 })
     }
 
     @Test func `without any table there is nothing to serve, and the mistakes are told`() throws {
         let directory = try TemporaryDirectory()
         try directory.write("table.yaml", "routes: 5")
-        let result = try Command("run", directory.path, "--state", directory.path + "/state").finish()
+        let result = try Command("run", directory.path, "--admin", "127.0.0.1:0", "--state", directory.path + "/state")
+            .finish()
         #expect(result.status == 1)
         #expect(result.errors.contains("table.yaml:1:9: "), "\(result.errors)")
+    }
+
+    @Test func `an admin address in use is told before a connection is taken`() throws {
+        let directory = try TemporaryDirectory()
+        try directory.write("table.yaml", Self.table)
+        let router = try RouterUnderTest(directory)
+        let second = try Command(
+            "run", directory.path, "--admin", router.adminAddress, "--state", directory.path + "/other"
+        ).finish()
+        #expect(second.status == 1)
+        #expect(second.errors.contains("the admin address \(router.adminAddress) cannot be listened on"))
+        #expect(!second.errors.contains("listener web"))
     }
 
     @Test func `access logs that were moved away are opened anew on SIGHUP`() throws {
