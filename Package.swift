@@ -96,7 +96,7 @@ let package = Package(
         tests(
             of: "Control",
             [
-                "Backends", "Reactor", "RouteTable", "Store", "Telemetry",
+                "Backends", "Proxy", "Reactor", "RouteTable", "Store", "Telemetry",
                 .product(name: "Logging", package: "swift-log"),
             ]),
         tests(of: "spillway", ["Backends"]),

@@ -1,5 +1,3 @@
-internal import CLinux
-internal import Foundation
 internal import Logging
 internal import Proxy
 internal import Reactor
@@ -9,14 +7,8 @@ internal import Synchronization
 /// Carries the workers' access-log lines to their files, on a thread of its own. When it falls behind, workers drop
 /// lines and count them; nothing on a request's path waits for a disk.
 final class AccessLogWriter: Sendable {
-    private struct Output {
-        let descriptor: Int32
-        /// One for each worker, shared by all listeners that log to the same file.
-        let rings: [AccessLogRing]
-    }
-
     private struct State {
-        var outputs: [String: Output] = [:]
+        var files: [String: AccessLogFile] = [:]
         var isRunning = false
         var hasEnded = true
     }
@@ -30,34 +22,32 @@ final class AccessLogWriter: Sendable {
         self.logger = logger
     }
 
+    /// Lines that could not be written, since the start.
+    var lostLines: UInt64 { state.withLock { $0.files.values.reduce(0) { $0 + $1.lostLines } } }
+
     /// The ring for one listener and worker; nil when the listener has no log, or its file cannot be opened.
     func ring(for listener: Listener, worker: Int) -> AccessLogRing? {
         guard let log = listener.accessLog else { return nil }
         return state.withLock { state in
-            if let known = state.outputs[log.path] { return known.rings[worker] }
-            guard let descriptor = open(log.path) else { return nil }
-            let output = Output(descriptor: descriptor, rings: (0..<workers).map { _ in AccessLogRing() })
-            state.outputs[log.path] = output
-            return output.rings[worker]
+            if let known = state.files[log.path] { return known.rings[worker] }
+            do {
+                let file = try AccessLogFile(path: log.path, workers: workers)
+                state.files[log.path] = file
+                return file.rings[worker]
+            } catch {
+                logger.error("access log \(log.path) cannot be opened: \(error)")
+                return nil
+            }
         }
     }
 
-    private func open(_ path: String) -> Int32? {
-        let flags = O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC
-        let descriptor = path == "-" ? dup(1) : unsafe Foundation.open(path, flags, 0o640)
-        if descriptor >= 0 { return descriptor }
-        logger.error("access log \(path) cannot be opened: \(SystemError(code: errno))")
-        return nil
-    }
-
-    /// Opens every file anew, so that one that was moved away is let go. A file that cannot be opened stays as it is.
+    /// Opens every file anew, for those who rotate them.
     func reopen() {
-        state.withLock { state in
-            for (path, output) in state.outputs where path != "-" {
-                guard let descriptor = open(path) else { continue }
-                // In place of the old one at once: the writer's thread sees one or the other.
-                _ = dup2(descriptor, output.descriptor)
-                _ = close(descriptor)
+        for file in state.withLock({ Array($0.files.values) }) {
+            do {
+                try file.reopen()
+            } catch {
+                logger.error("access log \(file.path) cannot be opened anew, and stays as it is: \(error)")
             }
         }
     }
@@ -84,21 +74,10 @@ final class AccessLogWriter: Sendable {
     }
 
     private func writeAll() {
-        for output in state.withLock({ Array($0.outputs.values) }) {
-            for ring in output.rings {
-                unsafe ring.drain { unsafe Self.write($0, to: output.descriptor) }
+        for file in state.withLock({ Array($0.files.values) }) {
+            if let error = file.write() {
+                logger.error("access log \(file.path) cannot be written, lines are lost: \(error)")
             }
-        }
-    }
-
-    /// A full disk loses these lines; the next may fit again.
-    private static func write(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) {
-        var offset = 0
-        while offset < bytes.count {
-            let rest = unsafe UnsafeRawBufferPointer(rebasing: bytes[offset...])
-            let written = unsafe clinux_write(descriptor, rest.baseAddress, rest.count)
-            if written <= 0 { return }
-            offset += Int(written)
         }
     }
 }

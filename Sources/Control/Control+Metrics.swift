@@ -35,6 +35,8 @@ extension Control {
         text.sample([], reloads.lastSeconds)
         text.family("spillway_reports_dropped_total", .counter, "Reports of workers and prober that found no room.")
         text.sample([], droppedReports)
+        text.family("spillway_access_log_lost_total", .counter, "Access-log lines that could not be written.")
+        text.sample([], logWriter.lostLines)
     }
 
     private func listenerMetrics(_ text: inout MetricsText) {
