@@ -9,6 +9,7 @@ package final class Backend: Sendable {
 
     package let port: UInt16
     private let listening: Int32
+    private let isStopped = Atomic<Bool>(false)
     private let received = Mutex<[Message]>([])
     private let accepted = Mutex<[RawConnection]>([])
 
@@ -62,7 +63,8 @@ package final class Backend: Sendable {
 
     /// Refuses connections from now on.
     package func stop() {
-        shutdown(listening, Int32(SHUT_RDWR))
+        // Once: the accepting thread then closes the number, and it may be another socket's by the next time.
+        if !isStopped.exchange(true, ordering: .relaxed) { shutdown(listening, Int32(SHUT_RDWR)) }
     }
 
     /// One that refuses connections.
