@@ -280,7 +280,8 @@ class Envoy(Contender):
         return [envoy_path(), "-c", file, "--concurrency", "1", "--disable-hot-restart", "-l", "error"]
 
     def version(self):
-        return first_line([envoy_path(), "--version"])
+        # path  version: commit/1.40.0/Clean/RELEASE/BoringSSL
+        return "Envoy " + first_line([envoy_path(), "--version"]).split("/")[-4]
 
 
 def envoy_path():
