@@ -2,7 +2,7 @@
 
 BUILD := .build/release/spillway
 
-.PHONY: help demo test build bench bench-quick faults fuzz sanitize gauntlet format lint clean dependencies bench-dependencies
+.PHONY: help demo test build bench bench-quick faults fuzz sanitize format lint clean dependencies bench-dependencies
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 16

@@ -17,7 +17,7 @@ extension Control {
         let (reports, dropped) = inbox.takeAll()
         droppedReports += dropped
         for report in reports { take(report, now) }
-        carryOut(brain.observe(.traffic(traffic()), at: now))
+        carryOut(brain.observe(.traffic(Traffic(endpointTraffic(), services: serviceTraffic())), at: now))
         carryOut(brain.observe(.tick, at: now))
         if clock - rates.refreshed >= 1_000_000_000 { rates.refresh(to: totals(), at: clock) }
     }
@@ -40,7 +40,7 @@ extension Control {
     }
 
     /// What every endpoint's requests met since the last look.
-    private func traffic() -> [EndpointTraffic] {
+    private func endpointTraffic() -> [EndpointTraffic] {
         var reports: [EndpointTraffic] = []
         for number in endpointPlaces.keys.sorted() {
             guard let place = endpointPlaces[number], let entry = registry.endpoints[place.key] else { continue }
@@ -53,12 +53,24 @@ extension Control {
         return reports
     }
 
+    /// What clients have asked since the last look.
+    private func serviceTraffic() -> [ServiceTraffic] {
+        var reports: [ServiceTraffic] = []
+        for (index, service) in table.services.enumerated() {
+            let total = registry.requests(of: service.name)
+            let seen = seenRequests.updateValue(total, forKey: service.name) ?? 0
+            let requests = total >= seen ? total - seen : total
+            if requests > 0 { reports.append(ServiceTraffic(service: index, requests: Int(clamping: requests))) }
+        }
+        return reports
+    }
+
     private func carryOut(_ actions: [Action]) {
         for action in actions {
             switch action {
-            case .split(let service, let shares):
+            case .split(let service, let shares, let shed):
                 for mailbox in mailboxes {
-                    mailbox.post(.split(service: service, shares: shares, generation: generation))
+                    mailbox.post(.split(service: service, shares: shares, shed: shed, generation: generation))
                 }
             case .endpoint(let id, let share):
                 for mailbox in mailboxes { mailbox.post(.endpoint(number: id.number, share: share)) }
@@ -92,20 +104,26 @@ extension Control {
 
     /// Tells the brain what there is.
     func tellBrain(_ resolved: [[[ResolvedEndpoint]]]) {
-        let topology = Topology(
-            regions: table.regions.map(\.name),
+        var topology = Topology(
+            regions: table.regions.map { .init(name: $0.name, capacity: $0.capacity, target: $0.target) },
             services: table.services.enumerated().map { index, service in
-                Topology.Service(
+                var described = Topology.Service(
                     name: service.name, policy: service.failover,
                     probe: service.probe.map { .init(every: $0.every, fall: $0.fall, rise: $0.rise) },
                     cells: service.cells.enumerated().map { position, cell in
                         Topology.Cell(
-                            region: cell.region,
+                            region: cell.region, capacity: cell.capacity,
                             endpoints: resolved[index][position].map {
                                 .init(id: EndpointID($0.entry.number), address: $0.name, weight: $0.weight)
                             })
                     })
+                described.importance = service.importance
+                described.needs = service.needs
+                described.moves = service.moves
+                described.mode = service.mode
+                return described
             })
+        topology.cascade = table.cascade
         topologyActions = brain.observe(.topology(topology), at: Instant(nanoseconds: EventLoop.clock()))
     }
 
@@ -119,7 +137,7 @@ extension Control {
 
     func share(ofEndpoint number: Int) -> Int { brain.view(of: EndpointID(number))?.share ?? 10_000 }
 
-    func split(ofService index: Int) -> [Int] { brain.split(ofService: index) }
+    func split(ofService index: Int) -> (shares: [Int], shed: Int) { brain.publishedSplit(ofService: index) }
 
     func cellHealthMetrics(
         _ text: inout MetricsText, _ cells: [(labels: [(String, String)], service: Int, cell: Int)]
@@ -134,6 +152,19 @@ extension Control {
             for state in Brain.CellState.allCases {
                 text.sample(labels + [("state", state.rawValue)], view.state == state ? 1 : 0)
             }
+        }
+        text.family("spillway_region_state", .gauge, "1 for the state the region is in, 0 for the others.")
+        for region in brain.regionViews {
+            for state in RegionState.allCases {
+                text.sample(
+                    [("region", region.name), ("state", state.rawValue)], region.state == state ? 1 : 0)
+            }
+        }
+        text.family("spillway_holds", .gauge, "1 while nothing anywhere answers and what was decided last is held.")
+        text.sample([], brain.holds ? 1 : 0)
+        text.family("spillway_shed_ratio", .gauge, "Share of the service's requests refused for want of capacity.")
+        for (index, service) in table.services.enumerated() {
+            text.sample([("service", service.name)], Double(split(ofService: index).shed) / 10_000)
         }
         text.family("spillway_service_fails_open", .gauge, "1 while nothing is healthy and traffic goes where it can.")
         for (index, service) in table.services.enumerated() {
@@ -250,7 +281,7 @@ extension ProbeFinding {
     fileprivate var outcome: ProbeOutcome {
         switch self {
         case .passed: .passed
-        case .failed(let failure): .failed("\(failure)")
+        case .failed(let failure): .failed("\(failure)", answered: failure.isAnswer)
         case .unknown: .unknown
         }
     }
@@ -268,7 +299,8 @@ extension ProbePace {
 
 extension EndpointTotals {
     var failures: UInt64 {
-        connectFailures + connectTimeouts + resets + truncations + responseTimeouts + gatewayErrors + serverErrors
+        connectFailures + unreachables + connectTimeouts + resets + truncations + responseTimeouts + gatewayErrors
+            + serverErrors
     }
 
     /// What came since `seen`, and the levels now.
@@ -280,6 +312,7 @@ extension EndpointTotals {
         traffic.attempts = delta(\.attempts)
         traffic.successes = delta(\.successes)
         traffic.connectFailures = delta(\.connectFailures)
+        traffic.unreachables = delta(\.unreachables)
         traffic.connectTimeouts = delta(\.connectTimeouts)
         traffic.resets = delta(\.resets)
         traffic.truncations = delta(\.truncations)

@@ -89,6 +89,9 @@ extension Control {
         counters("spillway_service_budget_exhausted_total", "Retries and hedges that the budget did not allow.") {
             $0.budgetExhausted.count
         }
+        counters("spillway_service_shed_total", "Requests refused because no capacity was left for them.") {
+            $0.shed.count
+        }
         counters("spillway_service_overflows_total", "Requests refused because a limit was reached.") {
             $0.overflows.count
         }
@@ -136,7 +139,7 @@ extension Control {
         for (labels, _, _, counters) in cells { text.histogram(labels, counters.map(\.latency)) }
         text.family("spillway_split_ratio", .gauge, "Share of the service's requests sent to this region.")
         for (labels, service, cell, _) in cells {
-            text.sample(labels, Double(split(ofService: service)[cell]) / 10_000)
+            text.sample(labels, Double(split(ofService: service).shares[cell]) / 10_000)
         }
         cellHealthMetrics(&text, cells.map { ($0.labels, $0.service, $0.cell) })
     }
@@ -176,7 +179,8 @@ extension EndpointTotals {
     /// How attempts ended, by the name metrics and decisions use.
     var outcomes: [(String, UInt64)] {
         [
-            ("success", successes), ("connect-failed", connectFailures), ("connect-timeout", connectTimeouts),
+            ("success", successes), ("connect-failed", connectFailures), ("unreachable", unreachables),
+            ("connect-timeout", connectTimeouts),
             ("reset", resets), ("truncated", truncations), ("response-timeout", responseTimeouts),
             ("gateway-error", gatewayErrors),
             ("server-error", serverErrors), ("abandoned", abandoned),

@@ -9,10 +9,19 @@ extension Control {
         RouterStatus(
             version: configuration.version, uptimeSeconds: Int((EventLoop.clock() - began) / 1_000_000_000),
             workers: mailboxes.count, generation: generation, refusedReload: refusedReload,
-            servesLastGoodTable: servesLastGoodTable, regions: table.regions.map(\.name),
+            servesLastGoodTable: servesLastGoodTable, regions: brain.regionViews.map(status(of:)), holds: brain.holds,
             listeners: table.listeners.map(status(of:)),
             services: table.services.indices.map(status(ofService:)),
             decisions: latestDecisions.reversed())
+    }
+
+    private func status(of region: Brain.RegionView) -> RouterStatus.Region {
+        RouterStatus.Region(
+            name: region.name, state: region.state.rawValue, reason: region.state == .serving ? "" : region.reason,
+            capacity: table.regions.first { $0.name == region.name }?.capacity,
+            requestsPerSecond: table.services.reduce(0) {
+                $0 + rates[.attempts(Registry.CellKey(service: $1.name, region: region.name))]
+            })
     }
 
     private func status(of listener: Listener) -> RouterStatus.Listener {
@@ -25,7 +34,8 @@ extension Control {
     private func status(ofService index: Int) -> RouterStatus.Service {
         let service = table.services[index]
         return RouterStatus.Service(
-            name: service.name, importance: "\(service.importance)", failsOpen: brain.failsOpen(service: index),
+            name: service.name, importance: "\(service.importance)", shed: split(ofService: index).shed,
+            failsOpen: brain.failsOpen(service: index), isShadow: service.mode == .shadow,
             cells: service.cells.indices.map { status(ofCell: $0, service: index) },
             retriesPerSecond: rates[.retries(service.name)])
     }
@@ -36,7 +46,7 @@ extension Control {
         let key = Registry.CellKey(service: service.name, region: region)
         let view = brain.view(ofCell: position, service: index)
         return RouterStatus.Cell(
-            region: region, share: split(ofService: index)[position], usable: view.usable, ceiling: view.ceiling,
+            region: region, share: split(ofService: index).shares[position], usable: view.usable, ceiling: view.ceiling,
             state: view.state.rawValue, requestsPerSecond: rates[.attempts(key)],
             failuresPerSecond: rates[.failures(key)],
             endpoints: cellEndpoints[index][position].compactMap(status(ofEndpoint:)))

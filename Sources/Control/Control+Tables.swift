@@ -207,7 +207,7 @@ extension Control {
                             counters: endpoint.entry.counters[worker])
                     })
             },
-            split: split(ofService: index))
+            split: split(ofService: index).shares, shed: split(ofService: index).shed)
     }
 
     /// The socket addresses an endpoint of the table stands for now.

@@ -69,6 +69,8 @@ package actor Control: ServiceLifecycle.Service {
     var latestDecisions: [RouterStatus.Decision] = []
     var decisionCounts: [String: UInt64] = [:]
     var probeCounts = ProbeCounts()
+    /// Of services, what was last read of their requests.
+    var seenRequests: [String: UInt64] = [:]
     var droppedReports = 0
     var journal: DecisionJournal
     var lostJournalLines = 0

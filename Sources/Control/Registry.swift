@@ -74,6 +74,11 @@ struct Registry {
         return made
     }
 
+    /// Ever asked of a service, of all workers together.
+    func requests(of service: String) -> UInt64 {
+        (services[service] ?? []).reduce(0) { $0 &+ $1.requests.count }
+    }
+
     mutating func listener(_ name: String) -> [ListenerCounters] {
         if let known = listeners[name] { return known }
         let made = (0..<workers).map { _ in ListenerCounters() }
@@ -101,6 +106,7 @@ struct EndpointTotals: Equatable {
     var attempts: UInt64 = 0
     var successes: UInt64 = 0
     var connectFailures: UInt64 = 0
+    var unreachables: UInt64 = 0
     var connectTimeouts: UInt64 = 0
     var resets: UInt64 = 0
     var truncations: UInt64 = 0
@@ -124,6 +130,7 @@ struct EndpointTotals: Equatable {
             attempts &+= one.attempts.count
             successes &+= one.successes.count
             connectFailures &+= one.connectFailures.count
+            unreachables &+= one.unreachables.count
             connectTimeouts &+= one.connectTimeouts.count
             resets &+= one.resets.count
             truncations &+= one.truncations.count

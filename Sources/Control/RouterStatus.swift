@@ -27,11 +27,26 @@ package struct RouterStatus: Codable, Sendable {
         package var endpoints: [Endpoint]
     }
 
+    package struct Region: Codable, Sendable {
+        package var name: String
+        /// `serving`, `evacuated` or `returning`.
+        package var state: String
+        /// Why, in a few words; empty when serving.
+        package var reason: String
+        /// Requests per second, as declared.
+        package var capacity: Int?
+        package var requestsPerSecond: Double
+    }
+
     package struct Service: Codable, Sendable {
         package var name: String
         package var importance: String
+        /// What is refused at once for want of capacity, in ten-thousandths.
+        package var shed: Int
         /// Nothing is healthy anywhere: traffic goes where it can.
         package var failsOpen: Bool
+        /// What is decided for it is recorded, not done.
+        package var isShadow: Bool
         package var cells: [Cell]
         package var retriesPerSecond: Double
     }
@@ -58,7 +73,9 @@ package struct RouterStatus: Codable, Sendable {
     package var refusedReload: String?
     /// The table comes from the state directory because the given one has mistakes.
     package var servesLastGoodTable: Bool
-    package var regions: [String]
+    package var regions: [Region]
+    /// Nothing anywhere shows itself: what was decided last is held.
+    package var holds: Bool
     package var listeners: [Listener]
     package var services: [Service]
     /// The latest, newest first, as sentences.

@@ -7,20 +7,25 @@ extension Brain {
 
     mutating func observe(_ report: EndpointTraffic) {
         let number = report.endpoint.number
-        guard let record = endpoints.at(report.endpoint.number) else { return }
+        guard endpoints.indices.contains(number), endpoints[number] != nil else { return }
+        let report = isInGrace ? report.withoutSilence : report
         let counts = Counts(report)
+        let (service, cell) = (endpoints[number]!.service, endpoints[number]!.cell)
         endpoints[number]!.count(counts, at: now)
-        if !record.isNew {
-            for position in services[record.service].cells.indices {
-                if position == record.cell {
-                    services[record.service].cells[position].add(counts, at: now)
-                } else {
-                    services[record.service].cells[position].addOthers(counts)
-                }
+        hearRequests(number, signs: report.signs, silence: report.silentFailures + report.overstays)
+        if !endpoints[number]!.isNew {
+            cells[cell].add(counts, at: now)
+            for other in services[service].cells where other != cell && cells[other].isWatched {
+                cells[other].addOthers(counts)
             }
         }
-        if counts != Counts() { services[record.service].needsLook = true }
-        let run = endpoints[number]!.failureRun(report.failureRun)
+        if counts != Counts() { services[service].needsLook = true }
+        var run = endpoints[number]!.failureRun(report.failureRun)
+        if isInGrace && report.failures == 0 {
+            endpoints[number]!.forgiveSilence()
+            run = 0
+        }
+        if endpoints[number]!.silentSince == now && !watched.contains(number) { watched.append(number) }
         judge(number, report, run: run)
         // A failure before an answer asks for a probe at once; an error that was answered, only in a row.
         let hasBroken = report.failures > report.gatewayErrors + report.serverErrors
@@ -31,7 +36,9 @@ extension Brain {
         let record = endpoints[number]!
         let policy = services[record.service].policy
         switch record.state {
-        case .healthy: judgeHealthy(record, report, run: run, policy)
+        case .healthy:
+            guard run > 0 || report.failures > 0 else { return }
+            judgeHealthy(record, report, run: run, policy)
         case .hanging:
             if report.failures > 0 && report.failures >= report.successes {
                 eject(number, .hangingLong, [.count("failures", report.failures)])
@@ -50,6 +57,7 @@ extension Brain {
         let total = record.window.total
         if run >= policy.consecutiveFailures && report.successes == 0 {
             let evidence = Decision.Evidence.count("failures in a row", run)
+            if mayBeOurOwn(silentSince: record.silentSince, region: cells[record.cell].region) { return }
             if report.failures == 0 && total.failures == 0 {
                 change(number, to: .hanging, .hanging, [evidence, .count("overstaying", report.overstaying)])
             } else {
@@ -60,6 +68,7 @@ extension Brain {
             && report.failures > 0
             && record.hasFallenSilent(policy, at: now)
         {
+            if mayBeOurOwn(silentSince: record.silentSince, region: cells[record.cell].region) { return }
             let silence = Decision.Evidence.time("no answer for", now - record.lastAnswer)
             eject(number, .fallenSilent, [.count("failures in a row", run), silence] + report.kinds)
         } else if total.ended >= policy.ratioMinimum && total.failureRatio >= policy.failureRatio {
@@ -87,12 +96,15 @@ extension Brain {
         switch outcome {
         case .unknown: return
         case .passed:
+            hearProbe(number, answered: true)
+            if endpoints[number]!.window.total.attempts == 0 { endpoints[number]!.silentSince = nil }
             endpoints[number]!.probePassed()
             endpoints[number]!.isKeptFromProbes = false
             riseIfPossible(number, rule)
-        case .failed(let reason):
+        case .failed(let reason, let answered):
             // A prober that is late itself has no say.
-            guard proberLag <= rule.every else { return }
+            guard proberLag <= rule.every, answered || !isInGrace else { return }
+            hearProbe(number, answered: answered)
             endpoints[number]!.probeFailed()
             if record.state == .healthy && record.probeFailures + 1 >= rule.fall { fall(number, reason) }
         }
@@ -101,7 +113,9 @@ extension Brain {
 
     private mutating func riseIfPossible(_ number: Int, _ rule: Topology.ProbeRule) {
         let record = endpoints[number]!
-        guard record.probePasses >= rule.rise, record.state == .down || record.state == .probation else { return }
+        guard record.probePasses >= record.rise(rule, services[record.service].policy),
+            record.state == .down || record.state == .probation
+        else { return }
         change(number, to: .healthy, .probeRise, [.count("passes in a row", record.probePasses)])
     }
 
@@ -115,20 +129,21 @@ extension Brain {
             Decision.Evidence.count("failures in a row", record.probeFailures), .text("probe", reason),
         ]
         guard record.answersRequests(service.policy) else {
+            if mayBeOurOwn(silentSince: record.silentSince, region: cells[record.cell].region) { return }
             return change(number, to: .down, .probeFall, failures)
         }
         let answers = [
             Decision.Evidence.count("answered requests", Int(record.window.total.successes)),
             .count("failed requests", Int(record.window.total.failures)),
         ]
-        let region = service.cells[record.cell].region
+        let region = cells[record.cell].region
         let limit = regionWeight(region) * service.policy.probeRemoval / whole
-        let removed = removals[region].recent(window: service.policy.removalWindow, at: now)
-        let hasOther = service.cells[record.cell].endpoints.contains {
+        let removed = regions[region].removals.recent(window: service.policy.removalWindow, at: now)
+        let hasOther = cells[record.cell].endpoints.contains {
             $0 != number && endpoints[$0]?.state == .healthy
         }
         if hasOther && removed + record.weight <= limit {
-            removals[region].add(weight: record.weight, at: now)
+            regions[region].removals.add(weight: record.weight, at: now)
             change(
                 number, to: .down, .probeFallWithinLimit,
                 failures + answers + [.count("weight removed", removed + record.weight), .count("limit", limit)])
@@ -143,30 +158,42 @@ extension Brain {
 
     private func regionWeight(_ region: Int) -> Int {
         var weight = 0
-        for service in services {
-            for cell in service.cells where cell.region == region {
-                for number in cell.endpoints { weight += endpoints[number]?.weight ?? 0 }
-            }
+        for cell in cells where cell.region == region {
+            for number in cell.endpoints { weight += endpoints[number]?.weight ?? 0 }
         }
         return weight
     }
 
     // Time
 
-    mutating func passTime() {
+    mutating func passTime(since last: Instant) {
+        if now - last > OwnNetwork.stall && last.nanoseconds > 0 { stalled(for: now - last) }
         for number in watched {
             guard let record = endpoints[number] else { continue }
             switch record.state {
-            case .hanging where now - record.since >= EndpointRecord.hangLimit:
+            case .hanging where now - record.since >= EndpointRecord.hangLimit && !isInGrace:
                 eject(number, .hangingLong, [.time("hanging for", now - record.since)])
             case .ejected where now >= record.ejectedUntil:
                 change(number, to: .probation, .ejectionOver, [.time("ejected for", now - record.since)])
                 if let rule = services[record.service].probe { riseIfPossible(number, rule) }
+            case .healthy:
+                tellShare(number)
+                // A verdict that had to wait for a sign of others.
+                if record.silentSince != nil {
+                    var report = EndpointTraffic(endpoint: record.id)
+                    report.failureRun = record.lastRun
+                    judge(number, report, run: endpoints[number]!.failureRun(record.lastRun))
+                }
             default: break
             }
             setPace(number, failureRun: 0)
         }
-        watched.removeAll { endpoints[$0].map { $0.state == .healthy && $0.pace == .normal } ?? true }
+        watched.removeAll { number in
+            guard let record = endpoints[number] else { return true }
+            return record.state == .healthy && record.pace == .normal && record.toldShare == whole
+                && record.silentSince == nil
+        }
+        passTimeOfRegions()
     }
 
     // Changes
@@ -174,7 +201,7 @@ extension Brain {
     private func subject(_ record: EndpointRecord) -> Decision.Subject {
         let service = services[record.service]
         return .endpoint(
-            service: service.name, region: regions[service.cells[record.cell].region], address: record.address)
+            service: service.name, region: regions[cells[record.cell].region].name, address: record.address)
     }
 
     private mutating func eject(_ number: Int, _ rule: Decision.Rule, _ evidence: [Decision.Evidence]) {
@@ -197,12 +224,21 @@ extension Brain {
     ) {
         let number = before.id.number
         let after = endpoints[number]!.state
-        let isProbed = services[before.service].isProbed
         endpoints[number]!.reason = "\(rule.rawValue): \(evidence.map(\.description).joined(separator: ", "))"
-        if after != .healthy && !watched.contains(number) { watched.append(number) }
+        if !watched.contains(number) { watched.append(number) }
         services[before.service].needsLook = true
+        cells[before.cell].needsWeighing = true
         decide(subject(before), .state(before: before.state, after: after), rule, evidence)
-        actions.append(.endpoint(before.id, share: endpoints[number]!.share(isProbed: isProbed)))
+        tellShare(number)
+    }
+
+    /// Tells workers the share of an endpoint, if it is another one now.
+    private mutating func tellShare(_ number: Int) {
+        let service = services[endpoints[number]!.service]
+        let share = endpoints[number]!.share(service.policy, isProbed: service.isProbed, at: now)
+        guard share != endpoints[number]!.toldShare, service.mode == .active else { return }
+        endpoints[number]!.toldShare = share
+        actions.append(.endpoint(EndpointID(number), share: share))
     }
 
     private mutating func setPace(_ number: Int, failureRun: Int) {
@@ -219,11 +255,23 @@ extension EndpointTraffic {
     /// How requests failed since the last report, for a decision.
     fileprivate var kinds: [Decision.Evidence] {
         let kinds: [(String, Int)] = [
-            ("connect failed", connectFailures), ("connect timed out", connectTimeouts), ("reset", resets),
+            ("connect failed", connectFailures), ("unreachable", unreachables), ("connect timed out", connectTimeouts),
+            ("reset", resets),
             ("truncated", truncations),
             ("response timed out", responseTimeouts), ("502 to 504", gatewayErrors), ("other 5xx", serverErrors),
             ("overstaying", overstaying),
         ]
         return kinds.filter { $0.1 > 0 }.map { .count($0.0, $0.1) }
+    }
+
+    /// What is left of it while silence may be our own doing.
+    fileprivate var withoutSilence: EndpointTraffic {
+        var report = self
+        report.attempts -= min(report.attempts, silentFailures + overstays)
+        report.unreachables = 0
+        report.connectTimeouts = 0
+        report.responseTimeouts = 0
+        report.overstays = 0
+        return report
     }
 }

@@ -1,3 +1,5 @@
+internal import RouteTable
+
 /// What the brain thinks now, for those who ask.
 extension Brain {
     package struct EndpointView: Sendable, Equatable {
@@ -34,11 +36,11 @@ extension Brain {
         guard let record = endpoints.at(id.number) else { return nil }
         return EndpointView(
             state: record.state, reason: record.state == .healthy ? "" : record.reason,
-            share: record.share(isProbed: services[record.service].isProbed))
+            share: record.toldShare)
     }
 
     package func view(ofCell position: Int, service: Int) -> CellView {
-        let cell = services[service].cells[position]
+        let cell = cells[services[service].cells.lowerBound + position]
         let state: CellState =
             if cell.climb != nil { .returning } else if cell.ceiling == 0 { .out } else if cell.ceiling < whole {
                 .degraded
@@ -46,8 +48,32 @@ extension Brain {
         return CellView(usable: cell.usable, healthyShare: cell.healthyShare, ceiling: cell.ceiling, state: state)
     }
 
-    /// Shares per cell, in ten-thousandths that add up to 10,000.
+    /// Shares per cell, as decided, in ten-thousandths that add up to 10,000 with what is shed.
     package func split(ofService index: Int) -> [Int] { services[index].split }
+
+    /// What is refused at once, in ten-thousandths.
+    package func shed(ofService index: Int) -> Int { services[index].shed }
+
+    /// The same as workers are to carry it out: a service in shadow stays in its first region.
+    package func publishedSplit(ofService index: Int) -> (shares: [Int], shed: Int) {
+        let service = services[index]
+        if service.mode == .active || service.split.isEmpty { return (service.split, service.shed) }
+        return ([whole] + Array(repeating: 0, count: service.split.count - 1), 0)
+    }
+
+    package struct RegionView: Sendable, Equatable {
+        package var name: String
+        package var state: RegionState
+        /// Why, in a few words; empty for what was assumed at first.
+        package var reason: String
+    }
+
+    package var regionViews: [RegionView] {
+        regions.map { RegionView(name: $0.name, state: $0.state, reason: $0.reason) }
+    }
+
+    /// Nothing anywhere shows itself: what was decided last is held.
+    package var holds: Bool { own.isHolding }
 
     /// Nothing is healthy anywhere: traffic goes where it can.
     package func failsOpen(service index: Int) -> Bool { services[index].failsOpen }

@@ -4,36 +4,53 @@ internal import RouteTable
 ///
 /// One value, no clock and no chance of its own: the same events at the same times give the same actions, so that
 /// what happened can be replayed and a changed policy tried on it. docs/life-of-a-failover.md tells its rules.
-package struct Brain: Sendable {
-    var regions: [String] = []
+package struct Brain: Sendable, Codable {
+    var regions: [RegionRecord] = []
     var services: [ServiceRecord] = []
+    /// Those of a service lie together, in its order of preference.
+    var cells: [CellRecord] = []
     /// By number; nil where none is known.
     var endpoints: [EndpointRecord?] = []
+    var cascade = CascadePolicy()
     /// Endpoints that are not plainly healthy: only these can change by time alone.
     var watched: [Int] = []
-    /// Per region.
-    var removals: [ProbeRemovals] = []
     var proberLag = Duration.zero
+    var own = OwnNetwork()
+    /// A capacity is known somewhere: demand matters.
+    var hasCapacities = false
     private var sequence: UInt64 = 0
+    var now = Instant(nanoseconds: 0)
 
     // Of the event that is being observed
-    var now = Instant(nanoseconds: 0)
     var actions: [Action] = []
+    /// Traffic had to leave a cell: is it the region?
+    var needsCorrelation = false
+    /// Something changed that the splits depend on.
+    var needsPlan = false
 
     package init() {}
+
+    private enum CodingKeys: CodingKey {
+        case regions, services, cells, endpoints, cascade, watched, proberLag, own, hasCapacities, sequence, now
+    }
 
     /// - Returns: what is to be done, in order.
     package mutating func observe(_ event: Event, at now: Instant) -> [Action] {
         precondition(now >= self.now, "time goes forward")
+        let last = self.now
         self.now = now
         switch event {
         case .topology(let topology): take(topology)
-        case .traffic(let reports): for report in reports { observe(report) }
+        case .traffic(let traffic): observe(traffic)
         case .probe(let id, let outcome): observe(outcome, of: id)
         case .proberLag(let lag): proberLag = lag
-        case .tick: passTime()
+        case .tick:
+            passTime(since: last)
+            watchDemand()
         }
-        for index in services.indices where !services[index].isAtRest { look(at: index) }
+        for index in services.indices where services[index].needsLook || isUnderWay(index) { look(at: index) }
+        if needsCorrelation { correlate() }
+        if needsPlan { plan() }
         defer { actions.removeAll(keepingCapacity: true) }
         return actions
     }
@@ -49,72 +66,108 @@ package struct Brain: Sendable {
                     sequence: sequence, time: now, subject: subject, change: change, rule: rule, evidence: evidence)))
     }
 
+    private mutating func observe(_ traffic: Traffic) {
+        for report in traffic.services where services.indices.contains(report.service) {
+            services[report.service].demand.add(report.requests, at: now)
+        }
+        for report in traffic.endpoints { observe(report) }
+    }
+
     // Topology
 
     private mutating func take(_ topology: Topology) {
-        var known: [String: Int] = [:]
-        for (index, service) in services.enumerated() { known[service.name] = index }
-        let oldServices = services
-        let oldEndpoints = endpoints
-        let oldRegions = regions
-        let oldRemovals = removals
-
-        regions = topology.regions
-        removals = regions.map { region in oldRegions.firstIndex(of: region).map { oldRemovals[$0] } ?? ProbeRemovals()
+        let old = self
+        regions = topology.regions.map { region in
+            var record =
+                old.regions.first { $0.name == region.name }
+                ?? RegionRecord(
+                    name: region.name, target: region.target, since: now)
+            record.capacity = region.capacity.map { $0 * 1_000 }
+            record.target = region.target
+            return record
         }
+        cascade = topology.cascade
         let highest = topology.services.lazy.flatMap(\.cells).flatMap(\.endpoints).map(\.id.number).max() ?? -1
         endpoints = Array(repeating: nil, count: highest + 1)
+        cells = []
+        var known: [String: Int] = [:]
+        for (index, service) in old.services.enumerated() { known[service.name] = index }
         services = topology.services.enumerated().map { index, service in
-            let old = known[service.name].map { oldServices[$0] }
-            return record(service, index: index, old: old, oldRegions: oldRegions, oldEndpoints: oldEndpoints)
+            take(service, index: index, known: known[service.name], old: old)
         }
+        for index in services.indices { services[index].needs = closure(of: index, topology) }
         watched = endpoints.indices.filter { endpoints[$0].map { $0.state != .healthy } ?? false }
+        hasCapacities = regions.contains { $0.capacity != nil } || cells.contains { $0.capacity != nil }
+        needsPlan = true
     }
 
-    private mutating func record(
-        _ service: Topology.Service, index: Int, old: ServiceRecord?, oldRegions: [String],
-        oldEndpoints: [EndpointRecord?]
+    private mutating func take(
+        _ service: Topology.Service, index: Int, known: Int?, old: Brain
     ) -> ServiceRecord {
+        let before = known.map { old.services[$0] }
+        let first = cells.count
         var held: [Int] = []
-        var cells: [CellRecord] = []
-        for (position, cell) in service.cells.enumerated() {
-            let place = old?.cells.firstIndex { oldRegions[$0.region] == regions[cell.region] }
-            var record = CellRecord(region: cell.region, ratioWindow: service.policy.ratioWindow)
-            if let old, let place {
-                record = record.continuing(old.cells[place])
-                held.append(old.split[place])
+        for cell in service.cells {
+            let place = before?.cells.first { old.regions[old.cells[$0].region].name == regions[cell.region].name }
+            var record = CellRecord(service: index, region: cell.region, ratioWindow: service.policy.ratioWindow)
+            if let before, let place {
+                record.continue(old.cells[place])
+                held.append(before.split[place - before.cells.lowerBound])
             } else {
                 held.append(0)
             }
+            record.capacity = cell.capacity.map { $0 * 1_000 }
             // A set that is replaced as a whole is assumed to be well, as at the start.
-            let joins = place != nil && cell.endpoints.contains { oldEndpoints.at($0.id.number) != nil }
+            let joins = place != nil && cell.endpoints.contains { old.endpoints.at($0.id.number) != nil }
             for endpoint in cell.endpoints {
-                let number = endpoint.id.number
-                precondition(endpoints[number] == nil, "an endpoint is in one cell")
-                record.endpoints.append(number)
-                if var known = oldEndpoints.at(number) {
-                    known.service = index
-                    known.cell = position
-                    known.weight = endpoint.weight
-                    known.address = endpoint.address
-                    endpoints[number] = known
-                } else {
-                    // At first all is assumed to be well; what joins a service that runs must show it.
-                    endpoints[number] = EndpointRecord(
-                        endpoint, service: index, cell: position, isNew: joins,
-                        ratioWindow: service.policy.ratioWindow, at: now)
-                }
+                record.endpoints.append(endpoint.id.number)
+                take(endpoint, of: service, index: index, joins: joins, old: old)
             }
             cells.append(record)
         }
-        // What gone regions had goes to the first that is left, until the look that follows.
+        // What gone regions had goes to the first that is left, until the plan that follows.
         if let first = held.indices.first {
-            let sum = held.reduce(0, +)
-            if old == nil { held[first] = whole } else { held[first] += whole - sum }
+            if before == nil { held[first] = whole } else { held[first] += whole - held.reduce(before?.shed ?? 0, +) }
         }
         return ServiceRecord(
-            name: service.name, policy: service.policy, probe: service.probe, cells: cells, split: held,
-            failsOpen: old?.failsOpen ?? false)
+            name: service.name, policy: service.policy, probe: service.probe, importance: service.importance,
+            moves: service.moves, mode: service.mode, cells: first..<cells.count, split: held,
+            shed: held.isEmpty ? 0 : before?.shed ?? 0, failsOpen: before?.failsOpen ?? false,
+            demand: before?.demand ?? Demand(at: now))
+    }
+
+    private mutating func take(
+        _ endpoint: Topology.Endpoint, of service: Topology.Service, index: Int, joins: Bool, old: Brain
+    ) {
+        let number = endpoint.id.number
+        precondition(endpoints[number] == nil, "an endpoint is in one cell")
+        if var known = old.endpoints.at(number) {
+            known.service = index
+            known.cell = cells.count
+            known.weight = endpoint.weight
+            known.address = endpoint.address
+            endpoints[number] = known
+        } else {
+            // At first all is assumed to be well; what joins a service that runs must show it.
+            endpoints[number] = EndpointRecord(
+                endpoint, service: index, cell: cells.count, isNew: joins, ratioWindow: service.policy.ratioWindow,
+                at: now)
+        }
+        endpoints[number]!.toldShare =
+            service.mode == .shadow
+            ? whole : endpoints[number]!.share(service.policy, isProbed: service.probe != nil, at: now)
+    }
+
+    /// All that a service needs, directly or through others, but not itself.
+    private func closure(of index: Int, _ topology: Topology) -> [Int] {
+        var found: [Int] = []
+        var waiting = topology.services[index].needs
+        while let next = waiting.popLast() {
+            if next == index || found.contains(next) { continue }
+            found.append(next)
+            waiting += topology.services[next].needs
+        }
+        return found.sorted()
     }
 }
 
@@ -126,15 +179,18 @@ extension [EndpointRecord?] {
 }
 
 extension CellRecord {
-    /// This cell of a new table, with what was known of the same cell in the old.
-    fileprivate func continuing(_ old: CellRecord) -> CellRecord {
-        var cell = self
-        cell.ceiling = old.ceiling
-        cell.roomSince = old.roomSince
-        cell.holds = old.holds
-        cell.climb = old.climb
-        cell.loweredAt = old.loweredAt
-        cell.recent = old.recent
-        return cell
+    /// Takes over what was known of the same cell of an older table.
+    fileprivate mutating func `continue`(_ old: CellRecord) {
+        ceiling = old.ceiling
+        roomSince = old.roomSince
+        holds = old.holds
+        climb = old.climb
+        loweredAt = old.loweredAt
+        impairment = old.impairment
+        damping = old.damping
+        leftFrom = old.leftFrom
+        lastTraffic = old.lastTraffic
+        silentSince = old.silentSince
+        recent = old.recent
     }
 }

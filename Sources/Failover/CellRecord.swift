@@ -4,12 +4,17 @@ internal import RouteTable
 ///
 /// A cell's `ceiling` is the most of its service's traffic it may have. It falls at once with the evidence and climbs
 /// in steps, each verified on real requests.
-struct CellRecord: Sendable {
+struct CellRecord: Sendable, Codable {
+    let service: Int
     let region: Int
+    /// Thousandths of a request per second, as declared. Absent: unknown.
+    var capacity: Int?
     var endpoints: [Int] = []
 
     /// Weight that counts, of all weight, in ten-thousandths.
     var healthyShare = whole
+    /// An endpoint's state or weight changed since `healthyShare` was measured.
+    var needsWeighing = true
     /// `healthyShare` × the success of recent requests.
     var usable = whole
     var ceiling = whole
@@ -22,18 +27,34 @@ struct CellRecord: Sendable {
     var loweredAt: Instant?
     /// Since when it has carried more than its ceiling, and what has become of it.
     var beyond: Trial?
+    /// Its requests failed so that it was left; nil again when it is back.
+    var impairment: Impairment?
+    /// The ceiling it had when it left with its region; nil once it comes back.
+    var leftFrom: Int?
+    var damping = Damping()
+    /// When attempts were last begun here.
+    var lastTraffic: Instant?
+    /// Since when nothing at all has come back from here, although something was sent.
+    var silentSince: Instant?
 
     /// The last second, and the policy's `ratioWindow`.
     var recent = SlidingCounts<20>(length: .seconds(1))
     var longer: SlidingCounts<10>
 
-    init(region: Int, ratioWindow: Duration) {
+    init(service: Int, region: Int, ratioWindow: Duration) {
+        self.service = service
         self.region = region
         longer = SlidingCounts(length: ratioWindow)
     }
 
+    struct Impairment: Sendable, Codable {
+        var since: Instant
+        /// The rule and its evidence, in a few words.
+        var reason: String
+    }
+
     /// A stretch of traffic that is being watched.
-    struct Trial: Sendable {
+    struct Trial: Sendable, Codable {
         var since: Instant
         var counts = Counts()
         /// What the other cells of the service met meanwhile.
@@ -41,17 +62,20 @@ struct CellRecord: Sendable {
     }
 
     /// A way back that is under way.
-    struct Climb: Sendable {
+    struct Climb: Sendable, Codable {
         /// The ceiling to fall back to.
         var base: Int
         var trial: Trial
     }
+
+    var isWatched: Bool { climb != nil || beyond != nil }
 
     mutating func add(_ counts: Counts, at now: Instant) {
         recent.add(counts, at: now)
         longer.add(counts, at: now)
         climb?.trial.counts += counts
         beyond?.counts += counts
+        if counts.attempts > 0 { lastTraffic = now }
     }
 
     mutating func addOthers(_ counts: Counts) {

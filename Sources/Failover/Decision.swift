@@ -13,6 +13,9 @@ package struct Decision: Sendable, Equatable {
         case endpoint(service: String, region: String, address: String)
         case cell(service: String, region: String)
         case service(String)
+        case region(String)
+        /// The router as a whole.
+        case router
     }
 
     package enum Change: Sendable, Equatable {
@@ -20,8 +23,12 @@ package struct Decision: Sendable, Equatable {
         case state(before: EndpointState, after: EndpointState)
         /// The most of its service's traffic a cell may have, in ten-thousandths.
         case ceiling(before: Int, after: Int)
-        /// Shares by region, in ten-thousandths.
-        case split(regions: [String], before: [Int], after: [Int])
+        /// Shares by region and what is shed, in ten-thousandths.
+        case split(regions: [String], before: [Int], after: [Int], shedBefore: Int, shedAfter: Int)
+        /// A region's state.
+        case region(before: RegionState, after: RegionState)
+        /// The router holds what it last decided, because the fault seems to be its own.
+        case holds(before: Bool, after: Bool)
     }
 
     /// Which rule made the change. The names are stable: logs, metrics and alerts use them.
@@ -48,9 +55,22 @@ package struct Decision: Sendable, Equatable {
         case failbackDone = "failback-done"
         case failbackAborted = "failback-aborted"
         case carriesWell = "carries-well"
+        // Regions
+        case cascade
+        case cascadeRevoked = "cascade-revoked"
+        case regionRestored = "region-restored"
+        case regionBack = "region-back"
         // Services
         case followsCapacity = "follows-capacity"
+        case followsDemand = "follows-demand"
+        case followsRegion = "follows-region"
+        case followsNeeds = "follows-needs"
+        case shed
         case failOpen = "fail-open"
+        // The router
+        case everythingSilent = "everything-silent"
+        case stalled
+        case signsAgain = "signs-again"
     }
 
     package struct Evidence: Sendable, Equatable {
@@ -87,7 +107,8 @@ extension Decision.Subject: CustomStringConvertible {
         switch self {
         case .endpoint(let service, let region, let address): "\(service) at \(address) in \(region)"
         case .cell(let service, let region): "\(service) in \(region)"
-        case .service(let name): name
+        case .service(let name), .region(let name): name
+        case .router: "router"
         }
     }
 }
@@ -98,11 +119,15 @@ extension Decision.Change: CustomStringConvertible {
         case .state(let before, let after) where before == after: "stays \(after.rawValue)"
         case .state(let before, let after): "\(before.rawValue) → \(after.rawValue)"
         case .ceiling(let before, let after): "at most \(percent(before)) → \(percent(after))"
-        case .split(let regions, let before, let after) where before == after:
+        case .split(let regions, let before, let after, let shedBefore, let shedAfter)
+        where before == after && shedBefore == shedAfter:
             "stays " + zip(regions, after).map { "\($0) \(percent($1))" }.joined(separator: ", ")
-        case .split(let regions, let before, let after):
-            regions.indices.filter { before[$0] != after[$0] }
-                .map { "\(regions[$0]) \(percent(before[$0])) → \(percent(after[$0]))" }.joined(separator: ", ")
+        case .split(let regions, let before, let after, let shedBefore, let shedAfter):
+            (zip(regions, zip(before, after)) + [("shed", (shedBefore, shedAfter))])
+                .filter { $0.1.0 != $0.1.1 }
+                .map { "\($0) \(percent($1.0)) → \(percent($1.1))" }.joined(separator: ", ")
+        case .region(let before, let after): "\(before.rawValue) → \(after.rawValue)"
+        case .holds(_, let after): after ? "holds what it decided last" : "decides again"
         }
     }
 }
@@ -137,13 +162,21 @@ extension Decision {
         case .cell(let service, let region):
             text += ",\"subject\":\"cell\",\"service\":\(quoted(service)),\"region\":\(quoted(region))"
         case .service(let name): text += ",\"subject\":\"service\",\"service\":\(quoted(name))"
+        case .region(let name): text += ",\"subject\":\"region\",\"region\":\(quoted(name))"
+        case .router: text += ",\"subject\":\"router\""
         }
         switch change {
         case .state(let before, let after):
             text += ",\"change\":\"state\",\"before\":\(quoted(before.rawValue)),\"after\":\(quoted(after.rawValue))"
         case .ceiling(let before, let after): text += ",\"change\":\"ceiling\",\"before\":\(before),\"after\":\(after)"
-        case .split(let regions, let before, let after):
+        case .split(let regions, let before, let after, let shedBefore, let shedAfter):
             text += ",\"change\":\"split\",\"before\":\(shares(regions, before)),\"after\":\(shares(regions, after))"
+            if shedBefore != 0 || shedAfter != 0 {
+                text += ",\"shed_before\":\(shedBefore),\"shed_after\":\(shedAfter)"
+            }
+        case .region(let before, let after):
+            text += ",\"change\":\"region\",\"before\":\(quoted(before.rawValue)),\"after\":\(quoted(after.rawValue))"
+        case .holds(let before, let after): text += ",\"change\":\"holds\",\"before\":\(before),\"after\":\(after)"
         }
         text += ",\"rule\":\(quoted(rule.rawValue)),\"evidence\":{"
         text += evidence.map { "\(quoted($0.name.split(separator: " ").joined(separator: "_"))):\($0.jsonValue)" }

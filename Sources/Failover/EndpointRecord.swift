@@ -1,7 +1,7 @@
 internal import RouteTable
 
 /// How an endpoint stands.
-package enum EndpointState: String, Sendable, Equatable, CaseIterable {
+package enum EndpointState: String, Sendable, Equatable, CaseIterable, Codable {
     case healthy
     /// Requests overstay there and none has been answered since. Not used; ejected if it goes on.
     case hanging
@@ -14,9 +14,9 @@ package enum EndpointState: String, Sendable, Equatable, CaseIterable {
 }
 
 /// What is known of an endpoint.
-struct EndpointRecord: Sendable {
+struct EndpointRecord: Sendable, Codable {
     let id: EndpointID
-    /// Indices into the brain's services and their cells.
+    /// Indices into the brain's services and cells.
     var service: Int
     var cell: Int
     var address: String
@@ -43,10 +43,16 @@ struct EndpointRecord: Sendable {
     var pace = ProbePace.normal
     /// Failures in a row as last reported, and what they were when it was last taken in: only what is added since
     /// speaks against it.
-    private var lastRun = 0
+    private(set) var lastRun = 0
     private var forgivenRun = 0
     /// When requests were last answered.
     private(set) var lastAnswer: Instant
+    /// Since when nothing at all has come back from here, although something was sent.
+    var silentSince: Instant?
+    /// It joined or came back then, and gets its full share bit by bit.
+    private(set) var risesSince: Instant?
+    /// The share workers were last told.
+    var toldShare: Int
     /// Over the policy's `ratioWindow`.
     var window: SlidingCounts<10>
 
@@ -63,6 +69,7 @@ struct EndpointRecord: Sendable {
         lastAnswer = now
         self.isNew = isNew
         state = isNew ? .probation : .healthy
+        toldShare = whole
         window = SlidingCounts(length: ratioWindow)
     }
 
@@ -80,13 +87,24 @@ struct EndpointRecord: Sendable {
     /// A hang longer than this is a failure.
     static let hangLimit = Duration.seconds(2)
 
+    /// Of its full share, what it gets first when it joins or is back.
+    static let firstShare = 1_000
+
     /// How much of its weight counts for workers.
-    func share(isProbed: Bool) -> Int {
+    func share(_ policy: FailoverPolicy, isProbed: Bool, at now: Instant) -> Int {
         switch state {
-        case .healthy: whole
-        case .probation: isProbed ? 0 : Self.trialShare
-        case .hanging, .ejected, .down: 0
+        case .healthy:
+            guard let risesSince, policy.slowStart > .zero else { return whole }
+            let risen = (now - risesSince).milliseconds * (whole - Self.firstShare) / policy.slowStart.milliseconds
+            return min(whole, Self.firstShare + risen)
+        case .probation: return isProbed ? 0 : Self.trialShare
+        case .hanging, .ejected, .down: return 0
         }
+    }
+
+    /// Still on its way to its full share.
+    func isRising(_ policy: FailoverPolicy, at now: Instant) -> Bool {
+        state == .healthy && risesSince.map { now - $0 < policy.slowStart } ?? false
     }
 
     /// Whether its weight counts as capacity of its cell.
@@ -101,19 +119,33 @@ struct EndpointRecord: Sendable {
     }
 
     mutating func enter(_ state: EndpointState, at now: Instant) {
-        if self.state == .healthy { forgive(at: now, until: now - since) }
+        let before = self.state
+        if before == .healthy { forgive(at: now, until: now - since) }
         self.state = state
         since = now
         trialSuccesses = 0
         isOutByProbesAlone = false
         isKeptFromProbes = false
+        risesSince = state == .healthy && before != .hanging ? now : nil
         if state == .healthy { isNew = false }
         forgivenRun = lastRun
+    }
+
+    /// Forgets what was silence of our own making.
+    mutating func forgiveSilence() {
+        silentSince = nil
+        forgivenRun = lastRun
+        probeFailures = 0
     }
 
     mutating func count(_ counts: Counts, at now: Instant) {
         window.add(counts, at: now)
         if counts.successes > 0 { lastAnswer = now }
+    }
+
+    /// Probe passes it takes to be used.
+    func rise(_ rule: Topology.ProbeRule, _ policy: FailoverPolicy) -> Int {
+        isNew ? max(policy.probationPasses, rule.rise) : rule.rise
     }
 
     /// It answered enough before, and for this long has answered nothing.

@@ -1,9 +1,8 @@
 /// What the brain is told.
-package enum Event: Sendable {
+package enum Event: Sendable, Equatable {
     /// Replaces what there is. What goes on under the same name or number keeps what is known of it.
     case topology(Topology)
-    /// What workers counted since the last such event, of every endpoint that had any traffic or has some now.
-    case traffic([EndpointTraffic])
+    case traffic(Traffic)
     case probe(EndpointID, ProbeOutcome)
     /// How late the prober is at present, at worst.
     case proberLag(Duration)
@@ -13,9 +12,35 @@ package enum Event: Sendable {
 
 package enum ProbeOutcome: Sendable, Equatable {
     case passed
-    case failed(String)
+    /// - Parameter answered: something at the other end said so; false: nothing came back at all.
+    case failed(String, answered: Bool)
     /// Late, skipped or absent: says nothing.
     case unknown
+}
+
+/// What workers counted since the last such event.
+package struct Traffic: Sendable, Equatable {
+    /// Of every endpoint that had any traffic or has some now.
+    package var endpoints: [EndpointTraffic] = []
+    /// Of every service that was asked for.
+    package var services: [ServiceTraffic] = []
+
+    package init(_ endpoints: [EndpointTraffic] = [], services: [ServiceTraffic] = []) {
+        self.endpoints = endpoints
+        self.services = services
+    }
+}
+
+/// What clients asked of a service, whether or not it was sent anywhere.
+package struct ServiceTraffic: Sendable, Equatable {
+    /// Index into the topology's services.
+    package var service: Int
+    package var requests: Int
+
+    package init(service: Int, requests: Int) {
+        self.service = service
+        self.requests = requests
+    }
 }
 
 /// What requests met at an endpoint: counts since the last report, levels as they are now.
@@ -25,7 +50,10 @@ package struct EndpointTraffic: Sendable, Equatable {
     package var attempts = 0
     // Attempts ended
     package var successes = 0
+    /// Refused, for one: the other end said no.
     package var connectFailures = 0
+    /// No way to it: the network's fault, perhaps ours.
+    package var unreachables = 0
     package var connectTimeouts = 0
     package var resets = 0
     /// Broken off within the answer: nothing could be repeated.
@@ -48,7 +76,11 @@ package struct EndpointTraffic: Sendable, Equatable {
     }
 
     /// All that ended badly.
-    package var failures: Int {
-        connectFailures + connectTimeouts + resets + truncations + responseTimeouts + gatewayErrors + serverErrors
-    }
+    package var failures: Int { silentFailures + connectFailures + resets + truncations + gatewayErrors + serverErrors }
+
+    /// Those where nothing at all came back.
+    var silentFailures: Int { unreachables + connectTimeouts + responseTimeouts }
+
+    /// What shows that the other end, and the way to it, is there.
+    var signs: Int { successes + connectFailures + resets + gatewayErrors + serverErrors }
 }

@@ -1,5 +1,5 @@
 /// A moment on a clock that never goes back. Where it begins does not matter.
-package struct Instant: Comparable, Hashable, Sendable {
+package struct Instant: Comparable, Hashable, Sendable, Codable {
     package var nanoseconds: Int64
 
     package init(nanoseconds: Int64) {

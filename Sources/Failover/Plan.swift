@@ -1,52 +1,211 @@
-/// How a service's traffic is shared among its cells: arithmetic only.
-enum Plan {
+internal import RouteTable
+
+/// How traffic is shared among regions: arithmetic only.
+///
+/// Services are served in order of importance. Each fills its regions in order of preference, up to what its cells may
+/// have and what their capacity has room for; those of equal importance that want more of a region than there is share
+/// its room in proportion. What fits nowhere is shed, if every capacity is known; where one is not, it goes there: too
+/// much is better than nothing.
+struct Plan: Sendable {
+    /// What a service asks for.
+    struct Request: Sendable {
+        var importance = Importance.normal
+        /// Thousandths of a request per second.
+        var demand = 0
+        /// In order of preference.
+        var offers: [Offer]
+        /// Its shares now.
+        var held: [Int]
+    }
+
+    /// What a cell can give.
     struct Offer: Sendable, Equatable {
-        /// The most it may have.
+        var region = 0
+        /// The most of its service's traffic it may have, in ten-thousandths.
         var allowed: Int
+        /// The same before anything is shed: more than `allowed` where a cell is to be left although it still works.
+        var lastResort: Int
+        /// Thousandths of a request per second. Absent: unknown.
+        var capacity: Int?
         /// Weight that counts, of all weight.
         var healthyShare: Int
         /// Its endpoints are out by probes only: no request has failed there lately.
         var isSilent: Bool
 
-        init(allowed: Int, healthyShare: Int, isSilent: Bool) {
+        init(
+            region: Int = 0, allowed: Int, lastResort: Int? = nil, capacity: Int? = nil, healthyShare: Int,
+            isSilent: Bool = false
+        ) {
+            self.region = region
             self.allowed = allowed
+            self.lastResort = lastResort ?? allowed
+            self.capacity = capacity
             self.healthyShare = healthyShare
             self.isSilent = isSilent
         }
     }
 
-    /// Shares in ten-thousandths, which add up to 10,000 if there is any cell, and whether nothing is allowed anywhere.
-    ///
-    /// Cells are filled in order, each up to what it may have. What fits nowhere goes to those that may have some, in
-    /// proportion: better too much than nothing. When none may have any, the service fails open.
-    static func split(_ offers: [Offer], held: [Int]) -> (shares: [Int], failsOpen: Bool) {
-        var shares = [Int](repeating: 0, count: offers.count)
-        guard !offers.isEmpty else { return (shares, false) }
-        var left = whole
-        for (index, offer) in offers.enumerated() {
-            shares[index] = min(left, offer.allowed)
-            left -= shares[index]
+    /// What a region can take, in thousandths of a request per second.
+    struct Region: Sendable, Equatable {
+        /// Absent: unknown.
+        var capacity: Int?
+        /// How much of it is used as long as there is room elsewhere, in ten-thousandths.
+        var target = 8_000
+    }
+
+    /// What a service gets: shares of its cells and what is shed, in ten-thousandths that add up to 10,000.
+    struct Share: Sendable, Equatable {
+        var shares: [Int]
+        var shed = 0
+        var failsOpen = false
+    }
+
+    private let regions: [Region]
+    private let requests: [Request]
+    private var result: [Share]
+    /// Of each request, what has no place yet, in ten-thousandths.
+    private var left: [Int]
+    /// Of each region, what is used of it.
+    private var used: [Int]
+
+    /// - Returns: one for each request.
+    static func shares(_ requests: [Request], in regions: [Region]) -> [Share] {
+        var plan = Plan(requests, in: regions)
+        plan.fill()
+        for share in plan.result {
+            precondition(
+                share.shares.isEmpty || share.shares.reduce(share.shed, +) == whole, "shares and shed add up")
         }
-        let allowed = whole - left
-        guard allowed > 0 else { return (failOpen(offers, held: held), true) }
-        if left > 0 {
-            var spread = 0
-            for (index, offer) in offers.enumerated() where offer.allowed > 0 {
-                let part = left * offer.allowed / allowed
-                shares[index] += part
-                spread += part
+        return plan.result
+    }
+
+    private init(_ requests: [Request], in regions: [Region]) {
+        self.regions = regions
+        self.requests = requests
+        result = requests.map { Share(shares: Array(repeating: 0, count: $0.offers.count)) }
+        left = requests.map { $0.offers.isEmpty ? 0 : whole }
+        used = Array(repeating: 0, count: regions.count)
+    }
+
+    /// How far a capacity is used, in the order in which it is tried.
+    private enum Level: CaseIterable {
+        /// Every region up to its target.
+        case comfortable
+        case full
+        /// Also cells that were to be left, but still work.
+        case lastResort
+    }
+
+    private mutating func fill() {
+        for importance in Importance.allCases.reversed() {
+            let members = requests.indices.filter { requests[$0].importance == importance && left[$0] > 0 }
+            if members.isEmpty { continue }
+            for level in Level.allCases { place(members, level) }
+            for member in members where left[member] > 0 { placeRest(of: member) }
+        }
+    }
+
+    /// Lets members take room, all in their best region that has some for them, until nobody finds any.
+    private mutating func place(_ members: [Int], _ level: Level) {
+        var isExhausted = Array(repeating: false, count: regions.count)
+        var wants = Array(repeating: 0, count: regions.count)
+        while true {
+            // What each wants next, and of which of its cells; in total, in each region.
+            var wishes: [(member: Int, position: Int, share: Int)] = []
+            for region in wants.indices { wants[region] = 0 }
+            for member in members where left[member] > 0 {
+                for (position, offer) in requests[member].offers.enumerated() where !isExhausted[offer.region] {
+                    let share = possible(member, position, level)
+                    if share == 0 { continue }
+                    wishes.append((member, position, share))
+                    wants[offer.region] += load(share, of: member)
+                    break
+                }
             }
-            // What rounding leaves goes to the one that has most.
-            let most = shares.indices.max { shares[$0] < shares[$1] } ?? 0
-            shares[most] += left - spread
+            if wishes.isEmpty { return }
+            let rooms = regions.indices.map { room(in: $0, level) }
+            for (member, position, share) in wishes {
+                let region = requests[member].offers[position].region
+                guard let room = rooms[region], wants[region] > room else {
+                    grant(share, to: member, position)
+                    continue
+                }
+                isExhausted[region] = true
+                grant(room <= 0 ? 0 : share * room / wants[region], to: member, position)
+            }
         }
-        precondition(shares.reduce(0, +) == whole)
-        return (shares, false)
+    }
+
+    /// What a member could have of one of its cells beyond what it has: of its own accord, without the others.
+    private func possible(_ member: Int, _ position: Int, _ level: Level) -> Int {
+        let request = requests[member]
+        let offer = request.offers[position]
+        let has = result[member].shares[position]
+        let most = level == .lastResort ? max(offer.allowed, offer.lastResort) : offer.allowed
+        var share = min(left[member], most - has)
+        if let capacity = offer.capacity, request.demand > 0 {
+            let usable = level == .comfortable ? capacity * regions[offer.region].target / whole : capacity
+            share = min(share, usable * whole / request.demand - has)
+        }
+        return max(share, 0)
+    }
+
+    private func room(in region: Int, _ level: Level) -> Int? {
+        regions[region].capacity.map { capacity in
+            (level == .comfortable ? capacity * regions[region].target / whole : capacity) - used[region]
+        }
+    }
+
+    /// Requests per second, in thousandths, rounded up.
+    private func load(_ share: Int, of member: Int) -> Int {
+        (requests[member].demand * share + whole - 1) / whole
+    }
+
+    private mutating func grant(_ share: Int, to member: Int, _ position: Int) {
+        result[member].shares[position] += share
+        left[member] -= share
+        used[requests[member].offers[position].region] += load(share, of: member)
+    }
+
+    // What fits nowhere
+
+    private mutating func placeRest(of member: Int) {
+        let request = requests[member]
+        let unlimited = request.offers.indices.filter { isUnlimited(request.offers[$0]) }
+        let open = unlimited.filter { request.offers[$0].allowed > 0 }
+        let left = unlimited.filter { request.offers[$0].lastResort > 0 }
+        if !open.isEmpty {
+            spread(member, over: open, \.allowed)
+        } else if !left.isEmpty {
+            spread(member, over: left, \.lastResort)
+        } else if request.offers.contains(where: { max($0.allowed, $0.lastResort) > 0 }) {
+            result[member].shed = self.left[member]
+            self.left[member] = 0
+        } else {
+            result[member] = Share(shares: failOpen(request), failsOpen: true)
+            self.left[member] = 0
+        }
+    }
+
+    private func isUnlimited(_ offer: Offer) -> Bool {
+        offer.capacity == nil && regions[offer.region].capacity == nil
+    }
+
+    /// In proportion to what they may have; what rounding leaves goes to the one that has most.
+    private mutating func spread(_ member: Int, over cells: [Int], _ measure: (Offer) -> Int) {
+        let offers = requests[member].offers
+        let rest = left[member]
+        let all = cells.reduce(0) { $0 + measure(offers[$1]) }
+        for position in cells { grant(rest * measure(offers[position]) / all, to: member, position) }
+        if let most = cells.max(by: { result[member].shares[$0] < result[member].shares[$1] }) {
+            grant(left[member], to: member, most)
+        }
     }
 
     /// Where traffic goes when it may go nowhere: it stays where it is as long as nothing better is known, else goes
     /// to the first cell with endpoints that count, else to the first that only probes speak against.
-    private static func failOpen(_ offers: [Offer], held: [Int]) -> [Int] {
+    private func failOpen(_ request: Request) -> [Int] {
+        let (offers, held) = (request.offers, request.held)
         let isHeldUsable = zip(offers, held).contains { $0.healthyShare > 0 && $1 > 0 }
         let target: Int?
         if isHeldUsable {
@@ -66,7 +225,6 @@ enum Plan {
         } else {
             shares[0] = whole
         }
-        precondition(shares.reduce(0, +) == whole)
         return shares
     }
 }

@@ -1,5 +1,5 @@
 /// What was counted in a stretch of time.
-struct Counts: Sendable, Equatable {
+struct Counts: Sendable, Equatable, Codable {
     var attempts: Int32 = 0
     var successes: Int32 = 0
     var failures: Int32 = 0
@@ -74,8 +74,39 @@ struct SlidingCounts<let size: Int>: Sendable {
         newest = number
     }
 
+    /// The time that `total` is about, as of the last `advance` or `add`, at `now`.
+    func covered(at now: Instant) -> Duration {
+        .nanoseconds(width * Int64(size - 1) + min(max(now.nanoseconds - newest * width, 1), width))
+    }
+
     mutating func clear() {
         total = Counts()
         buckets = InlineArray(repeating: Counts())
+    }
+}
+
+extension SlidingCounts: Codable {
+    private enum Key: CodingKey { case width, newest, buckets }
+
+    init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: Key.self)
+        width = try container.decode(Int64.self, forKey: .width)
+        newest = try container.decode(Int64.self, forKey: .newest)
+        let known = try container.decode([Counts].self, forKey: .buckets)
+        guard known.count == size, width > 0 else {
+            throw DecodingError.dataCorrupted(
+                .init(codingPath: container.codingPath, debugDescription: "\(known.count) buckets"))
+        }
+        for (index, bucket) in known.enumerated() {
+            buckets[index] = bucket
+            total += bucket
+        }
+    }
+
+    func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: Key.self)
+        try container.encode(width, forKey: .width)
+        try container.encode(newest, forKey: .newest)
+        try container.encode((0..<size).map { buckets[$0] }, forKey: .buckets)
     }
 }

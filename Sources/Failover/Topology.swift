@@ -1,7 +1,7 @@
 package import RouteTable
 
 /// An endpoint's number: small, and its own as long as the endpoint is known.
-package struct EndpointID: Hashable, Sendable {
+package struct EndpointID: Hashable, Sendable, Codable {
     package let number: Int
 
     package init(_ number: Int) {
@@ -11,15 +11,35 @@ package struct EndpointID: Hashable, Sendable {
 }
 
 /// What there is to decide about: regions, services, and the endpoints that names have been resolved to.
-package struct Topology: Sendable, Equatable {
-    package var regions: [String]
+package struct Topology: Sendable, Equatable, Codable {
+    package var regions: [Region]
     package var services: [Service]
+    package var cascade = CascadePolicy()
 
-    package struct Service: Sendable, Equatable {
+    package struct Region: Sendable, Equatable, Codable {
+        package var name: String
+        /// Requests per second. Absent: unknown.
+        package var capacity: Int?
+        /// How much of it is used as long as there is room elsewhere, in ten-thousandths.
+        package var target: Int
+
+        package init(name: String, capacity: Int? = nil, target: Int = 8_000) {
+            self.name = name
+            self.capacity = capacity
+            self.target = target
+        }
+    }
+
+    package struct Service: Sendable, Equatable, Codable {
         package var name: String
         package var policy: FailoverPolicy
         /// Absent: nothing is probed, requests alone tell.
         package var probe: ProbeRule?
+        package var importance = Importance.normal
+        /// Indices of services it calls in the same region.
+        package var needs: [Int] = []
+        package var moves = Moves.withRegion
+        package var mode = FailoverMode.active
         /// In order of preference.
         package var cells: [Cell]
 
@@ -31,7 +51,7 @@ package struct Topology: Sendable, Equatable {
         }
     }
 
-    package struct ProbeRule: Sendable, Equatable {
+    package struct ProbeRule: Sendable, Equatable, Codable {
         package var every: Duration
         /// Failures in a row that take an endpoint out, and passes in a row that bring it back.
         package var fall: Int
@@ -44,18 +64,21 @@ package struct Topology: Sendable, Equatable {
         }
     }
 
-    package struct Cell: Sendable, Equatable {
+    package struct Cell: Sendable, Equatable, Codable {
         /// Index into `regions`.
         package var region: Int
+        /// Requests per second of this service. Absent: unknown.
+        package var capacity: Int?
         package var endpoints: [Endpoint]
 
-        package init(region: Int, endpoints: [Endpoint]) {
+        package init(region: Int, capacity: Int? = nil, endpoints: [Endpoint]) {
             self.region = region
+            self.capacity = capacity
             self.endpoints = endpoints
         }
     }
 
-    package struct Endpoint: Sendable, Equatable {
+    package struct Endpoint: Sendable, Equatable, Codable {
         package var id: EndpointID
         package var address: String
         package var weight: Int
@@ -67,7 +90,7 @@ package struct Topology: Sendable, Equatable {
         }
     }
 
-    package init(regions: [String] = [], services: [Service] = []) {
+    package init(regions: [Region] = [], services: [Service] = []) {
         self.regions = regions
         self.services = services
     }

@@ -37,6 +37,17 @@ package enum ProbeFailure: Sendable, Equatable {
     case body
 }
 
+extension ProbeFailure {
+    /// Something at the other end said no; not merely nothing.
+    package var isAnswer: Bool {
+        switch self {
+        case .connect(let error): !error.isUnreachable
+        case .timeout: false
+        case .closed, .malformed, .status, .header, .body: true
+        }
+    }
+}
+
 extension ProbeFailure: CustomStringConvertible {
     package var description: String {
         switch self {

@@ -125,6 +125,10 @@ final class Exchange: TimerOwner {
         service.lend { lent in
             guard lent.admit() else { return answerOwn(.overflow) }
             self.service = service
+            if lent.sheds(&worker.random) {
+                lent.counters.shed.add()
+                return answerOwn(.shed(retryAfter: 1 + worker.random.below(3)))
+            }
             lent.budget.countRequest(now: began)
             retriesLeft = lent.retryAttempts
             if lent.requestTimeout != .max { requestDeadline = began + lent.requestTimeout }

@@ -27,6 +27,12 @@ struct OwnAnswer {
         status: 503, token: "no-endpoint", sentence: "The service has no endpoint.", retryAfter: 1, isFailure: true)
     static let overflow = OwnAnswer(
         status: 503, token: "overflow", sentence: "Too many requests are under way.", retryAfter: 1, isFailure: true)
+    /// No capacity is left for it. Seconds that differ keep clients from coming back all at once.
+    static func shed(retryAfter: Int) -> OwnAnswer {
+        OwnAnswer(
+            status: 503, token: "shed", sentence: "No capacity is left for this request.", retryAfter: retryAfter)
+    }
+
     static let requestTimeout = OwnAnswer(
         status: 504, token: "request-timeout", sentence: "The request took too long.", isFailure: true)
     static let connectRefused = OwnAnswer(
@@ -47,7 +53,7 @@ struct OwnAnswer {
 
     static func failed(_ failure: AttemptFailure) -> OwnAnswer {
         switch failure {
-        case .connectFailed:
+        case .connectFailed, .unreachable:
             OwnAnswer(
                 status: 502, token: "connect-failed", sentence: "The service could not be reached.", retryAfter: 1,
                 isFailure: true)

@@ -25,13 +25,16 @@ package final class Publication: Sendable {
         package let counters: ServiceCounters
         /// In order of preference, as in the table.
         package let cells: [Cell]
-        /// Of each cell, in ten-thousandths; sums to 10,000.
+        /// Of each cell, in ten-thousandths; sums to 10,000 with `shed`.
         package let split: [Int]
+        /// What is refused at once, in ten-thousandths.
+        package let shed: Int
 
-        package init(counters: ServiceCounters, cells: [Cell], split: [Int]) {
+        package init(counters: ServiceCounters, cells: [Cell], split: [Int], shed: Int = 0) {
             self.counters = counters
             self.cells = cells
             self.split = split
+            self.shed = shed
         }
     }
 
@@ -87,8 +90,8 @@ package final class Publication: Sendable {
 /// What a worker is told.
 package enum WorkerMessage: Sendable {
     case publish(Publication, sockets: [ListeningSocketBox])
-    /// Shares of a service's cells, in ten-thousandths.
-    case split(service: Int, shares: [Int], generation: Int)
+    /// Shares of a service's cells and what is refused at once, in ten-thousandths.
+    case split(service: Int, shares: [Int], shed: Int, generation: Int)
     /// How much of an endpoint's weight counts, in ten-thousandths; 0: not used while another is.
     case endpoint(number: Int, share: Int)
     /// Stop accepting, finish what is under way, close what is idle.

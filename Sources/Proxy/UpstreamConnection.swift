@@ -28,7 +28,8 @@ final class UpstreamConnection: Connection {
     private var canPersist = true
     private var requestIsComplete = false
     private var sendsChunks = false
-    private var hasFailedToConnect = false
+    /// Why there is no connection, once that is known.
+    private var connectFailure: AttemptFailure?
     private(set) var idleSince: Int64 = 0
 
     // The attempt it carries
@@ -57,10 +58,11 @@ final class UpstreamConnection: Connection {
             super.init(worker: worker, socket: socket)
             if watch() { return }
         } catch {
+            connectFailure = error.isUnreachable ? .unreachable : .connectFailed
             super.init(worker: worker, socket: Socket.none)
         }
         // The failure is told from the loop, after whatever made this connection.
-        hasFailedToConnect = true
+        connectFailure = connectFailure ?? .connectFailed
         worker.loop.defer(self)
     }
 
@@ -139,8 +141,8 @@ final class UpstreamConnection: Connection {
 
     private func connectEnded(_ readiness: Readiness) {
         guard readiness.isWritable || readiness.isEnded else { return }
-        if socketError != nil {
-            hasFailedToConnect = true
+        if let error = socketError {
+            connectFailure = error.isUnreachable ? .unreachable : .connectFailed
             return resume()
         }
         state = .busy
@@ -190,11 +192,11 @@ final class UpstreamConnection: Connection {
 
     override func resume() {
         guard state != .closed else { return }
-        if hasFailedToConnect {
+        if let connectFailure {
             let exchange = exchange
             self.exchange = nil
             close()
-            exchange?.lend { $0.attemptFailed(self, .connectFailed) }
+            exchange?.lend { $0.attemptFailed(self, connectFailure) }
             return
         }
         if isBroken {

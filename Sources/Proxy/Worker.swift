@@ -75,9 +75,9 @@ package final class Worker: TimerOwner, TurnObserver {
     private func receive(_ message: WorkerMessage) {
         switch message {
         case .publish(let publication, let sockets): publish(publication, sockets)
-        case .split(let service, let shares, let generation):
+        case .split(let service, let shares, let shed, let generation):
             guard generation == table.publication.generation else { return }
-            table.services[service].setSplit(shares)
+            table.services[service].setSplit(shares, shed: shed)
         case .endpoint(let number, let share):
             guard let (endpoint, cell) = table.endpoints[number] else { return }
             endpoint.share = share

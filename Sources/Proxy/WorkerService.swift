@@ -20,8 +20,10 @@ final class WorkerService {
     let requestLimit: Int
     let pendingLimit: Int
     var budget: RetryBudget
-    /// Shares of the cells in ten-thousandths; they sum to 10,000.
+    /// Shares of the cells in ten-thousandths; they sum to 10,000 with `shed`.
     private(set) var split: [Int]
+    /// What is refused at once, in ten-thousandths.
+    private(set) var shed: Int
     let load: ServiceLoad
 
     /// 0: learned.
@@ -57,6 +59,7 @@ final class WorkerService {
         budget = heir?.budget ?? RetryBudget(share: service.retry.budget)
         budget.share = service.retry.budget
         split = published.split
+        shed = published.shed
         retriesConnect = service.retry.on.contains(.connect)
         retriesReset = service.retry.on.contains(.reset)
         retriesTimeout = service.retry.on.contains(.timeout)
@@ -65,7 +68,7 @@ final class WorkerService {
 
     func retries(_ failure: AttemptFailure) -> Bool {
         switch failure {
-        case .connectFailed, .connectTimedOut: retriesConnect
+        case .connectFailed, .unreachable, .connectTimedOut: retriesConnect
         case .reset, .malformed: retriesReset
         case .responseTimedOut: retriesTimeout
         }
@@ -75,15 +78,24 @@ final class WorkerService {
         status >= 300 && retriedStatuses.contains(status)
     }
 
-    func setSplit(_ shares: [Int]) {
-        precondition(shares.count == cells.count && shares.reduce(0, +) == 10_000, "shares do not add up")
+    func setSplit(_ shares: [Int], shed: Int) {
+        precondition(shares.count == cells.count && shares.reduce(shed, +) == 10_000, "shares do not add up")
         split = shares
+        self.shed = shed
     }
 
-    /// The cell whose turn it is by the split.
-    func drawCell(_ random: inout RandomSource) -> Int {
+    /// Whether the next request is one of those that are refused, lest others fail.
+    @inline(__always)
+    func sheds(_ random: inout RandomSource) -> Bool {
+        shed > 0 && random.below(10_000) < shed
+    }
+
+    /// The cell whose turn it is by the split; the same for the same key, as long as the split lets it be.
+    func drawCell(key: UInt64?, _ random: inout RandomSource) -> Int {
         if split.count == 1 || split[0] == 10_000 { return 0 }
-        var point = random.below(10_000)
+        // When all is shed, what is under way already goes by preference.
+        let all = 10_000 - shed
+        var point = key.map { Int($0.multipliedFullWidth(by: UInt64(all)).high) } ?? random.below(max(all, 1))
         for (index, share) in split.enumerated() {
             if point < share { return index }
             point -= share
@@ -118,7 +130,7 @@ final class WorkerService {
 
 /// Why an attempt failed before the answer's head was accepted.
 enum AttemptFailure {
-    case connectFailed, connectTimedOut, reset, malformed, responseTimedOut
+    case connectFailed, unreachable, connectTimedOut, reset, malformed, responseTimedOut
 }
 
 extension Duration {

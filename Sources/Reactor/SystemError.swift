@@ -17,6 +17,10 @@ package struct SystemError: Error, Equatable, CustomStringConvertible {
     package static let invalid = SystemError(code: EINVAL)
     package static let connectionRefused = SystemError(code: ECONNREFUSED)
     package static let connectionReset = SystemError(code: ECONNRESET)
+    /// There is no way to the other end, as far as this machine can tell: it has said nothing itself.
+    package var isUnreachable: Bool {
+        [EHOSTUNREACH, ENETUNREACH, ENETDOWN, EHOSTDOWN, ETIMEDOUT, EADDRNOTAVAIL].contains(code)
+    }
     /// Neither this process nor the system has a descriptor left (EMFILE, ENFILE): our trouble, not the peer's.
     package var isOutOfDescriptors: Bool { code == EMFILE || code == ENFILE }
 

@@ -73,13 +73,3 @@ extension Shapes {
                 "path", \.path, .text("file", length: 1...4_096), "A file to append to; `-` is standard output."),
         ])
 }
-
-extension Shapes {
-    static let region = Shape<Region>(
-        "region", Region(name: ""),
-        [
-            Field(
-                optional: "capacity", \.capacity, .integer(1...1_000_000_000),
-                "Requests per second it can take in all services together. Absent: unknown.")
-        ])
-}

@@ -23,6 +23,7 @@ package enum NormalForm {
             OutputEntry(
                 key: "routes",
                 value: .sequence(table.routes.map { Shapes.route.write(RouteDraft($0), writing) })),
+            OutputEntry(key: "cascade", value: Shapes.cascade.write(table.cascade, writing)),
         ])
         return printer.text
     }

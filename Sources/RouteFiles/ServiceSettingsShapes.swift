@@ -188,6 +188,13 @@ extension Shapes {
             Field(
                 "abort_ratio", \.abortRatio, share,
                 "A step is undone when more than this share of its requests fails, or twice the serving region's."),
+            Field(nested: "damping", \.damping, damping, "How returning too often delays the way back."),
+            Field(
+                "probation_passes", \.probationPasses, .integer(1...100),
+                "Probes in a row that an endpoint that joins must pass before it gets requests."),
+            Field(
+                "slow_start", \.slowStart, .duration(.zero ... .seconds(3_600)),
+                "How long an endpoint that joins, or is back, takes to its full share."),
         ], law: failoverLaw)
 
     private static let failoverLaw: @Sendable (FailoverPolicy) -> [Breach] = { policy in

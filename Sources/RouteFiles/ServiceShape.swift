@@ -29,6 +29,13 @@ extension Shapes {
                 "importance", \.service.importance,
                 .words(["critical": .critical, "high": .high, "normal": .normal, "low": .low]),
                 "Who is served first when not everything fits."),
+            Field(
+                "moves", \.service.moves,
+                .words(["with_region": .withRegion, "alone": .alone]),
+                "Whether it leaves a region that is impaired as a whole although it looks well there itself."),
+            Field(
+                "mode", \.service.mode, .words(["active": .active, "shadow": .shadow]),
+                "`shadow`: what would be done is decided and recorded, not done."),
             Field(nested: "failover", \.service.failover, failover, "How traffic leaves a region and comes back."),
             Field(
                 "resolve_every", \.service.resolveEvery,

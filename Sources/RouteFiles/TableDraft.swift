@@ -3,8 +3,6 @@ internal import RouteTable
 /// A table while it is read: names first, over all files, then what refers to them.
 struct TableDraft {
     var reading: Reading
-    /// The settings every service begins with.
-    private var defaults = ServiceSettings()
 
     /// The keys of a table's outermost mapping.
     static let sections: [(name: String, meaning: String)] = [
@@ -12,6 +10,7 @@ struct TableDraft {
         ("regions", "The regions, by name."),
         ("services", "The services, by name."),
         ("routes", "Which requests go where; the most specific match wins."),
+        ("cascade", "When impairments of services are one impairment of their region."),
         ("defaults", "Settings that every service begins with; a service's own are merged into them, key by key."),
     ]
 
@@ -27,9 +26,10 @@ struct TableDraft {
         readNames(.listener, "listeners", entries("listeners"))
         readNames(.region, "regions", entries("regions"))
         readNames(.service, "services", entries("services"))
-        readDefaults(sections.filter { $0.key == "defaults" })
+        let defaults = readOnce("defaults", sections, Shapes.settings)
 
         var table = Table()
+        table.cascade = readOnce("cascade", sections, Shapes.cascade)
         table.listeners = read("listeners", entries("listeners"), .listener) { name, node, reading in
             var listener = Shapes.listener.fresh
             listener.name = name
@@ -42,7 +42,7 @@ struct TableDraft {
             Shapes.region.read(node, into: &region, &reading)
             return region
         }
-        table.services = read("services", entries("services"), .service) { [defaults] name, node, reading in
+        table.services = read("services", entries("services"), .service) { name, node, reading in
             var draft = ServiceDraft()
             draft.settings = defaults
             guard Shapes.service.read(node, into: &draft, &reading) else { return Service(name: name, cells: []) }
@@ -129,18 +129,24 @@ struct TableDraft {
         }
     }
 
-    private mutating func readDefaults(_ sections: [SourceEntry]) {
+    /// Reads a section that is no mapping of names: one for all files.
+    private mutating func readOnce<Root>(
+        _ name: String, _ sections: [SourceEntry], _ shape: Shape<Root>
+    ) -> Root {
+        var root = shape.fresh
+        let sections = sections.filter { $0.key == name }
         for (index, section) in sections.enumerated() {
-            reading.at("defaults") { reading in
+            reading.at(name) { reading in
                 if index > 0 {
                     reading.report(
-                        section.position, "`defaults` a second time",
+                        section.position, "`\(name)` a second time",
                         expected: "one for all files; the first is at \(reading.place(sections[0].position))")
                     return
                 }
-                _ = Shapes.settings.read(section.value, into: &defaults, &reading)
+                shape.read(section.value, into: &root, &reading)
             }
         }
+        return root
     }
 
     // What must hold between listeners

@@ -6,7 +6,7 @@ package enum TableSchema {
     static let sections: [(name: String, shape: ShapeDescription)] = [
         ("listeners", Shapes.listener.description), ("regions", Shapes.region.description),
         ("services", Shapes.service.description), ("routes", Shapes.route.description),
-        ("defaults", Shapes.settings.description),
+        ("cascade", Shapes.cascade.description), ("defaults", Shapes.settings.description),
     ]
 
     /// Every shape there is, each once, those of the sections first.
@@ -38,7 +38,8 @@ package enum TableSchema {
                             .object([
                                 "type": .array(["array", "null"]), "items": reference, "description": .string(meaning),
                             ])
-                        case "defaults": .object(["anyOf": .array([reference]), "description": .string(meaning)])
+                        case "cascade", "defaults":
+                            .object(["anyOf": .array([reference]), "description": .string(meaning)])
                         default:
                             .object([
                                 "type": .array(["object", "null"]), "additionalProperties": reference,

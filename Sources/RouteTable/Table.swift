@@ -9,6 +9,7 @@ package struct Table: Sendable, Equatable {
     package var regions: [Region]
     package var services: [Service]
     package var routes: [Route]
+    package var cascade = CascadePolicy()
 
     package init(listeners: [Listener] = [], regions: [Region] = [], services: [Service] = [], routes: [Route] = []) {
         self.listeners = listeners
@@ -115,10 +116,13 @@ package struct Region: Sendable, Equatable {
     package var name: String
     /// Requests per second the region can take in all services together. Absent: unknown.
     package var capacity: Int?
+    /// How much of the capacity is used as long as there is room elsewhere, in ten-thousandths.
+    package var target: Int
 
-    package init(name: String, capacity: Int? = nil) {
+    package init(name: String, capacity: Int? = nil, target: Int = 8_000) {
         self.name = name
         self.capacity = capacity
+        self.target = target
     }
 }
 
@@ -136,6 +140,9 @@ package struct Service: Sendable, Equatable {
     package var importance: Importance
     /// Services this one calls in the same region (indices into `Table.services`).
     package var needs: [Int]
+    /// Whether it leaves a region that is impaired as a whole although it still looks well there.
+    package var moves: Moves
+    package var mode: FailoverMode
     package var failover: FailoverPolicy
     /// How often endpoint names are resolved again. Absent: by the answer's TTL.
     package var resolveEvery: Duration?
@@ -144,7 +151,8 @@ package struct Service: Sendable, Equatable {
         name: String, cells: [Cell], probe: Probe? = nil, balance: Balance = .leastRequests,
         timeouts: ServiceTimeouts = ServiceTimeouts(), retry: RetryPolicy = RetryPolicy(),
         limits: ServiceLimits = ServiceLimits(), importance: Importance = .normal, needs: [Int] = [],
-        failover: FailoverPolicy = FailoverPolicy(), resolveEvery: Duration? = nil
+        moves: Moves = .withRegion, mode: FailoverMode = .active, failover: FailoverPolicy = FailoverPolicy(),
+        resolveEvery: Duration? = nil
     ) {
         self.name = name
         self.cells = cells
@@ -155,6 +163,8 @@ package struct Service: Sendable, Equatable {
         self.limits = limits
         self.importance = importance
         self.needs = needs
+        self.moves = moves
+        self.mode = mode
         self.failover = failover
         self.resolveEvery = resolveEvery
     }
@@ -304,45 +314,10 @@ package struct ServiceLimits: Sendable, Equatable {
 }
 
 /// Order in which services are served when not everything fits.
-package enum Importance: Int, Sendable, Equatable, Comparable, CaseIterable {
+package enum Importance: Int, Sendable, Equatable, Comparable, CaseIterable, Codable {
     case low, normal, high, critical
 
     package static func < (a: Importance, b: Importance) -> Bool { a.rawValue < b.rawValue }
-}
-
-/// How a service's traffic leaves a region and comes back. Shares and ratios are ten-thousandths.
-package struct FailoverPolicy: Sendable, Equatable {
-    /// Consecutive connect failures, resets, time-outs or 502/503/504 that eject an endpoint.
-    package var consecutiveFailures: Int = 5
-    /// Failed share of an endpoint's requests that ejects it, over `ratioWindow`, on at least `ratioMinimum` requests.
-    package var failureRatio: Int = 5_000
-    package var ratioMinimum: Int = 20
-    package var ratioWindow: Duration = .seconds(10)
-    /// Failed share of a cell's requests that makes the cell impaired: half of what the retry budget can repair.
-    package var cellFailureRatio: Int = 1_000
-    /// First ejection; the n-th in a row lasts n times as long, at most `ejectionLimit`.
-    package var ejection: Duration = .seconds(30)
-    package var ejectionLimit: Duration = .seconds(300)
-    /// A cell counts as whole until its healthy weight times this falls below 1.
-    package var overprovisioning: Int = 14_000
-    /// A cell below this healthy share is degraded; below `downBelow` it is down; at `restoredAt` and above it is restored.
-    package var degradedBelow: Int = 7_000
-    package var downBelow: Int = 2_500
-    package var restoredAt: Int = 8_500
-    /// Share of a region's capacity that probes alone may take out per `removalWindow` while requests succeed.
-    package var probeRemoval: Int = 2_500
-    package var removalWindow: Duration = .seconds(60)
-    /// How long a cell must be restored before traffic begins to return.
-    package var hold: Duration = .seconds(60)
-    /// Shares of the way back, ascending; the last is 10,000.
-    package var steps: [Int] = [100, 500, 1_000, 2_500, 5_000, 10_000]
-    /// How long each step is watched, and on how many requests.
-    package var soak: Duration = .seconds(10)
-    package var soakRequests: Int = 100
-    /// A step is aborted when the failed share exceeds this, or twice the serving region's.
-    package var abortRatio: Int = 100
-
-    package init() {}
 }
 
 /// A rule that says where requests go.

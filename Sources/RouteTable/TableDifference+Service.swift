@@ -30,6 +30,8 @@ extension TableDifference {
         notes.compare(
             "needs", old.needs.map { oldTable.services[$0].name }, new.needs.map { newTable.services[$0].name }
         ) { $0.isEmpty ? "nothing" : $0.joined(separator: ", ") }
+        notes.compare("moves", old.moves, new.moves) { $0.rawValue }
+        notes.compare("mode", old.mode, new.mode) { $0.rawValue }
         compareFailover(old.failover, new.failover, &notes)
         notes.compare("resolve_every", old.resolveEvery, new.resolveEvery)
         return notes
@@ -69,6 +71,9 @@ extension TableDifference {
         notes.compare("failover.soak", old.soak, new.soak)
         notes.compare("failover.soak_requests", old.soakRequests, new.soakRequests)
         notes.compareShare("failover.abort_ratio", old.abortRatio, new.abortRatio)
+        notes.compare("failover.damping", old.damping, new.damping)
+        notes.compare("failover.probation_passes", old.probationPasses, new.probationPasses)
+        notes.compare("failover.slow_start", old.slowStart, new.slowStart)
     }
 }
 

@@ -25,6 +25,7 @@ package struct TableDifference: Sendable, Equatable {
     package internal(set) var endpoints = Count()
     /// Changed: what is done with the requests.
     package internal(set) var routes = Count()
+    package internal(set) var hasOtherCascade = false
     /// Listeners first, then regions, services and routes; each in the order of the new table, then what is gone.
     package internal(set) var sentences: [String] = []
 
@@ -37,11 +38,13 @@ package struct TableDifference: Sendable, Equatable {
             ("listener", listeners), ("region", regions), ("service", services), ("endpoint", endpoints),
             ("route", routes),
         ]
-        let parts = kinds.flatMap { kind, count in
-            [(count.added, "added"), (count.removed, "removed"), (count.changed, "changed")]
-                .filter { $0.0 > 0 }
-                .map { "\($0.0) \(kind)\($0.0 == 1 ? "" : "s") \($0.1)" }
-        }
+        let parts =
+            kinds.flatMap { kind, count in
+                [(count.added, "added"), (count.removed, "removed"), (count.changed, "changed")]
+                    .filter { $0.0 > 0 }
+                    .map { "\($0.0) \(kind)\($0.0 == 1 ? "" : "s") \($0.1)" }
+            }
+            + (hasOtherCascade ? ["another cascade rule"] : [])
         if !parts.isEmpty { return parts.joined(separator: ", ") }
         return isEmpty ? "nothing changed" : "only the order of routes changed"
     }
@@ -54,6 +57,7 @@ extension Table {
         if self == old { return difference }
         difference.compareListeners(old, self)
         difference.compareRegions(old, self)
+        difference.compareCascades(old.cascade, cascade)
         difference.compareServices(old, self)
         difference.compareRoutes(old, self)
         return difference
@@ -79,6 +83,13 @@ extension TableDifference {
 
         mutating func compareShare(_ what: String, _ old: Int, _ new: Int) {
             compare(what, old, new, \.percentText)
+        }
+
+        mutating func compare(_ what: String, _ old: DampingPolicy, _ new: DampingPolicy) {
+            compare("\(what).suppress", old.suppress, new.suppress)
+            compare("\(what).reuse", old.reuse, new.reuse)
+            compare("\(what).half_life", old.halfLife, new.halfLife)
+            compare("\(what).limit", old.limit, new.limit)
         }
 
         /// For what is too much to print.
@@ -139,8 +150,20 @@ extension TableDifference {
         regions = compare("region", old.regions, new.regions, name: \.name) { old, new in
             var notes = Notes()
             notes.compare("capacity", old.capacity, new.capacity)
+            notes.compareShare("target", old.target, new.target)
             return notes
         }
+    }
+
+    mutating func compareCascades(_ old: CascadePolicy, _ new: CascadePolicy) {
+        var notes = Notes()
+        notes.compare("services", old.services, new.services)
+        notes.compareShare("share", old.share, new.share)
+        notes.compare("within", old.within, new.within)
+        notes.compareShare("restored_at", old.restoredAt, new.restoredAt)
+        notes.compare("damping", old.damping, new.damping)
+        hasOtherCascade = old != new
+        if !notes.texts.isEmpty { sentences.append("cascade: \(notes.texts.joined(separator: ", "))") }
     }
 
     mutating func compareServices(_ old: Table, _ new: Table) {

@@ -9,6 +9,8 @@ package final class EndpointCounters: Sendable {
     /// here (501, 505).
     package let successes = Counter()
     package let connectFailures = Counter()
+    /// No way to it: no route, or nobody there who would refuse.
+    package let unreachables = Counter()
     package let connectTimeouts = Counter()
     /// The connection broke before the answer, or the answer was malformed.
     package let resets = Counter()
@@ -68,6 +70,8 @@ package final class ServiceCounters: Sendable {
     package let requests = Counter()
     /// Retries and hedges that the budget did not allow.
     package let budgetExhausted = Counter()
+    /// Requests refused because no capacity was left for them.
+    package let shed = Counter()
     /// Requests refused because a limit was reached.
     package let overflows = Counter()
     /// Requests that ended in an answer of our own.

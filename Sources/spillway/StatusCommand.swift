@@ -73,6 +73,16 @@ struct StatusPage {
                 "listener \(listener.name) on \(listener.address): \(rate(listener.requestsPerSecond)) requests/s, "
                     + "\(listener.openConnections) connections")
         }
+        if status.holds { lines.append("NOTHING ANYWHERE ANSWERS: what was decided last is held") }
+        lines.append("")
+        lines += table(
+            [["REGION", "STATE", "REQ/S", "CAPACITY", ""]]
+                + status.regions.map {
+                    [
+                        $0.name, $0.state, rate($0.requestsPerSecond), $0.capacity.map { "\($0)" } ?? "unknown",
+                        $0.reason,
+                    ]
+                })
         lines.append("")
         lines += table(
             [["SERVICE", "REGION", "SHARE", "USABLE", "STATE", "REQ/S", "FAIL/S", "ENDPOINTS"]]
@@ -84,7 +94,7 @@ struct StatusPage {
                             cell.state, rate(cell.requestsPerSecond), rate(cell.failuresPerSecond),
                             "\(usable)/\(cell.endpoints.count)",
                         ]
-                    }
+                    } + (service.shed > 0 ? [["", "shed", percent(service.shed), "", "", "", "", ""]] : [])
                 })
         let troubled = status.services.flatMap { service in
             service.cells.flatMap { cell in

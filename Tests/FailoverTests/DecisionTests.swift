@@ -21,7 +21,9 @@ import Testing
                 + #""rule":"consecutive-failures","evidence":{"failures_in_a_row":5,"usable":1250,"probe":"status \"503\"\u000a"}}"#
         )
         let split = decision(
-            .service("checkout"), .split(regions: ["a", "b"], before: [10_000, 0], after: [0, 10_000]), .followsCapacity
+            .service("checkout"),
+            .split(regions: ["a", "b"], before: [10_000, 0], after: [0, 10_000], shedBefore: 0, shedAfter: 0),
+            .followsCapacity
         )
         #expect(
             split.json(date: "x").contains(
@@ -36,11 +38,15 @@ import Testing
             cell.description.hasPrefix(
                 "checkout in us-east-1: at most 100 % → 0 % (cell-down: failures in a row 5, usable 12.5 %, probe "))
         let split = decision(
-            .service("checkout"), .split(regions: ["a", "b", "c"], before: [10_000, 0, 0], after: [7_000, 3_000, 0]),
+            .service("checkout"),
+            .split(
+                regions: ["a", "b", "c"], before: [10_000, 0, 0], after: [7_000, 3_000, 0], shedBefore: 0, shedAfter: 0),
             .followsCapacity)
         #expect(split.description.hasPrefix("checkout: a 100 % → 70 %, b 0 % → 30 % (follows-capacity: "))
         let held = decision(
-            .service("checkout"), .split(regions: ["a", "b"], before: [10_000, 0], after: [10_000, 0]), .failOpen)
+            .service("checkout"),
+            .split(regions: ["a", "b"], before: [10_000, 0], after: [10_000, 0], shedBefore: 0, shedAfter: 0), .failOpen
+        )
         #expect(held.description.hasPrefix("checkout: stays a 100 %, b 0 % (fail-open: "))
     }
 }

@@ -71,7 +71,7 @@ struct EndpointRuleTests {
         _ = brain.observe(
             .topology(
                 Topology(
-                    regions: ["a", "b"],
+                    regions: [.init(name: "a"), .init(name: "b")],
                     services: [
                         .init(
                             name: "shop", policy: FailoverPolicy(), probe: nil,
@@ -84,12 +84,13 @@ struct EndpointRuleTests {
         var report = EndpointTraffic(endpoint: EndpointID(0))
         report.attempts = 100
         report.successes = 100
-        _ = brain.observe(.traffic([report]), at: Instant(nanoseconds: start))
+        _ = brain.observe(.traffic(Traffic([report])), at: Instant(nanoseconds: start))
         var rules: [Decision.Rule] = []
         for (milliseconds, change) in example.reports {
             report = EndpointTraffic(endpoint: EndpointID(0))
             change(&report)
-            let actions = brain.observe(.traffic([report]), at: Instant(nanoseconds: start + milliseconds * 1_000_000))
+            let actions = brain.observe(
+                .traffic(Traffic([report])), at: Instant(nanoseconds: start + milliseconds * 1_000_000))
             for case .decision(let decision) in actions {
                 if case .endpoint = decision.subject { rules.append(decision.rule) }
             }

@@ -38,12 +38,12 @@ import Testing
     func split(test: Case) {
         let offers = test.allowed.indices.map {
             Plan.Offer(
-                allowed: test.allowed[$0], healthyShare: test.healthy?[$0] ?? test.allowed[$0],
+                region: $0, allowed: test.allowed[$0], healthyShare: test.healthy?[$0] ?? test.allowed[$0],
                 isSilent: test.silent?[$0] ?? false)
         }
-        let (shares, failsOpen) = Plan.split(offers, held: test.held)
-        #expect(shares == test.expected)
-        #expect(failsOpen == test.failsOpen)
+        let regions = test.allowed.map { _ in Plan.Region() }
+        let share = Plan.shares([Plan.Request(offers: offers, held: test.held)], in: regions)[0]
+        #expect(share == Plan.Share(shares: test.expected, shed: 0, failsOpen: test.failsOpen))
     }
 
     @Test("Counts older than the window are gone, to a bucket")

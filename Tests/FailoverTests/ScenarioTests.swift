@@ -77,14 +77,14 @@ import Testing
     func oneEndpointLeavesInPeace() {
         var world = World(services: 1)
         world.run(.seconds(2))
-        world.tell(.probe(EndpointID(0), .failed("503")))
-        world.tell(.probe(EndpointID(0), .failed("503")))
+        world.tell(.probe(EndpointID(0), .failed("503", answered: true)))
+        world.tell(.probe(EndpointID(0), .failed("503", answered: true)))
         // A quarter of two endpoints is none; of ten services' endpoints it is some.
         #expect(world.brain.view(of: EndpointID(0))?.state == .healthy)
         var larger = World(services: 5)
         larger.run(.seconds(2))
-        larger.tell(.probe(EndpointID(0), .failed("503")))
-        larger.tell(.probe(EndpointID(0), .failed("503")))
+        larger.tell(.probe(EndpointID(0), .failed("503", answered: true)))
+        larger.tell(.probe(EndpointID(0), .failed("503", answered: true)))
         #expect(larger.brain.view(of: EndpointID(0))?.state == .down)
         #expect(larger.isPreferred)
     }
@@ -161,11 +161,15 @@ import Testing
         report.overstays = 8
         report.overstaying = 8
         report.failureRun = 8
-        world.tell(.traffic([report]))
+        world.tell(.traffic(Traffic([report])))
+        #expect(world.brain.view(of: EndpointID(0))?.state == .healthy, "nobody has shown yet that it is not us")
+        world.now = world.now + .milliseconds(50)
+        world.tell(.probe(EndpointID(2), .passed))
+        world.tell(.tick)
         #expect(world.brain.view(of: EndpointID(0))?.state == .hanging)
         report = EndpointTraffic(endpoint: EndpointID(0))
         report.successes = 8
-        world.tell(.traffic([report]))
+        world.tell(.traffic(Traffic([report])))
         #expect(world.brain.view(of: EndpointID(0))?.state == .healthy)
     }
 
@@ -178,10 +182,12 @@ import Testing
             Topology.Endpoint(id: EndpointID(50), address: "10.0.0.50:80", weight: 100))
         world.brain = world.brain.told(.topology(topology), at: world.now)
         #expect(world.brain.view(of: EndpointID(50)) == .init(state: .probation, reason: "", share: 0))
-        world.brain = world.brain.told(.probe(EndpointID(50), .failed("refused")), at: world.now)
+        world.brain = world.brain.told(.probe(EndpointID(50), .failed("refused", answered: true)), at: world.now)
         world.brain = world.brain.told(.tick, at: world.now)
         #expect(world.split() == [whole, 0, 0])
         for _ in 0..<2 { world.brain = world.brain.told(.probe(EndpointID(50), .passed), at: world.now) }
+        #expect(world.brain.view(of: EndpointID(50))?.state == .probation, "three passes in a row")
+        world.brain = world.brain.told(.probe(EndpointID(50), .passed), at: world.now)
         #expect(world.brain.view(of: EndpointID(50))?.state == .healthy)
     }
 
@@ -194,7 +200,7 @@ import Testing
         #expect(world.hasLeftFirst)
         world.tell(.topology(world.topology))
         #expect(world.hasLeftFirst)
-        #expect(world.brain.view(of: EndpointID(0))?.state == .ejected)
+        #expect(world.brain.view(of: EndpointID(0))?.state != .healthy)
     }
 }
 

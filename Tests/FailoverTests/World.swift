@@ -20,6 +20,10 @@ struct World {
     /// By region.
     var faults: [Fault]
     var probesFail: [Bool]
+    /// Of a service in a region, in place of its region's.
+    var cellFaults: [[Int]: Fault] = [:]
+    /// Changes to the topology of equal services.
+    var shape: (inout Topology) -> Void = { _ in }
     var isProbed: Bool
     var policy: FailoverPolicy
     private var shares: [Int]
@@ -28,11 +32,15 @@ struct World {
     private var owed: [Double]
     private var random: Seeded
     private var nextProbe: Instant
+    /// Endpoints whose probe is wanted at once.
+    private var asked: [Int] = []
 
     init(
         regions: [String] = ["east", "west", "north"], services: Int = 5, endpointsPerCell: Int = 2, rate: Int = 80,
-        isProbed: Bool = true, policy: FailoverPolicy = World.quick, seed: UInt64 = 1
+        isProbed: Bool = true, policy: FailoverPolicy = World.quick, seed: UInt64 = 1,
+        shape: @escaping (inout Topology) -> Void = { _ in }
     ) {
+        self.shape = shape
         self.regions = regions
         serviceCount = services
         self.endpointsPerCell = endpointsPerCell
@@ -58,12 +66,20 @@ struct World {
         policy.hold = .seconds(2)
         policy.soak = .seconds(1)
         policy.soakRequests = 10
+        policy.damping = quickDamping
         return policy
     }
 
+    static var quickDamping: DampingPolicy {
+        var damping = DampingPolicy()
+        damping.halfLife = .seconds(20)
+        damping.limit = .seconds(80)
+        return damping
+    }
+
     var topology: Topology {
-        Topology(
-            regions: regions,
+        var topology = Topology(
+            regions: regions.map { Topology.Region(name: $0) },
             services: (0..<serviceCount).map { service in
                 Topology.Service(
                     name: "service-\(service)", policy: policy,
@@ -76,7 +92,12 @@ struct World {
                             })
                     })
             })
+        topology.cascade.damping = World.quickDamping
+        shape(&topology)
+        return topology
     }
+
+    private func fault(_ service: Int, _ region: Int) -> Fault { cellFaults[[service, region]] ?? faults[region] }
 
     func numbers(_ service: Int, _ region: Int) -> Range<Int> {
         let first = (service * regions.count + region) * endpointsPerCell
@@ -90,9 +111,9 @@ struct World {
             switch action {
             case .endpoint(let id, let share): shares[id.number] = share
             case .decision(let decision): decisions.append(decision)
-            case .split(let service, let shares):
-                precondition(shares.reduce(0, +) == whole && shares == brain.split(ofService: service))
-            case .probe: break
+            case .split(let service, let shares, let shed):
+                precondition(shares.reduce(shed, +) == whole && shares == brain.split(ofService: service))
+            case .probe(let id, _, let soon): if soon { asked.append(id.number) }
             }
         }
         return actions
@@ -101,27 +122,37 @@ struct World {
     /// A tenth of a second of traffic and time.
     mutating func step() {
         now = now + .milliseconds(100)
+        if isProbed {
+            let asked = self.asked
+            self.asked = []
+            for number in asked { probe(number) }
+        }
         var reports: [EndpointTraffic] = []
+        var services: [ServiceTraffic] = []
         for service in 0..<serviceCount {
             let split = brain.split(ofService: service)
+            if rate >= 10 { services.append(ServiceTraffic(service: service, requests: rate / 10)) }
             for region in regions.indices {
                 reports += traffic(service, region, requests: Double(rate) / 10 * Double(split[region]) / Double(whole))
             }
         }
-        tell(.traffic(reports))
+        tell(.traffic(Traffic(reports, services: services)))
         if isProbed && now >= nextProbe {
             nextProbe = now + .seconds(1)
-            for number in shares.indices {
-                let region = number / endpointsPerCell % regions.count
-                var fails = probesFail[region]
-                switch faults[region] {
-                case .refuse, .hang: fails = true
-                case .none, .errors, .slow: break
-                }
-                tell(.probe(EndpointID(number), fails ? .failed("refused") : .passed))
-            }
+            for number in shares.indices { probe(number) }
         }
         tell(.tick)
+    }
+
+    private mutating func probe(_ number: Int) {
+        let region = number / endpointsPerCell % regions.count
+        let outcome: ProbeOutcome =
+            switch fault(number / endpointsPerCell / regions.count, region) {
+            case .refuse: .failed("refused", answered: true)
+            case .hang: .failed("timeout", answered: false)
+            case .none, .errors, .slow: probesFail[region] ? .failed("503", answered: true) : .passed
+            }
+        tell(.probe(EndpointID(number), outcome))
     }
 
     private mutating func traffic(_ service: Int, _ region: Int, requests: Double) -> [EndpointTraffic] {
@@ -134,7 +165,7 @@ struct World {
             if used.contains(number) { owed[number] += requests / Double(used.count) }
             let count = Int(owed[number])
             owed[number] -= Double(count)
-            meet(faults[region], count: count, number, &report)
+            meet(fault(service, region), count: count, number, &report)
             report.failureRun = runs[number]
             report.overstaying = stuck[number]
             if report != EndpointTraffic(endpoint: report.endpoint) { reports.append(report) }

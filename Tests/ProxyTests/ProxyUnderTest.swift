@@ -93,7 +93,7 @@ final class ProxyUnderTest {
 
     /// Gives a cell's traffic to another, in ten-thousandths.
     func split(_ shares: [Int]) {
-        mailbox.post(.split(service: 0, shares: shares, generation: generation))
+        mailbox.post(.split(service: 0, shares: shares, shed: 10_000 - shares.reduce(0, +), generation: generation))
     }
 
     func drain() {

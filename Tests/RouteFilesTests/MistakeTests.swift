@@ -76,7 +76,7 @@ struct MistakeTests {
             (
                 "listeners:", "listenres:",
                 [
-                    #"t.yaml:1:1: listenres: unknown key "listenres"; expected one of listeners, regions, services, routes, defaults; did you mean "listeners"?"#,
+                    #"t.yaml:1:1: listenres: unknown key "listenres"; expected one of listeners, regions, services, routes, cascade, defaults; did you mean "listeners"?"#,
                     #"t.yaml:13:26: routes[0].match.listener: unknown listener "web"; expected one of the listeners of this table"#,
                 ]
             ),
@@ -84,7 +84,7 @@ struct MistakeTests {
                 "regions:\n", "regions: []\nx:\n",
                 [
                     #"t.yaml:3:10: regions: found a list; expected a mapping of regions"#,
-                    #"t.yaml:4:1: x: unknown key "x"; expected one of listeners, regions, services, routes, defaults"#,
+                    #"t.yaml:4:1: x: unknown key "x"; expected one of listeners, regions, services, routes, cascade, defaults"#,
                     #"t.yaml:9:14: services.shop.prefer[0]: unknown region "us-east-1"; expected one of the regions of this table"#,
                     #"t.yaml:9:25: services.shop.prefer[1]: unknown region "us-west-2"; expected one of the regions of this table"#,
                     #"t.yaml:11:7: services.shop.endpoints.us-east-1: unknown region "us-east-1"; expected one of the regions of this table"#,
@@ -311,7 +311,7 @@ struct MistakeTests {
             problems.description == """
                 a.yaml:2:31: services.s.endpoints.b: unknown region "b"; expected one of the regions of this table; did you mean "a"?
                 a.yaml:2:49: services.s.wieght: unknown key "wieght"; expected one of prefer, endpoints, capacity, needs, \
-                probe, balance, timeouts, retry, limits, importance, failover and resolve_every
+                probe, balance, timeouts, retry, limits, importance, moves, mode, failover and resolve_every
                 b.yaml:1:12: regions.a: the region "a" a second time; expected each name once; the first is at a.yaml:1:12
                 b.yaml:2:17: routes[0].to: unknown service "t"; expected one of the services of this table; did you mean "s"?
                 """)
@@ -320,7 +320,10 @@ struct MistakeTests {
     @Test(
         "in the file itself is told from one in the table",
         arguments: [
-            ("- a", "t.yaml:1:1: found a list; expected a mapping with listeners, regions, services, routes, defaults"),
+            (
+                "- a",
+                "t.yaml:1:1: found a list; expected a mapping with listeners, regions, services, routes, cascade, defaults"
+            ),
             ("a: b: c", "t.yaml:1:5: not YAML: mapping values are not allowed in this context"),
             (
                 "{ \"listeners\": {} ",

@@ -42,7 +42,7 @@ struct CommandTests {
         let schema = try Command("schema").finish()
         let object = try #require(JSONSerialization.jsonObject(with: Data(schema.output.utf8)) as? [String: Any])
         let properties = try #require(object["properties"] as? [String: Any])
-        #expect(Set(properties.keys) == ["listeners", "regions", "services", "routes", "defaults"])
+        #expect(Set(properties.keys) == ["listeners", "regions", "services", "routes", "cascade", "defaults"])
     }
 
     @Test func `a router serves, reloads, refuses what is wrong, and drains`() throws {
@@ -82,7 +82,9 @@ struct CommandTests {
         #expect(page.output.contains("consecutive-failures"), "\(page.output)")
         let json = try Command("status", "--json", "--admin", router.adminAddress).finish()
         let object = try #require(JSONSerialization.jsonObject(with: Data(json.output.utf8)) as? [String: Any])
-        #expect(object["regions"] as? [String] == ["east", "west"])
+        let regions = try #require(object["regions"] as? [[String: Any]])
+        #expect(regions.map { $0["name"] as? String } == ["east", "west"])
+        #expect(regions.allSatisfy { $0["state"] as? String == "serving" })
         #expect((object["decisions"] as? [Any])?.isEmpty == false)
     }
 

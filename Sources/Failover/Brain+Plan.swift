@@ -1,0 +1,139 @@
+internal import RouteTable
+
+/// Splits: what the cells may have, made into shares by the plan.
+extension Brain {
+    /// Asks whether demand has changed so much that the plan is to be made anew.
+    mutating func watchDemand() {
+        guard hasCapacities, !needsPlan else { return }
+        needsPlan = services.indices.contains { services[$0].demand.hasMoved(at: now) }
+    }
+
+    /// Makes all splits anew.
+    mutating func plan() {
+        needsPlan = false
+        if hasCapacities {
+            for index in services.indices { services[index].demand.adopt(at: now) }
+        }
+        let requests = services.indices.map { request($0) }
+        let shares = Plan.shares(requests, in: regions.indices.map { usable($0) })
+        for index in services.indices { take(shares[index], for: index, requests[index]) }
+    }
+
+    private func request(_ index: Int) -> Plan.Request {
+        let service = services[index]
+        return Plan.Request(
+            importance: service.importance, demand: service.demand.planned, offers: service.cells.map { offer($0) },
+            held: service.split)
+    }
+
+    private func offer(_ index: Int) -> Plan.Offer {
+        let cell = cells[index]
+        let policy = services[cell.service].policy
+        let isSilent =
+            (cell.evidence(policy).map { $0.badRatio <= policy.cellFailureRatio } ?? true)
+            && cell.endpoints.contains { endpoints[$0]?.state == .down }
+        let isLeft = !isRegionOpen(for: index) && cell.impairment == nil
+        return Plan.Offer(
+            region: cell.region, allowed: allowed(index),
+            lastResort: isLeft ? cell.limit(policy) : cell.ceiling,
+            capacity: cell.capacity.map { $0 * cell.weightLimit(policy) / whole },
+            healthyShare: cell.healthyShare, isSilent: isSilent)
+    }
+
+    /// The most a cell may have: its ceiling, while its region is open, and no more than what it needs there may have.
+    func allowed(_ index: Int) -> Int {
+        isRegionOpen(for: index) ? min(cells[index].ceiling, needsCeiling(index)?.ceiling ?? whole) : 0
+    }
+
+    /// What those a cell calls in its region leave it, if one of them is impaired there and better elsewhere.
+    func needsCeiling(_ index: Int) -> (ceiling: Int, need: Int)? {
+        let cell = cells[index]
+        var lowest: (ceiling: Int, need: Int)?
+        for need in services[cell.service].needs {
+            guard let needed = services[need].cells.first(where: { cells[$0].region == cell.region }),
+                cells[needed].impairment != nil, cells[needed].ceiling < lowest?.ceiling ?? whole,
+                isBetterElsewhere(need, for: cell.service, than: cell.region)
+            else { continue }
+            lowest = (cells[needed].ceiling, needed)
+        }
+        return lowest
+    }
+
+    /// In another region where the service is, what it needs is not impaired, or not called.
+    private func isBetterElsewhere(_ need: Int, for service: Int, than region: Int) -> Bool {
+        services[service].cells.contains { other in
+            guard cells[other].region != region else { return false }
+            let needed = services[need].cells.first { cells[$0].region == cells[other].region }
+            return needed.map { cells[$0].impairment == nil && cells[$0].ceiling > 0 } ?? true
+        }
+    }
+
+    /// What is left of a region's capacity by the share of its weight that is healthy.
+    private func usable(_ region: Int) -> Plan.Region {
+        let record = regions[region]
+        guard let capacity = record.capacity else { return Plan.Region(target: record.target) }
+        var all = 0
+        var able = 0
+        for cell in cells where cell.region == region {
+            let weight = cell.endpoints.reduce(0) { $0 + (endpoints[$1]?.weight ?? 0) }
+            all += weight
+            able += weight * cell.weightLimit(services[cell.service].policy) / whole
+        }
+        return Plan.Region(capacity: all == 0 ? 0 : capacity * able / all, target: record.target)
+    }
+
+    private mutating func take(_ share: Plan.Share, for index: Int, _ request: Plan.Request) {
+        let service = services[index]
+        guard share.shares != service.split || share.shed != service.shed || share.failsOpen != service.failsOpen
+        else { return }
+        let names = service.cells.map { regions[cells[$0].region].name }
+        decide(
+            .service(service.name),
+            .split(
+                regions: names, before: service.split, after: share.shares, shedBefore: service.shed,
+                shedAfter: share.shed),
+            rule(share, for: index), evidence(request, index, names))
+        services[index].failsOpen = share.failsOpen
+        services[index].split = share.shares
+        services[index].shed = share.shed
+        for (position, cell) in service.cells.enumerated() where share.shares[position] <= cells[cell].ceiling {
+            cells[cell].beyond = nil
+        }
+        if service.mode == .active {
+            actions.append(.split(service: index, shares: share.shares, shed: share.shed))
+        }
+    }
+
+    /// What it is that moved it.
+    private func rule(_ share: Plan.Share, for index: Int) -> Decision.Rule {
+        let service = services[index]
+        if share.failsOpen { return .failOpen }
+        if share.shed != service.shed { return .shed }
+        let gives = service.cells.filter {
+            share.shares[$0 - service.cells.lowerBound] < service.split[$0 - service.cells.lowerBound]
+        }
+        if gives.contains(where: { !isRegionOpen(for: $0) }) { return .followsRegion }
+        if gives.contains(where: { cells[$0].ceiling > allowed($0) }) { return .followsNeeds }
+        let fits = gives.allSatisfy { allowed($0) >= service.split[$0 - service.cells.lowerBound] }
+        return !gives.isEmpty && fits && hasCapacities && gives.allSatisfy({ cells[$0].climb == nil })
+            && !service.cells.contains { cells[$0].climb != nil } ? .followsDemand : .followsCapacity
+    }
+
+    private func evidence(_ request: Plan.Request, _ index: Int, _ names: [String]) -> [Decision.Evidence] {
+        var evidence: [Decision.Evidence] = []
+        for (name, offer) in zip(names, request.offers) { evidence.append(.ratio("\(name) may have", offer.allowed)) }
+        for (name, offer) in zip(names, request.offers) {
+            if let capacity = offer.capacity { evidence.append(.count("\(name) can take", capacity / 1_000)) }
+        }
+        if hasCapacities { evidence.append(.count("requests a second", request.demand / 1_000)) }
+        for cell in services[index].cells {
+            let name = regions[cells[cell].region].name
+            if !isRegionOpen(for: cell) { evidence.append(.text(name, regions[cells[cell].region].reason)) }
+            if let need = needsCeiling(cell)?.need {
+                let service = services[cells[need].service].name
+                evidence.append(.text("needs \(service) in \(name)", cells[need].impairment?.reason ?? ""))
+            }
+        }
+        return evidence
+    }
+}

@@ -1,0 +1,125 @@
+internal import RouteTable
+
+/// Regions: impairments of several services within a short time are one impairment of their region.
+extension Brain {
+    /// Asks of every region whether what has just been left is part of something larger.
+    mutating func correlate() {
+        needsCorrelation = false
+        for region in regions.indices {
+            if regions[region].state == .evacuated { revokeIfMistaken(region) } else { evacuateIfNeeded(region) }
+        }
+    }
+
+    /// What speaks for an impairment of a region: the cells that have lately become impaired there and not
+    /// everywhere, among those with traffic.
+    private func witnesses(_ region: Int) -> (impaired: [Int], withTraffic: Int) {
+        var withTraffic = 0
+        var impaired: [Int] = []
+        for index in cells.indices where cells[index].region == region {
+            if !hadTraffic(index, within: cascade.within) { continue }
+            withTraffic += 1
+            guard let impairment = cells[index].impairment, now - impairment.since <= cascade.within else { continue }
+            if !isImpairedEverywhere(cells[index].service) { impaired.append(index) }
+        }
+        return (impaired, withTraffic)
+    }
+
+    private func isCascade(_ witnesses: (impaired: [Int], withTraffic: Int)) -> Bool {
+        witnesses.impaired.count >= cascade.services
+            && witnesses.impaired.count * whole >= witnesses.withTraffic * cascade.share
+    }
+
+    private mutating func evacuateIfNeeded(_ region: Int) {
+        let found = witnesses(region)
+        guard isCascade(found) else { return }
+        let (impaired, withTraffic) = found
+        let witnesses = impaired.prefix(10).map { index in
+            Decision.Evidence.text(services[cells[index].service].name, cells[index].impairment?.reason ?? "")
+        }
+        regions[region].damping.add(cascade.damping, at: now)
+        change(
+            region, to: .evacuated, .cascade,
+            [.count("services impaired", impaired.count), .count("services with traffic", withTraffic)] + witnesses)
+        // Those that still look well leave, too. What is impaired itself has left already.
+        for index in cells.indices where cells[index].region == region && movesWithRegion(index) {
+            cells[index].leftFrom = cells[index].ceiling
+            put(index, to: 0, countsAsFailure: false)
+        }
+    }
+
+    /// An evacuation whose witnesses turn out to fail wherever they are was none of the region's fault.
+    private mutating func revokeIfMistaken(_ region: Int) {
+        guard now - regions[region].since <= cascade.within else { return }
+        let (impaired, withTraffic) = witnesses(region)
+        guard !isCascade((impaired, withTraffic)) else { return }
+        change(
+            region, to: .serving, .cascadeRevoked,
+            [.count("services impaired only here", impaired.count), .count("services with traffic", withTraffic)])
+        for index in cells.indices where cells[index].region == region {
+            guard let ceiling = cells[index].leftFrom else { continue }
+            cells[index].leftFrom = nil
+            cells[index].ceiling = ceiling
+        }
+    }
+
+    /// Its endpoints fail wherever they are: that is the service's fault, not a region's.
+    private func isImpairedEverywhere(_ service: Int) -> Bool {
+        services[service].cells.allSatisfy {
+            cells[$0].impairment != nil || cells[$0].ceiling == 0 && cells[$0].leftFrom == nil
+        }
+    }
+
+    private func movesWithRegion(_ index: Int) -> Bool { services[cells[index].service].moves == .withRegion }
+
+    /// Whether a cell's region lets it have traffic.
+    func isRegionOpen(for index: Int) -> Bool {
+        regions[cells[index].region].isOpen || !movesWithRegion(index)
+    }
+
+    /// Lets evacuated regions open that are well again, and closes the matter of those that are back.
+    mutating func passTimeOfRegions() {
+        for region in regions.indices {
+            regions[region].damping.pass(cascade.damping, at: now)
+            switch regions[region].state {
+            case .serving: break
+            case .evacuated: reopenIfRestored(region)
+            case .returning:
+                let isBack = cells.allSatisfy {
+                    $0.region != region || $0.climb == nil && $0.ceiling >= $0.weightLimit(services[$0.service].policy)
+                }
+                if isBack {
+                    change(region, to: .serving, .regionBack, [.time("returning for", now - regions[region].since)])
+                }
+            }
+        }
+    }
+
+    private mutating func reopenIfRestored(_ region: Int) {
+        guard !regions[region].damping.isSuppressed else { return }
+        var all = 0
+        var healthy = 0
+        for cell in cells where cell.region == region && services[cell.service].moves == .withRegion {
+            for number in cell.endpoints {
+                guard let record = endpoints[number], !record.isNew else { continue }
+                all += record.weight
+                if record.isCapacity(isProbed: services[cell.service].isProbed) { healthy += record.weight }
+            }
+        }
+        let share = all == 0 ? 0 : healthy * whole / all
+        guard share >= cascade.restoredAt else { return }
+        change(
+            region, to: .returning, .regionRestored,
+            [.ratio("healthy", share), .time("evacuated for", now - regions[region].since)])
+    }
+
+    private mutating func change(
+        _ region: Int, to state: RegionState, _ rule: Decision.Rule, _ evidence: [Decision.Evidence]
+    ) {
+        let before = regions[region].state
+        regions[region].state = state
+        regions[region].since = now
+        regions[region].reason = "\(rule.rawValue): \(evidence.map(\.description).joined(separator: ", "))"
+        needsPlan = true
+        decide(.region(regions[region].name), .region(before: before, after: state), rule, evidence)
+    }
+}
