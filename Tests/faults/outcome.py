@@ -3,6 +3,8 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
+from world import SERVICES
+
 
 @dataclass(slots=True)
 class Record:
@@ -16,6 +18,11 @@ class Record:
     region: str
     endpoint: str
     error: str
+
+    @property
+    def service(self):
+        """Requests go to the services in turn."""
+        return self.number % len(SERVICES)
 
     @property
     def ended(self):
@@ -134,6 +141,30 @@ def failed_at_most_seconds(seconds):
     def check(outcomes):
         number, limit = len(outcomes.failed()), seconds * outcomes.rate
         return Check(number <= limit, f"{number} failed, at most {limit:.0f} ({seconds} s of requests)")
+
+    return check
+
+
+def failed_of_services_at_most(services, seconds):
+    """Of each of these services, as many as this many seconds of its requests; of the others none."""
+
+    def check(outcomes):
+        counted = Counter(record.service for record in outcomes.failed())
+        limit = seconds * outcomes.rate / len(SERVICES)
+        passed = all(number <= (limit if service in services else 0) for service, number in counted.items())
+        found = ", ".join(f"svc{service} {number}" for service, number in sorted(counted.items())) or "none"
+        return Check(passed, f"failed: {found}; at most {limit:.0f} of each of {sorted(services)}, none of the others")
+
+    return check
+
+
+def none_slow_of(services, milliseconds):
+    """No request of these services took longer, since the fault."""
+
+    def check(outcomes):
+        slow = [r for r in outcomes.after if r.service in services and r.latency * 1000 > milliseconds]
+        first = f", first: {slow[0]}" if slow else ""
+        return Check(not slow, f"{len(slow)} of services {sorted(services)} over {milliseconds} ms, at most 0{first}")
 
     return check
 

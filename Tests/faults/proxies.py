@@ -94,8 +94,9 @@ class Spillway(Proxy):
     binary = REPOSITORY / ".build/release/spillway"
     workers = "auto"
 
-    def __init__(self, directory, ports, regions, failover=None, probe=None):
+    def __init__(self, directory, ports, regions, failover=None, probe=None, services=None):
         super().__init__(directory, ports, regions)
+        self.settings = services or {}
         self.admin_port = ports.next()
         self.failover = failover
         self.probe = {"http": "/healthz", "every": "1s"} | (probe or {})
@@ -108,7 +109,7 @@ class Spillway(Proxy):
             endpoints = {region: list(self.regions[region].addresses(service)) for region in REGIONS}
             if without and without.startswith(service):
                 endpoints[REGIONS[0]].pop(int(without.rsplit("-", 1)[1]))
-            services[service] = {"prefer": REGIONS, "endpoints": endpoints}
+            services[service] = {"prefer": REGIONS, "endpoints": endpoints} | self.settings.get(service, {})
         retried = ["connect", "reset", "timeout", 500, 502, 503, 504]
         defaults = {"probe": self.probe, "retry": {"on": retried}}
         if self.failover:

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from outcome import (
-    failed_at_most, failed_at_most_seconds, no_idle_connection_closed, none_corrupt, none_executed_twice,
-    none_failed_after, noted, only_in_flight_failed, p99_at_most, share_at_end, share_since_fault,
+    failed_at_most, failed_at_most_seconds, failed_of_services_at_most, no_idle_connection_closed, none_corrupt,
+    none_executed_twice, none_failed_after, none_slow_of, noted, only_in_flight_failed, p99_at_most, share_at_end,
+    share_since_fault,
 )
 from world import SERVICES
 
@@ -60,6 +61,14 @@ def one_endpoint_of_each_service(mode, **settings):
             world.first.mode(mode, endpoint=f"{service}-0", **settings)
 
     return fault
+
+
+def hang_one_by_one(world, notes):
+    """The services of the first region begin to hang, 4 s apart."""
+    start = time.monotonic()
+    for number, service in enumerate(SERVICES):
+        time.sleep(max(0.0, start + 4 * number - time.monotonic()))
+        world.first.mode("hang", service=service)
 
 
 def freeze(world, notes):
@@ -120,6 +129,14 @@ def away(name, sentence, fault, checks, **settings):
     return Scenario(name, sentence, fault, checks, groups=("away",), **settings)
 
 
+# Each service calls the one before it.
+CHAIN = {"services": {service: {"needs": [needed]} for needed, service in zip(SERVICES, SERVICES[1:])}}
+
+
+def cascade(name, sentence, checks, **settings):
+    return Scenario(name, sentence, hang_one_by_one, checks, groups=("cascade",), seconds_after=22, **settings)
+
+
 def and_back(name, sentence, fault, heal=heal_first_region):
     checks = [failed_at_most(0), share_at_end("r1", 0.95)]
     return Scenario(
@@ -167,6 +184,23 @@ SCENARIOS = [
     away(
         "reset-post", "the first region executes, then resets, every POST", first_region("reset"),
         [none_executed_twice(), none_failed_after(2)], method="POST",
+    ),
+    # Services of the first region fail one after the other: it is left as a whole before the rest of them fails.
+    cascade(
+        "cascade-get", "the services of the first region begin to hang, one by one",
+        [failed_at_most(0), none_slow_of({3, 4}, 40)],
+    ),
+    cascade(
+        "cascade-needs-get", "the same, and each service is said to need the one before it",
+        [failed_at_most(0), none_slow_of({1, 2, 3, 4}, 40)], table=CHAIN,
+    ),
+    cascade(
+        "cascade-post", "the services of the first region begin to hang, one by one, and requests are POST",
+        [failed_of_services_at_most({0, 1, 2}, 0.5), none_executed_twice()], method="POST",
+    ),
+    cascade(
+        "cascade-needs-post", "the same, and each service is said to need the one before it",
+        [failed_of_services_at_most({0}, 0.5), none_executed_twice()], method="POST", table=CHAIN,
     ),
     # The region heals, and traffic returns without an error.
     and_back("refuse", "the first region refuses for 8 s", first_region("refuse")),
