@@ -180,6 +180,8 @@ package actor Control: ServiceLifecycle.Service {
     private func look(_ toDo: AsyncStream<Chore>.Continuation) async {
         for await _ in inbox.wakes {
             step()
+            // Thousands that fail at once must not cause as many looks.
+            try? await Task.sleep(for: .milliseconds(2))
             let due = discovery.takeDue(now: EventLoop.clock())
             if !due.isEmpty { toDo.yield(.resolve(due)) }
         }

@@ -67,9 +67,9 @@ final class Inbox: Sendable, WorkerReports, ProbeReports {
         post(.workerEnded, isUrgent: true)
     }
 
-    func probed(_ number: Int, _ finding: ProbeFinding) {
-        // The next look is a tenth of a second away at most; thousands that fail at once must not cause as many looks.
-        post(.probed(endpoint: number, finding), isUrgent: false)
+    func probed(_ number: Int, _ finding: ProbeFinding, isAwaited: Bool) {
+        // Otherwise the next look is a tenth of a second away at most.
+        post(.probed(endpoint: number, finding), isUrgent: isAwaited)
     }
 
     func lag(nanoseconds: Int64) {

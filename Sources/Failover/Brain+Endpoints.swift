@@ -106,7 +106,9 @@ extension Brain {
             guard proberLag <= rule.every, answered || !isInGrace else { return }
             hearProbe(number, answered: answered)
             endpoints[number]!.probeFailed()
-            if record.state == .healthy && record.probeFailures + 1 >= rule.fall { fall(number, reason) }
+            // Requests that fail are half of the evidence: one probe is the other.
+            let fall = record.hasFailingRequests ? 1 : rule.fall
+            if record.state == .healthy && record.probeFailures + 1 >= fall { self.fall(number, reason) }
         }
         setPace(number, failureRun: 0)
     }
@@ -125,9 +127,10 @@ extension Brain {
         endpoints[number]!.window.advance(to: now)
         let record = endpoints[number]!
         let service = services[record.service]
-        let failures = [
+        var failures = [
             Decision.Evidence.count("failures in a row", record.probeFailures), .text("probe", reason),
         ]
+        if record.hasFailingRequests { failures.append(.count("failed requests in a row", record.lastRun)) }
         guard record.answersRequests(service.policy) else {
             if mayBeOurOwn(silentSince: record.silentSince, region: cells[record.cell].region) { return }
             return change(number, to: .down, .probeFall, failures)

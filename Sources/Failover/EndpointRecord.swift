@@ -160,6 +160,9 @@ struct EndpointRecord: Sendable, Codable {
         return reported - forgivenRun
     }
 
+    /// Its latest request failed.
+    var hasFailingRequests: Bool { lastRun > forgivenRun }
+
     private mutating func forgive(at now: Instant, until healthyFor: Duration) {
         // An ejection is forgotten for every five minutes of health.
         ejections = max(0, ejections - Int(healthyFor.components.seconds / 300))

@@ -144,16 +144,20 @@ struct Plan: Sendable {
         let most = level == .lastResort ? max(offer.allowed, offer.lastResort) : offer.allowed
         var share = min(left[member], most - has)
         if let capacity = offer.capacity, request.demand > 0 {
-            let usable = level == .comfortable ? capacity * regions[offer.region].target / whole : capacity
-            share = min(share, usable * whole / request.demand - has)
+            share = min(share, usable(capacity, in: offer.region, level) * whole / request.demand - has)
         }
         return max(share, 0)
     }
 
     private func room(in region: Int, _ level: Level) -> Int? {
-        regions[region].capacity.map { capacity in
-            (level == .comfortable ? capacity * regions[region].target / whole : capacity) - used[region]
-        }
+        regions[region].capacity.map { usable($0, in: region, level) - used[region] }
+    }
+
+    /// What of a capacity is used before anything is shed: demand is not known more exactly than this.
+    static let full = 9_500
+
+    private func usable(_ capacity: Int, in region: Int, _ level: Level) -> Int {
+        capacity * (level == .comfortable ? min(regions[region].target, Self.full) : Self.full) / whole
     }
 
     /// Requests per second, in thousandths, rounded up.

@@ -64,7 +64,8 @@ extension ProbeFailure: CustomStringConvertible {
 
 /// Who is told. Called on the prober's thread; must not block.
 package protocol ProbeReports: Sendable {
-    func probed(_ number: Int, _ finding: ProbeFinding)
+    /// - Parameter isAwaited: it was asked for, or its endpoint is suspect.
+    func probed(_ number: Int, _ finding: ProbeFinding, isAwaited: Bool)
     /// How late the prober's timers are, at worst, in the second past.
     func lag(nanoseconds: Int64)
 }

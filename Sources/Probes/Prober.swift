@@ -97,6 +97,9 @@ final class TargetState: TimerOwner {
     private var timer: TimerWheel.Handle?
     private var connection: ProbeConnection?
     private var wantsAnother = false
+    /// Somebody waits for the next result.
+    private var isAwaited = false
+    private var isSuspect = false
 
     init(prober: Prober, target: ProbeTarget) {
         self.prober = prober
@@ -108,12 +111,14 @@ final class TargetState: TimerOwner {
     }
 
     func set(_ cadence: ProbeCadence) {
+        isSuspect = cadence == .suspect
         schedule.set(cadence, now: prober.loop.now)
         arm()
     }
 
     func probeNow() {
         wantsAnother = connection != nil
+        isAwaited = true
         schedule.probeNow(now: prober.loop.now)
         arm()
     }
@@ -143,7 +148,8 @@ final class TargetState: TimerOwner {
 
     private func ended(_ finding: ProbeFinding) {
         connection = nil
-        prober.reports.probed(target.number, finding)
+        prober.reports.probed(target.number, finding, isAwaited: isAwaited || isSuspect)
+        isAwaited = wantsAnother
         if wantsAnother {
             wantsAnother = false
             schedule.probeNow(now: prober.loop.now)

@@ -15,7 +15,7 @@ extension Exchange {
 
     /// The first attempt, while the parsed head is at hand.
     func startFirstAttempt(_ service: WorkerService, _ head: borrowing RequestHead, _ bytes: RawSpan) {
-        let drawn = service.drawCell(key: hashKey, &worker.random)
+        let drawn = service.drawCell(key: hashKey)
         guard let place = place(in: service, from: drawn, now: worker.loop.now) else { return answerOwn(.noEndpoint) }
         connection(to: place, service)?.lend { upstream in
             launch(upstream)
@@ -106,7 +106,7 @@ extension Exchange {
 
     /// Another attempt, from what was kept of the request.
     private func startAnotherAttempt(_ service: WorkerService) {
-        let drawn = service.drawCell(key: hashKey, &worker.random)
+        let drawn = service.drawCell(key: hashKey)
         guard let place = place(in: service, from: drawn, now: worker.loop.now) else { return answerOwn(.noEndpoint) }
         start(at: place, service)
     }

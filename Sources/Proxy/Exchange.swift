@@ -125,7 +125,7 @@ final class Exchange: TimerOwner {
         service.lend { lent in
             guard lent.admit() else { return answerOwn(.overflow) }
             self.service = service
-            if lent.sheds(&worker.random) {
+            if lent.sheds() {
                 lent.counters.shed.add()
                 return answerOwn(.shed(retryAfter: 1 + worker.random.below(3)))
             }

@@ -162,7 +162,7 @@ package final class Worker: TimerOwner, TurnObserver {
 
     /// Tells the brain at once what cannot wait for its next look at the counters: the beginning of a run of failures.
     func report(_ endpoint: WorkerEndpoint, failures: Int, overstaying: Bool) {
-        if failures == 2 || failures == 5 {
+        if failures == 1 || failures == 2 || failures == 5 {
             reports.urgent(endpoint: endpoint.number, failures: failures, overstaying: overstaying)
         }
     }

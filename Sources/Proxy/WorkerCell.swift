@@ -16,6 +16,7 @@ final class WorkerCell {
     private var usable: [WorkerEndpoint] = []
     private var weightSums: [Int] = []
     private var turn: UInt64 = 0
+    private var turns = EvenSequence()
 
     init(
         region: String, _ published: Publication.Cell, endpoints: [WorkerEndpoint], balance: Balance,
@@ -113,14 +114,13 @@ final class WorkerCell {
         return nil
     }
 
-    /// One after the other. With weights, multiples of the golden ratio are cut to their fraction and laid over the
-    /// weights: no sequence of points is spread more evenly (Knuth, The Art of Computer Programming 3, 6.4), so each has
-    /// its share within any few turns, not only in the end.
+    /// One after the other; with weights, as evenly as can be.
     private func nextInTurn() -> Uncounted<WorkerEndpoint> {
-        turn &+= 1
-        guard let total = weightSums.last else { return Uncounted(usable[Int(turn % UInt64(usable.count))]) }
-        let fraction = turn &* 0x9e37_79b9_7f4a_7c15
-        return byWeight(Int(fraction.multipliedFullWidth(by: UInt64(total)).high))
+        guard let total = weightSums.last else {
+            turn &+= 1
+            return Uncounted(usable[Int(turn % UInt64(usable.count))])
+        }
+        return byWeight(turns.next(below: total))
     }
 
     private func draw(_ random: inout RandomSource) -> Uncounted<WorkerEndpoint> {

@@ -26,6 +26,8 @@ final class WorkerService {
     private(set) var shed: Int
     let load: ServiceLoad
 
+    private var drawing = EvenSequence()
+    private var shedding = EvenSequence()
     /// 0: learned.
     private let fixedHedgeDelay: Int64
     private let leastHedgeDelay: Int64
@@ -86,16 +88,16 @@ final class WorkerService {
 
     /// Whether the next request is one of those that are refused, lest others fail.
     @inline(__always)
-    func sheds(_ random: inout RandomSource) -> Bool {
-        shed > 0 && random.below(10_000) < shed
+    func sheds() -> Bool {
+        shed > 0 && shedding.next(below: 10_000) < shed
     }
 
     /// The cell whose turn it is by the split; the same for the same key, as long as the split lets it be.
-    func drawCell(key: UInt64?, _ random: inout RandomSource) -> Int {
+    func drawCell(key: UInt64?) -> Int {
         if split.count == 1 || split[0] == 10_000 { return 0 }
         // When all is shed, what is under way already goes by preference.
         let all = 10_000 - shed
-        var point = key.map { Int($0.multipliedFullWidth(by: UInt64(all)).high) } ?? random.below(max(all, 1))
+        var point = key.map { Int($0.multipliedFullWidth(by: UInt64(all)).high) } ?? drawing.next(below: all)
         for (index, share) in split.enumerated() {
             if point < share { return index }
             point -= share

@@ -213,7 +213,9 @@ final class ProberUnderTest {
         private let all = Mutex<[Int: [ProbeFinding]]>([:])
 
         func findings(of number: Int) -> [ProbeFinding] { all.withLock { $0[number] ?? [] } }
-        func probed(_ number: Int, _ finding: ProbeFinding) { all.withLock { $0[number, default: []].append(finding) } }
+        func probed(_ number: Int, _ finding: ProbeFinding, isAwaited: Bool) {
+            all.withLock { $0[number, default: []].append(finding) }
+        }
         func lag(nanoseconds: Int64) {}
     }
 }

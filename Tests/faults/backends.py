@@ -16,6 +16,9 @@ Commands come as JSON lines on standard input, each answered by one line on stan
 
     {"mode": MODE, "service": "svc0", "endpoint": "svc0-0", …}     service and endpoint narrow it; absent: all
     {"counts": true}                                               per endpoint: requests, probes, connections
+    {"capacity": N, "over": S, "from": M}                          the region takes N requests a second in all, and
+                                                                   gets there from M within S seconds; null: any
+    {"busiest": true}                                              the most requests it took within any second
 
     ok                     answers
     refuse                 nothing listens; connections are reset
@@ -29,6 +32,9 @@ Commands come as JSON lines on standard input, each answered by one line on stan
     truncate               ends the connection within the body: chunked without a last chunk, or short of its length
     garbage                answers bytes that are not HTTP
 
+A region beyond its capacity collapses: requests wait for their turn, longer and longer; after 0.5 s of it they are
+answered 503, and each of those costs a fifth of a request.
+
 The end of standard input ends the process, so that it cannot outlive whoever started it.
 """
 
@@ -41,6 +47,7 @@ import socket
 import struct
 import sys
 import time
+from collections import deque
 from urllib.parse import parse_qsl
 
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
@@ -276,8 +283,20 @@ class Endpoint:
         kind = self.mode["mode"]
         if kind == "hang":
             self.held.append((connection, request))
+        elif kind == "ok" and not request.is_probe:
+            self.region.queue(lambda wait: self.answer_after(connection, request, wait))
         elif kind == "slow":
             self.poller.after(self.mode["seconds"], lambda: self.answer(connection, request))
+        else:
+            self.answer(connection, request)
+
+    def answer_after(self, connection, request, wait):
+        """`wait`: seconds until its turn; None: there is no room."""
+        if wait is None:
+            connection.send(self.head(503, "content-length: 5") + b"full\n")
+            connection.answered()
+        elif wait > 0.001:
+            self.poller.after(wait, lambda: self.answer(connection, request))
         else:
             self.answer(connection, request)
 
@@ -374,6 +393,30 @@ class Region:
             for endpoint in configuration["endpoints"]
         ]
         self.commands = b""
+        self.capacity = None
+        self.free_at = 0.0
+        self.taken = deque()
+        self.busiest = 0
+
+    def queue(self, start):
+        """Calls `start` with how long the next request has to wait for its turn, or None when that is too long."""
+        now = time.monotonic()
+        self.taken.append(now)
+        while self.taken[0] < now - 1:
+            self.taken.popleft()
+        self.busiest = max(self.busiest, len(self.taken))
+        if self.capacity is None:
+            return start(0)
+        capacity = self.present_capacity(now)
+        wait = max(0.0, self.free_at - now)
+        refused = wait > 0.5
+        self.free_at = max(now, self.free_at) + (0.2 if refused else 1) / capacity
+        start(None if refused else wait)
+
+    def present_capacity(self, now):
+        limit = self.capacity
+        risen = min(1.0, (now - limit["since"]) / limit["over"]) if limit["over"] > 0 else 1.0
+        return limit["from"] + (limit["to"] - limit["from"]) * risen
 
     def record_executed(self, request, endpoint):
         os.write(self.executed, f"{request.id} {endpoint.name}\n".encode())
@@ -390,6 +433,13 @@ class Region:
     def obey(self, command):
         if "counts" in command:
             return {e.name: e.counts | {"open": len(e.connections)} for e in self.endpoints}
+        if "busiest" in command:
+            return {"busiest": self.busiest}
+        if "capacity" in command:
+            limit, now = command["capacity"], time.monotonic()
+            rise = {"since": now, "over": command.get("over", 0), "from": command.get("from", limit), "to": limit}
+            self.capacity, self.free_at, self.busiest = rise if limit else None, now, 0
+            return {"done": "capacity"}
         for endpoint in self.endpoints:
             if command.get("service") in (None, endpoint.service) and command.get("endpoint") in (None, endpoint.name):
                 endpoint.change(command)

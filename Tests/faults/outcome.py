@@ -158,6 +158,50 @@ def failed_of_services_at_most(services, seconds):
     return check
 
 
+def shed(record):
+    return record.error == "shed"
+
+
+def failed_share_at_most_after(share, seconds):
+    def check(outcomes):
+        late = [r for r in outcomes.after if r.due >= outcomes.fault + seconds]
+        number = len(outcomes.failed(late))
+        limit = share * len(late)
+        return Check(number <= limit, f"{number} failed of {len(late)} due {seconds} s after the fault or later, at most {limit:.0f}")
+
+    return check
+
+
+def only_shed_of(services):
+    """What failed was shed, and of these services."""
+
+    def check(outcomes):
+        wrong = [r for r in outcomes.failed() if not (shed(r) and r.service in services)]
+        first = f", first: {wrong[0]}" if wrong else ""
+        return Check(not wrong, f"{len(wrong)} failed that were not shed, or of other services, at most 0{first}")
+
+    return check
+
+
+def shed_within(milliseconds):
+    def check(outcomes):
+        times = sorted(r.latency * 1000 for r in outcomes.after if shed(r))
+        p99 = times[int(0.99 * len(times))] if times else 0.0
+        return Check(bool(times) and p99 < milliseconds, f"{len(times)} shed, 99 % within {p99:.2f} ms, wanted {milliseconds} ms")
+
+    return check
+
+
+def noted_at_most(name, limit):
+    """A figure the fault itself has noted."""
+
+    def check(outcomes):
+        found = outcomes.notes.get(name)
+        return Check(found is not None and found <= limit, f"{name}: {found}, at most {limit}")
+
+    return check
+
+
 def none_slow_of(services, milliseconds):
     """No request of these services took longer, since the fault."""
 

@@ -94,8 +94,9 @@ class Spillway(Proxy):
     binary = REPOSITORY / ".build/release/spillway"
     workers = "auto"
 
-    def __init__(self, directory, ports, regions, failover=None, probe=None, services=None):
+    def __init__(self, directory, ports, regions, failover=None, probe=None, services=None, capacity=None):
         super().__init__(directory, ports, regions)
+        self.capacity = capacity or {}
         self.settings = services or {}
         self.admin_port = ports.next()
         self.failover = failover
@@ -121,7 +122,7 @@ class Spillway(Proxy):
         routes = [{"match": {"path": f"/{service}"}, "to": service} for service in SERVICES]
         return {
             "listeners": {"web": {"bind": f"127.0.0.1:{self.port}", "protocol": "http"}},
-            "regions": {region: {} for region in REGIONS},
+            "regions": {r: {"capacity": self.capacity[r]} if r in self.capacity else {} for r in REGIONS},
             "services": services,
             "routes": [generation_route] + routes,
             "defaults": defaults,

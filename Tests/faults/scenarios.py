@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from outcome import (
-    failed_at_most, failed_at_most_seconds, failed_of_services_at_most, no_idle_connection_closed, none_corrupt,
-    none_executed_twice, none_failed_after, none_slow_of, noted, only_in_flight_failed, p99_at_most, share_at_end,
-    share_since_fault,
+    failed_at_most, failed_at_most_seconds, failed_of_services_at_most, failed_share_at_most_after,
+    no_idle_connection_closed, none_corrupt, none_executed_twice, none_failed_after, none_slow_of, noted,
+    noted_at_most, only_in_flight_failed, only_shed_of, p99_at_most, share_at_end, share_since_fault, shed_within,
 )
 from world import SERVICES
 
@@ -69,6 +69,35 @@ def hang_one_by_one(world, notes):
     for number, service in enumerate(SERVICES):
         time.sleep(max(0.0, start + 4 * number - time.monotonic()))
         world.first.mode("hang", service=service)
+
+
+def refuse_with_room_for(**capacities):
+    """The first region refuses; the others take so many requests a second, and collapse beyond."""
+
+    def fault(world, notes):
+        for name, capacity in capacities.items():
+            world.regions[name].capacity(capacity)
+        world.first.mode("refuse")
+        time.sleep(14)
+        for name in capacities:
+            notes[f"busiest second of {name}"] = world.regions[name].busiest()
+
+    return fault
+
+
+def flap(world, notes):
+    """The first region refuses for 3 s and is well for 3 s, in turn."""
+    start = time.monotonic()
+    for turn in range(12):
+        time.sleep(max(0.0, start + 3 * turn - time.monotonic()))
+        world.first.mode("ok" if turn % 2 else "refuse")
+    time.sleep(3)
+
+
+def return_cold(world):
+    """The first region is back, and its capacity climbs from a tenth to more than all within 20 s."""
+    world.first.capacity(440, **{"from": 40, "over": 20})
+    world.first.mode("ok")
 
 
 def freeze(world, notes):
@@ -137,6 +166,16 @@ def cascade(name, sentence, checks, **settings):
     return Scenario(name, sentence, hang_one_by_one, checks, groups=("cascade",), seconds_after=22, **settings)
 
 
+def capacity(name, sentence, fault, checks, **settings):
+    return Scenario(name, sentence, fault, checks, groups=("capacity",), rate=500, **settings)
+
+
+IMPORTANCES = {
+    service: {"importance": importance}
+    for service, importance in zip(SERVICES, ["critical", "high", "normal", "low", "low"])
+}
+
+
 def and_back(name, sentence, fault, heal=heal_first_region):
     checks = [failed_at_most(0), share_at_end("r1", 0.95)]
     return Scenario(
@@ -201,6 +240,35 @@ SCENARIOS = [
     cascade(
         "cascade-needs-post", "the same, and each service is said to need the one before it",
         [failed_of_services_at_most({0}, 0.5), none_executed_twice()], method="POST", table=CHAIN,
+    ),
+    # The other regions cannot take everything: none of them gets more than it can carry.
+    capacity(
+        "capacity-declared", "the first region refuses, and no other one alone could take its load",
+        refuse_with_room_for(r2=400, r3=200), [failed_at_most(0)], table={"capacity": {"r2": 400, "r3": 200}},
+    ),
+    capacity(
+        "capacity-learned", "the same, and nobody has said what they can take",
+        refuse_with_room_for(r2=400, r3=200), [failed_share_at_most_after(0.02, 3)],
+    ),
+    capacity(
+        "capacity-shed", "the first region refuses, and the others have room for 60 % of its load",
+        refuse_with_room_for(r2=200, r3=100),
+        [
+            only_shed_of({2, 3, 4}), shed_within(5), noted_at_most("busiest second of r2", 200),
+            noted_at_most("busiest second of r3", 100),
+        ],
+        table={"capacity": {"r2": 200, "r3": 100}, "services": IMPORTANCES},
+    ),
+    # A region that comes and goes, and one that comes back cold.
+    Scenario(
+        "flap", "the first region is away for 3 s and there for 3 s, for 36 s", flap, [failed_at_most(0)],
+        groups=("flap",), seconds_after=40,
+    ),
+    Scenario(
+        "cold-return", "the first region comes back, and its capacity climbs from 10 % to 110 % in 20 s",
+        first_region("refuse"), [failed_share_at_most_after(0.001, 0), share_at_end("r1", 0.95)],
+        groups=("flap",), heal=return_cold, seconds_after=60,
+        table={"failover": QUICK_FAILBACK, "probe": {"every_down": "1s"}},
     ),
     # The region heals, and traffic returns without an error.
     and_back("refuse", "the first region refuses for 8 s", first_region("refuse")),

@@ -111,6 +111,13 @@ class Region:
     def mode(self, mode, **settings):
         self.tell({"mode": mode} | settings)
 
+    def capacity(self, requests_per_second, **rise):
+        self.tell({"capacity": requests_per_second} | rise)
+
+    def busiest(self):
+        """The most requests taken within any second, since the capacity was set."""
+        return self.tell({"busiest": True})["busiest"]
+
     def freeze(self):
         """Stops the process; the kernel goes on accepting connections for it."""
         self.process.send_signal(signal.SIGSTOP)
