@@ -154,7 +154,7 @@ struct Plan: Sendable {
     }
 
     /// What of a capacity is used before anything is shed: demand is not known more exactly than this.
-    static let full = 9_500
+    static let full = 9_300
 
     private func usable(_ capacity: Int, in region: Int, _ level: Level) -> Int {
         capacity * (level == .comfortable ? min(regions[region].target, Self.full) : Self.full) / whole

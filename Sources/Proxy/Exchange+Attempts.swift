@@ -14,8 +14,9 @@ extension Exchange {
     // Starting
 
     /// The first attempt, while the parsed head is at hand.
-    func startFirstAttempt(_ service: WorkerService, _ head: borrowing RequestHead, _ bytes: RawSpan) {
-        let drawn = service.drawCell(key: hashKey)
+    func startFirstAttempt(
+        _ service: WorkerService, in drawn: Int, _ head: borrowing RequestHead, _ bytes: RawSpan
+    ) {
         guard let place = place(in: service, from: drawn, now: worker.loop.now) else { return answerOwn(.noEndpoint) }
         connection(to: place, service)?.lend { upstream in
             launch(upstream)
@@ -106,7 +107,7 @@ extension Exchange {
 
     /// Another attempt, from what was kept of the request.
     private func startAnotherAttempt(_ service: WorkerService) {
-        let drawn = service.drawCell(key: hashKey)
+        let drawn = service.drawAgain(key: hashKey)
         guard let place = place(in: service, from: drawn, now: worker.loop.now) else { return answerOwn(.noEndpoint) }
         start(at: place, service)
     }

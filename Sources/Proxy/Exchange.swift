@@ -125,15 +125,15 @@ final class Exchange: TimerOwner {
         service.lend { lent in
             guard lent.admit() else { return answerOwn(.overflow) }
             self.service = service
-            if lent.sheds() {
+            if lent.hashes { hashKey = lent.hashKey.flatMap { $0.hash(head, bytes, client) } }
+            guard let drawn = lent.draw(key: hashKey) else {
                 lent.counters.shed.add()
                 return answerOwn(.shed(retryAfter: 1 + worker.random.below(3)))
             }
             lent.budget.countRequest(now: began)
             retriesLeft = lent.retryAttempts
             if lent.requestTimeout != .max { requestDeadline = began + lent.requestTimeout }
-            if lent.hashes { hashKey = lent.hashKey.flatMap { $0.hash(head, bytes, client) } }
-            startFirstAttempt(lent, head, bytes)
+            startFirstAttempt(lent, in: drawn, head, bytes)
             armTimer()
         }
     }

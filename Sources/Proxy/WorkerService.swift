@@ -26,8 +26,7 @@ final class WorkerService {
     private(set) var shed: Int
     let load: ServiceLoad
 
-    private var drawing = EvenSequence()
-    private var shedding = EvenSequence()
+    private var turns = EvenSequence()
     /// 0: learned.
     private let fixedHedgeDelay: Int64
     private let leastHedgeDelay: Int64
@@ -86,18 +85,26 @@ final class WorkerService {
         self.shed = shed
     }
 
-    /// Whether the next request is one of those that are refused, lest others fail.
+    /// The cell whose turn it is by the split; the same for the same key, as long as the split lets it be. Nil: the
+    /// turn of those that are refused, lest others fail.
     @inline(__always)
-    func sheds() -> Bool {
-        shed > 0 && shedding.next(below: 10_000) < shed
+    func draw(key: UInt64?) -> Int? {
+        if split[0] == 10_000 { return 0 }
+        let point = turns.next(below: 10_000)
+        if point >= 10_000 - shed { return nil }
+        return cell(at: key.map { Int($0.multipliedFullWidth(by: UInt64(10_000 - shed)).high) } ?? point)
     }
 
-    /// The cell whose turn it is by the split; the same for the same key, as long as the split lets it be.
-    func drawCell(key: UInt64?) -> Int {
-        if split.count == 1 || split[0] == 10_000 { return 0 }
-        // When all is shed, what is under way already goes by preference.
+    /// The same for a request that was let in before: it is not refused any more.
+    func drawAgain(key: UInt64?) -> Int {
+        if split[0] == 10_000 { return 0 }
         let all = 10_000 - shed
-        var point = key.map { Int($0.multipliedFullWidth(by: UInt64(all)).high) } ?? drawing.next(below: all)
+        return cell(at: key.map { Int($0.multipliedFullWidth(by: UInt64(all)).high) } ?? turns.next(below: all))
+    }
+
+    /// Where a point from 0 up to the sum of all shares lies; the first where they are all 0.
+    private func cell(at point: Int) -> Int {
+        var point = point
         for (index, share) in split.enumerated() {
             if point < share { return index }
             point -= share
