@@ -54,7 +54,7 @@ let package = Package(
 
         // Steering
         module("RouteFiles", ["RouteTable", .product(name: "Yams", package: "Yams")]),
-        module("Store"),
+        module("Store", ["Failover", "RouteTable"]),
         module(
             "Control",
             [
@@ -75,7 +75,7 @@ let package = Package(
         .executableTarget(
             name: "spillway",
             dependencies: [
-                "AdminAPI", "Control", "Demo", "Reactor", "RouteFiles", "RouteTable", "Store",
+                "AdminAPI", "Control", "Demo", "Failover", "Reactor", "RouteFiles", "RouteTable", "Store",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -92,7 +92,7 @@ let package = Package(
         tests(of: "Reactor"),
         tests(of: "Proxy", ["Backends", "Reactor", "RouteTable", "Telemetry", "Wire"]),
         tests(of: "Probes", ["Backends", "Reactor", "RouteTable"]),
-        tests(of: "Store"),
+        tests(of: "Store", ["Failover", "RouteTable"]),
         tests(
             of: "Control",
             [

@@ -13,12 +13,12 @@ extension Control {
     /// Collects what workers and prober have to tell, lets the brain judge it, and does what it says.
     func step() {
         let clock = EventLoop.clock()
-        let now = Instant(nanoseconds: clock)
+        let now = now
         let (reports, dropped) = inbox.takeAll()
         droppedReports += dropped
         for report in reports { take(report, now) }
-        carryOut(brain.observe(.traffic(Traffic(endpointTraffic(), services: serviceTraffic())), at: now))
-        carryOut(brain.observe(.tick, at: now))
+        carryOut(tell(.traffic(Traffic(endpointTraffic(), services: serviceTraffic())), at: now))
+        carryOut(tell(.tick, at: now))
         if clock - rates.refreshed >= 1_000_000_000 { rates.refresh(to: totals(), at: clock) }
     }
 
@@ -29,10 +29,10 @@ extension Control {
         case .probed(let number, let finding):
             guard endpointPlaces[number] != nil else { return }
             probeCounts.add(finding, of: number)
-            carryOut(brain.observe(.probe(EndpointID(number), finding.outcome), at: now))
+            carryOut(tell(.probe(EndpointID(number), finding.outcome), at: now))
         case .proberLag(let nanoseconds):
             probeCounts.lag = nanoseconds
-            carryOut(brain.observe(.proberLag(.nanoseconds(nanoseconds)), at: now))
+            carryOut(tell(.proberLag(.nanoseconds(nanoseconds)), at: now))
         case .published(let generation): logger.debug("a worker serves table \(generation)")
         case .listenerFailed(let name, let error): logger.error("listener \(name) failed: \(error)")
         case .workerEnded: workerEnded()
@@ -65,7 +65,7 @@ extension Control {
         return reports
     }
 
-    private func carryOut(_ actions: [Action]) {
+    func carryOut(_ actions: [Action]) {
         for action in actions {
             switch action {
             case .split(let service, let shares, let shed):
@@ -85,46 +85,20 @@ extension Control {
     /// Journal, log, counters, whoever listens.
     private func announce(_ decision: Decision) {
         decisionCounts[decision.rule.rawValue, default: 0] += 1
-        latestDecisions.append(RouterStatus.Decision(time: Self.timeOfDay(), text: "\(decision)"))
+        latestDecisions.append(RouterStatus.Decision(time: decision.time.date, text: "\(decision)"))
         if latestDecisions.count > 100 { latestDecisions.removeFirst(50) }
-        let json = decision.json(date: Self.timeOfDay())
-        do {
-            try journal.append(json)
-        } catch {
-            lostJournalLines += 1
-            if lostJournalLines == 1 { logger.error("decisions cannot be kept in \(store.path): \(error)") }
-        }
+        let json = decision.json
+        stateWriter.write(json)
         logger.notice("decision \(decision.sequence): \(decision)", metadata: ["decision": "\(json)"])
         onDecision?("\(decision)")
     }
 
-    private static func timeOfDay() -> String {
-        Date.now.formatted(.iso8601.year().month().day().time(includingFractionalSeconds: true))
-    }
-
     /// Tells the brain what there is.
     func tellBrain(_ resolved: [[[ResolvedEndpoint]]]) {
-        var topology = Topology(
-            regions: table.regions.map { .init(name: $0.name, capacity: $0.capacity, target: $0.target) },
-            services: table.services.enumerated().map { index, service in
-                var described = Topology.Service(
-                    name: service.name, policy: service.failover,
-                    probe: service.probe.map { .init(every: $0.every, fall: $0.fall, rise: $0.rise) },
-                    cells: service.cells.enumerated().map { position, cell in
-                        Topology.Cell(
-                            region: cell.region, capacity: cell.capacity,
-                            endpoints: resolved[index][position].map {
-                                .init(id: EndpointID($0.entry.number), address: $0.name, weight: $0.weight)
-                            })
-                    })
-                described.importance = service.importance
-                described.needs = service.needs
-                described.moves = service.moves
-                described.mode = service.mode
-                return described
-            })
-        topology.cascade = table.cascade
-        topologyActions = brain.observe(.topology(topology), at: Instant(nanoseconds: EventLoop.clock()))
+        let topology = Topology(table) { service, cell in
+            resolved[service][cell].map { .init(id: EndpointID($0.entry.number), address: $0.name, weight: $0.weight) }
+        }
+        topologyActions = tell(.topology(topology), at: now)
     }
 
     /// Does what the brain said to the topology, once the workers have been told of it.
@@ -198,7 +172,7 @@ extension Control {
             text.sample([("rule", rule.rawValue)], decisionCounts[rule.rawValue] ?? 0)
         }
         text.family("spillway_journal_lost_total", .counter, "Decisions that could not be written to the journal.")
-        text.sample([], lostJournalLines)
+        text.sample([], stateWriter.lostDecisions)
     }
 
     // Rates

@@ -72,8 +72,9 @@ package actor Control: ServiceLifecycle.Service {
     /// Of services, what was last read of their requests.
     var seenRequests: [String: UInt64] = [:]
     var droppedReports = 0
-    var journal: DecisionJournal
-    var lostJournalLines = 0
+    let stateWriter: StateWriter
+    /// What the monotonic clock is to be increased by to give the brain's time, nanoseconds.
+    private var clockOffset: Int64 = 0
     var rates = Rates()
 
     /// A table is served and the router does not drain.
@@ -109,7 +110,7 @@ package actor Control: ServiceLifecycle.Service {
         registry = Registry(workers: configuration.workers)
         logWriter = AccessLogWriter(workers: configuration.workers, logger: logger)
         brain = Brain()
-        journal = store.journal()
+        stateWriter = StateWriter(store: store, logger: logger)
     }
 
     // Life
@@ -126,6 +127,7 @@ package actor Control: ServiceLifecycle.Service {
                 mailbox: mailbox, reports: inbox)
         }
         workersRunning = mailboxes.count
+        remember()
         try await adopt(table)
         try logWriter.start()
         isReady = true
@@ -200,6 +202,41 @@ package actor Control: ServiceLifecycle.Service {
         }
         if workersRunning > 0 { logger.warning("drain time is over; what is still under way is cut off") }
         await logWriter.stop()
+        await stateWriter.finish()
+    }
+
+    /// Goes on where the last run with this state directory was: what was out stays out until it shows itself well.
+    private func remember() {
+        clockOffset = EventLoop.wallClock() - EventLoop.clock()
+        guard let path = EvidenceLog.names(in: store.path).last else { return }
+        // A run that ended while it remembered would do so again.
+        guard store.beginRemembering() else {
+            return logger.error("the last run ended while it read \(path): nothing is remembered this time")
+        }
+        defer { store.endRemembering() }
+        do {
+            let segment = try EvidenceLog.read(path)
+            brain = segment.brain
+            for (event, time) in segment.events { _ = brain.observe(event, at: time) }
+            registry.reserve(brain.knownEndpoints)
+            // A clock that was put back since must not turn time around.
+            clockOffset = max(clockOffset, brain.lastTime.nanoseconds - EventLoop.clock())
+            logger.info("goes on from \(segment.name) and \(segment.events.count) events")
+            carryOut(tell(.tick, at: now))
+        } catch {
+            brain = Brain()
+            logger.error("what the last run knew cannot be read from \(path): \(error)")
+        }
+    }
+
+    /// The brain's time.
+    var now: Instant { Instant(nanoseconds: EventLoop.clock() + clockOffset) }
+
+    /// Tells the brain, and keeps what it was told.
+    func tell(_ event: Event, at now: Instant) -> [Action] {
+        if stateWriter.wantsSegment { stateWriter.begin(brain) }
+        stateWriter.write(event, at: now)
+        return brain.observe(event, at: now)
     }
 
     func workerEnded() {

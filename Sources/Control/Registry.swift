@@ -1,3 +1,4 @@
+internal import Failover
 internal import Proxy
 internal import Reactor
 internal import RouteTable
@@ -42,6 +43,17 @@ struct Registry {
 
     init(workers: Int) {
         self.workers = workers
+    }
+
+    /// Gives endpoints the numbers they had in an earlier run.
+    mutating func reserve(_ known: [Brain.KnownEndpoint]) {
+        for endpoint in known {
+            let key = EndpointKey(service: endpoint.service, region: endpoint.region, address: endpoint.address)
+            endpoints[key] = EndpointEntry(number: endpoint.id.number, workers: workers)
+            nextNumber = max(nextNumber, endpoint.id.number + 1)
+        }
+        let taken = Set(known.map(\.id.number))
+        freeNumbers = (0..<nextNumber).filter { !taken.contains($0) }
     }
 
     mutating func endpoint(_ key: EndpointKey) -> EndpointEntry {

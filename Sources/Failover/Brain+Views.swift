@@ -31,6 +31,26 @@ extension Brain {
         case returning
     }
 
+    /// An endpoint, by all its names and its number.
+    package struct KnownEndpoint: Sendable {
+        package var id: EndpointID
+        package var service: String
+        package var region: String
+        package var address: String
+    }
+
+    package var knownEndpoints: [KnownEndpoint] {
+        endpoints.compactMap { record in
+            guard let record else { return nil }
+            return KnownEndpoint(
+                id: record.id, service: services[record.service].name,
+                region: regions[cells[record.cell].region].name, address: record.address)
+        }
+    }
+
+    /// When it was last told anything.
+    package var lastTime: Instant { now }
+
     /// nil for an endpoint that is not known.
     package func view(of id: EndpointID) -> EndpointView? {
         guard let record = endpoints.at(id.number) else { return nil }

@@ -152,9 +152,9 @@ package func percent(_ ratio: Int) -> String {
 }
 
 extension Decision {
-    /// One line of JSON. `date`: the time of day, ISO 8601.
-    package func json(date: String) -> String {
-        var text = "{\"sequence\":\(sequence),\"time\":\(quoted(date))"
+    /// One line of JSON.
+    package var json: String {
+        var text = "{\"sequence\":\(sequence),\"time\":\(quoted(time.date))"
         switch subject {
         case .endpoint(let service, let region, let address):
             text += ",\"subject\":\"endpoint\",\"service\":\(quoted(service)),\"region\":\(quoted(region))"

@@ -1,4 +1,4 @@
-/// A moment on a clock that never goes back. Where it begins does not matter.
+/// A moment on a clock that never goes back, in nanoseconds since 1970.
 package struct Instant: Comparable, Hashable, Sendable, Codable {
     package var nanoseconds: Int64
 
@@ -14,6 +14,30 @@ package struct Instant: Comparable, Hashable, Sendable, Codable {
 
     package static func - (a: Instant, b: Instant) -> Duration {
         .nanoseconds(a.nanoseconds - b.nanoseconds)
+    }
+}
+
+extension Instant {
+    /// ISO 8601, to the millisecond: `2026-01-02T03:04:05.678Z`. Days become a date as in Hinnant, "chrono-Compatible
+    /// Low-Level Date Algorithms" (2013).
+    package var date: String {
+        func padded(_ number: Int64, _ width: Int) -> String {
+            let digits = "\(number)"
+            return String(repeating: "0", count: max(width - digits.count, 0)) + digits
+        }
+        let milliseconds = nanoseconds / 1_000_000
+        let (days, rest) = (milliseconds / 86_400_000, milliseconds % 86_400_000)
+        let shifted = days + 719_468
+        let era = shifted / 146_097
+        let dayOfEra = shifted % 146_097
+        let yearOfEra = (dayOfEra - dayOfEra / 1_460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
+        let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
+        let month = (5 * dayOfYear + 2) / 153
+        let day = dayOfYear - (153 * month + 2) / 5 + 1
+        let civilMonth = month < 10 ? month + 3 : month - 9
+        let year = yearOfEra + era * 400 + (civilMonth <= 2 ? 1 : 0)
+        return "\(padded(year, 4))-\(padded(civilMonth, 2))-\(padded(day, 2))T\(padded(rest / 3_600_000, 2)):"
+            + "\(padded(rest / 60_000 % 60, 2)):\(padded(rest / 1_000 % 60, 2)).\(padded(rest % 1_000, 3))Z"
     }
 }
 

@@ -17,6 +17,15 @@ package struct DecisionJournal: ~Copyable {
         self.bytesLimit = bytesLimit
     }
 
+    /// All lines that are kept, oldest first.
+    static func lines(in directory: URL) throws -> [String] {
+        try ["decisions.1.jsonl", "decisions.jsonl"].flatMap { name in
+            let url = directory.appendingPathComponent(name)
+            guard FileManager.default.fileExists(atPath: url.path) else { return [String]() }
+            return String(decoding: try Data(contentsOf: url), as: UTF8.self).split(separator: "\n").map(String.init)
+        }
+    }
+
     /// Appends a line, which reaches the system before this returns. Throws what the disk says; later lines are tried
     /// anew.
     package mutating func append(_ line: String) throws {

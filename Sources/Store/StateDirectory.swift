@@ -27,6 +27,25 @@ package struct StateDirectory: Sendable {
         DecisionJournal(directory: URL(fileURLWithPath: path))
     }
 
+    /// What the brain is told from now on.
+    package func evidence() -> EvidenceLog {
+        EvidenceLog(directory: URL(fileURLWithPath: path))
+    }
+
+    /// To be called before what the last run knew is read; false if that was begun before and never ended.
+    package func beginRemembering() -> Bool {
+        let mark = url("remembering").path
+        if FileManager.default.fileExists(atPath: mark) {
+            endRemembering()
+            return false
+        }
+        return FileManager.default.createFile(atPath: mark, contents: nil)
+    }
+
+    package func endRemembering() {
+        try? FileManager.default.removeItem(at: url("remembering"))
+    }
+
     private func url(_ name: String) -> URL {
         URL(fileURLWithPath: path).appendingPathComponent(name)
     }

@@ -11,7 +11,7 @@ struct Spillway: AsyncParsableCommand {
             preferred region, moves it to the next regions when that one fails, and brings it back step by step.
             """,
         version: Version.current,
-        subcommands: [Run.self, Check.self, Show.self, Schema.self, Status.self, Demo.self])
+        subcommands: [Run.self, Check.self, Show.self, Schema.self, Status.self, ReplayCommand.self, Demo.self])
 }
 
 enum Version {

@@ -1,0 +1,118 @@
+package import Failover
+internal import Foundation
+
+/// What the brain was told, so that its decisions can be taken again, and a router that starts again goes on where it
+/// was.
+///
+/// Segments in the state directory: `evidence-7.log` begins with the brain as it was and goes on with every event since.
+/// A segment that has reached its limit is followed by another; the oldest are removed. Each record is its length, the
+/// time since the one before, and an event; one that was cut off by a sudden end is where a segment ends.
+package struct EvidenceLog: ~Copyable {
+    private let directory: URL
+    private let segmentBytes: Int
+    private let segmentLimit: Int
+    private var file: FileHandle?
+    private var number: Int
+    private var bytes = 0
+    private var last: Int64 = 0
+
+    /// - Parameter segmentBytes: of events, after which a segment is followed by another.
+    init(directory: URL, segmentBytes: Int = 4 * 1_048_576, segmentLimit: Int = 32) {
+        self.directory = directory
+        self.segmentBytes = segmentBytes
+        self.segmentLimit = segmentLimit
+        number = Self.segments(in: directory).last?.number ?? 0
+    }
+
+    /// A new segment is due: at the start, after an error, and when the present one is full.
+    package var wantsSegment: Bool { file == nil || bytes >= segmentBytes }
+
+    /// Begins a segment with a brain as it is.
+    package mutating func begin(_ brain: Brain) throws {
+        try? file?.close()
+        file = nil
+        number += 1
+        let url = Self.url(number, in: directory)
+        var writer = EvidenceWriter()
+        let snapshot = Array(try JSONEncoder.evidence.encode(brain))
+        writer.put(Self.checksum(snapshot))
+        writer.put(snapshot)
+        try Data(writer.bytes).write(to: url)
+        try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: url.path)
+        let file = try FileHandle(forWritingTo: url)
+        try file.seekToEnd()
+        self.file = file
+        bytes = 0
+        last = 0
+        for old in Self.segments(in: directory).dropLast(segmentLimit) { try? FileManager.default.removeItem(at: old.url) }
+    }
+
+    /// Appends an event, which reaches the system before this returns. After an error a new segment is due.
+    package mutating func append(_ event: Event, at time: Instant) throws {
+        guard let file else { return }
+        var record = EvidenceWriter()
+        record.put(Int(time.nanoseconds - last))
+        try record.put(event)
+        var framed = EvidenceWriter()
+        framed.put(record.bytes)
+        do {
+            try file.write(contentsOf: framed.bytes)
+        } catch {
+            self.file = nil
+            throw error
+        }
+        last = time.nanoseconds
+        bytes += framed.bytes.count
+    }
+
+    // Reading
+
+    /// A segment that was read: the brain it begins with, and what it was told.
+    package struct Segment {
+        package let name: String
+        package let brain: Brain
+        package let events: [(event: Event, time: Instant)]
+    }
+
+    /// The segments of a state directory, oldest first; what cannot be read of them is left out.
+    package static func names(in directory: String) -> [String] {
+        segments(in: URL(fileURLWithPath: directory)).map(\.url.path)
+    }
+
+    package static func read(_ path: String) throws -> Segment {
+        let data = try Data(contentsOf: URL(fileURLWithPath: path))
+        var reader = EvidenceReader(Array(data))
+        let checksum = try reader.number()
+        let snapshot = try reader.text()
+        guard Self.checksum(snapshot) == checksum else { throw EvidenceDamaged() }
+        let brain = try JSONDecoder().decode(Brain.self, from: Data(snapshot))
+        var events: [(event: Event, time: Instant)] = []
+        var time: Int64 = 0
+        // The last record may have been cut off.
+        while !reader.isAtEnd, let record = try? reader.text() {
+            var inner = EvidenceReader(record)
+            time += Int64(try inner.signed())
+            events.append((try inner.event(), Instant(nanoseconds: time)))
+        }
+        return Segment(name: (path as NSString).lastPathComponent, brain: brain, events: events)
+    }
+
+    /// FNV-1a.
+    private static func checksum(_ bytes: [UInt8]) -> UInt64 {
+        bytes.reduce(0xcbf2_9ce4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
+    }
+
+    private static func url(_ number: Int, in directory: URL) -> URL {
+        directory.appendingPathComponent("evidence-\(number).log")
+    }
+
+    private static func segments(in directory: URL) -> [(number: Int, url: URL)] {
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: directory.path)) ?? []
+        return names.compactMap { name in
+            guard name.hasPrefix("evidence-"), name.hasSuffix(".log"),
+                let number = Int(name.dropFirst("evidence-".count).dropLast(".log".count))
+            else { return nil }
+            return (number, url(number, in: directory))
+        }.sorted { $0.number < $1.number }
+    }
+}

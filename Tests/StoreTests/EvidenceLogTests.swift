@@ -1,0 +1,111 @@
+import Failover
+import Foundation
+import RouteTable
+import Testing
+
+@testable import Store
+
+struct EvidenceLogTests {
+    private static let start = Instant(nanoseconds: 1_700_000_000_000_000_000)
+
+    private static let topology = Topology(
+        regions: [.init(name: "east", capacity: 100), .init(name: "west")],
+        services: [
+            .init(
+                name: "shop", policy: FailoverPolicy(), probe: .init(every: .seconds(1), fall: 2, rise: 2),
+                cells: [
+                    .init(region: 0, endpoints: [.init(id: EndpointID(0), address: "10.0.0.1:80", weight: 1)]),
+                    .init(region: 1, endpoints: [.init(id: EndpointID(1), address: "10.0.1.1:80", weight: 3)]),
+                ])
+        ])
+
+    /// Some of everything a brain is told, in which the first region fails.
+    private static let events: [(Event, Instant)] = {
+        var events: [(Event, Instant)] = [(.topology(topology), start)]
+        for step in 1..<100 {
+            let time = start + .milliseconds(100 * step)
+            var report = EndpointTraffic(endpoint: EndpointID(step < 50 ? 0 : 1))
+            report.attempts = 10
+            if step < 40 { report.successes = 10 } else { report.connectFailures = 10 }
+            if step >= 50 { (report.successes, report.connectFailures) = (10, 0) }
+            report.failureRun = report.successes == 0 ? 10 * (step - 39) : 0
+            events.append((.traffic(Traffic([report], services: [ServiceTraffic(service: 0, requests: 10)])), time))
+            if step % 10 == 0 {
+                events.append((.probe(EndpointID(1), .passed), time))
+                events.append((.probe(EndpointID(0), step < 40 ? .unknown : .failed("refused", answered: true)), time))
+                events.append((.proberLag(.microseconds(step)), time))
+            }
+            events.append((.tick, time))
+        }
+        return events
+    }()
+
+    private static func decisions(_ actions: [Action]) -> [String] {
+        actions.compactMap { if case .decision(let decision) = $0 { decision.json } else { nil } }
+    }
+
+    @Test func `what was told is told again, and leads to the same decisions, byte for byte`() throws {
+        let directory = try TemporaryDirectory()
+        var log = EvidenceLog(directory: directory.url, segmentBytes: 500)
+        var brain = Brain()
+        var taken: [String] = []
+        for (event, time) in Self.events {
+            if log.wantsSegment { try log.begin(brain) }
+            try log.append(event, at: time)
+            taken += Self.decisions(brain.observe(event, at: time))
+        }
+        #expect(taken.count >= 3)
+        let names = EvidenceLog.names(in: directory.url.path)
+        #expect(names.count > 3)
+        var again: [String] = []
+        for name in names {
+            let segment = try EvidenceLog.read(name)
+            var brain = segment.brain
+            for (event, time) in segment.events { again += Self.decisions(brain.observe(event, at: time)) }
+        }
+        #expect(again == taken)
+        #expect(try directory.permissions(of: "evidence-1.log") == 0o600)
+    }
+
+    @Test func `a segment that was cut off is read as far as it goes`() throws {
+        let directory = try TemporaryDirectory()
+        var log = EvidenceLog(directory: directory.url)
+        try log.begin(Brain())
+        for (event, time) in Self.events { try log.append(event, at: time) }
+        let path = try #require(EvidenceLog.names(in: directory.url.path).first)
+        let whole = try Data(contentsOf: URL(fileURLWithPath: path))
+        for cut in [1, 2, 7, 100] {
+            try whole.dropLast(cut).write(to: URL(fileURLWithPath: path))
+            let events = try EvidenceLog.read(path).events
+            #expect(!events.isEmpty && events.count < Self.events.count)
+            #expect(events.last?.event == Self.events[events.count - 1].0)
+        }
+    }
+
+    @Test func `damaged bytes are an error, never a crash`() throws {
+        let directory = try TemporaryDirectory()
+        var log = EvidenceLog(directory: directory.url)
+        try log.begin(Brain())
+        for (event, time) in Self.events { try log.append(event, at: time) }
+        let path = try #require(EvidenceLog.names(in: directory.url.path).first)
+        let whole = try Data(contentsOf: URL(fileURLWithPath: path))
+        var state: UInt64 = 1
+        for _ in 0..<300 {
+            var damaged = whole
+            for _ in 0..<3 {
+                state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+                damaged[Int(state >> 33) % damaged.count] = UInt8(truncatingIfNeeded: state >> 20)
+            }
+            try damaged.write(to: URL(fileURLWithPath: path))
+            _ = try? EvidenceLog.read(path)
+        }
+    }
+
+    @Test func `only so many segments are kept`() throws {
+        let directory = try TemporaryDirectory()
+        var log = EvidenceLog(directory: directory.url, segmentLimit: 3)
+        for _ in 0..<10 { try log.begin(Brain()) }
+        let names = EvidenceLog.names(in: directory.url.path).map { ($0 as NSString).lastPathComponent }
+        #expect(names == ["evidence-8.log", "evidence-9.log", "evidence-10.log"])
+    }
+}
