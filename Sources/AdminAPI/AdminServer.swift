@@ -58,6 +58,24 @@ package struct AdminServer: Service {
                 status: .ok, headers: [.contentType: "application/json"],
                 body: .init(byteBuffer: .init(bytes: json)))
         }
+        router.post("/api/v1/orders") { request, _ in
+            // A browser that another site sent here asks before it sends JSON, and is not answered.
+            guard request.headers[.contentType]?.hasPrefix("application/json") == true,
+                let body = try? await request.body.collect(upTo: 65_536),
+                let asked = try? JSONDecoder().decode(OrderRequest.self, from: Data(body.readableBytesView))
+            else { return Self.answer(.badRequest, "an order is JSON, with content-type application/json; docs/orders.md") }
+            switch await control.carryOut(asked) {
+            case .done: return Self.answer(.ok, "done")
+            case .malformed(let problem): return Self.answer(.badRequest, problem)
+            case .refused(let reason): return Self.answer(.conflict, reason)
+            }
+        }
         return router
+    }
+
+    private static func answer(_ status: HTTPResponse.Status, _ text: String) -> Response {
+        Response(
+            status: status, headers: [.contentType: "text/plain; charset=utf-8"],
+            body: .init(byteBuffer: .init(string: text + "\n")))
     }
 }

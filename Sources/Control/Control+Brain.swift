@@ -78,8 +78,23 @@ extension Control {
                 proberMailbox.post(.cadence(number: id.number, pace.cadence))
                 if soon { proberMailbox.post(.probeNow(number: id.number)) }
             case .decision(let decision): announce(decision)
+            // Whoever gave the order reads it.
+            case .answer: break
             }
         }
+    }
+
+    /// Carries out an operator's order, unless it is unsafe and not forced.
+    package func carryOut(_ request: OrderRequest) -> OrderOutcome {
+        let order: Order
+        switch request.parsed() {
+        case .failure(let problem): return .malformed(problem.description)
+        case .success(let parsed): order = parsed
+        }
+        let actions = tell(.order(order, isForced: request.force ?? false), at: now)
+        carryOut(actions)
+        for case .answer(.refused(let reason)) in actions { return .refused(reason) }
+        return .done
     }
 
     /// Journal, log, counters, whoever listens.

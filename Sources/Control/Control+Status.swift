@@ -10,6 +10,10 @@ extension Control {
             version: configuration.version, uptimeSeconds: Int((EventLoop.clock() - began) / 1_000_000_000),
             workers: mailboxes.count, generation: generation, refusedReload: refusedReload,
             servesLastGoodTable: servesLastGoodTable, regions: brain.regionViews.map(status(of:)), holds: brain.holds,
+            overrides: brain.orders.map { order in
+                RouterStatus.Override(
+                    subject: "\(order.subject)", kind: "\(order.kind)", until: order.until.date, why: order.why)
+            },
             listeners: table.listeners.map(status(of:)),
             services: table.services.indices.map(status(ofService:)),
             decisions: latestDecisions.reversed())

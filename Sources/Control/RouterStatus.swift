@@ -57,6 +57,17 @@ package struct RouterStatus: Codable, Sendable {
         package var text: String
     }
 
+    /// What an operator has ordered.
+    package struct Override: Codable, Sendable {
+        /// A region's name, `SERVICE in REGION`, `SERVICE at ADDRESS in REGION`, or `router`.
+        package var subject: String
+        /// `drain`, `weight …`, `freeze` or `drill`.
+        package var kind: String
+        /// ISO 8601.
+        package var until: String
+        package var why: String
+    }
+
     package struct Listener: Codable, Sendable {
         package var name: String
         package var address: String
@@ -76,6 +87,7 @@ package struct RouterStatus: Codable, Sendable {
     package var regions: [Region]
     /// Nothing anywhere shows itself: what was decided last is held.
     package var holds: Bool
+    package var overrides: [Override]
     package var listeners: [Listener]
     package var services: [Service]
     /// The latest, newest first, as sentences.

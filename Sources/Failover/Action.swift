@@ -7,6 +7,8 @@ package enum Action: Sendable, Equatable {
     /// How often to probe from now on; `soon`: and once at once.
     case probe(EndpointID, ProbePace, soon: Bool)
     case decision(Decision)
+    /// To whoever gave the order.
+    case answer(OrderAnswer)
 }
 
 /// How often an endpoint is to be probed.

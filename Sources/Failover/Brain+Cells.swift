@@ -25,7 +25,7 @@ extension Brain {
         cells[cell].usable = cells[cell].healthyShare * (whole - badRatio) / whole
     }
 
-    private mutating func weigh(_ cell: Int) {
+    mutating func weigh(_ cell: Int) {
         let isProbed = services[cells[cell].service].isProbed
         var all = 0
         var healthy = 0
@@ -70,7 +70,9 @@ extension Brain {
     private func hasBetter(than ratio: Int, _ index: Int, _ policy: FailoverPolicy) -> Bool {
         services[cells[index].service].cells.contains { other in
             let cell = cells[other]
-            guard other != index, cell.ceiling > 0, cell.healthyShare >= max(policy.downBelow, 1) else { return false }
+            guard other != index, cell.ceiling > 0, ordered(other, at: now) > 0,
+                cell.healthyShare >= max(policy.downBelow, 1)
+            else { return false }
             return cell.evidence(policy).map { $0.badRatio * 2 <= ratio } ?? true
         }
     }
@@ -121,7 +123,7 @@ extension Brain {
         // What is fully restored waits its holds; what is only partly restored, and stays so, twice as long.
         let isRestored = cell.usable >= policy.restoredAt
         let hold = policy.hold * (cell.holds * (isRestored ? 1 : 2))
-        guard now - since >= hold, !cells[index].damping.isSuppressed else { return }
+        guard now - since >= hold && !cells[index].damping.isSuppressed || cell.mayReturn else { return }
         step(index, policy, base: cell.ceiling, [.time("restored for", now - since), .ratio("usable", cell.usable)])
     }
 
@@ -139,6 +141,7 @@ extension Brain {
         guard ceiling > cell.ceiling else { return cells[index].climb = nil }
         cells[index].ceiling = ceiling
         cells[index].leftFrom = nil
+        cells[index].mayReturn = false
         cells[index].climb = CellRecord.Climb(base: base, trial: CellRecord.Trial(since: now))
         needsPlan = true
         decide(subject(index), .ceiling(before: cell.ceiling, after: ceiling), .failbackStep, evidence)

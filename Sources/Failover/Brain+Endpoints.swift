@@ -33,6 +33,7 @@ extension Brain {
     }
 
     private mutating func judge(_ number: Int, _ report: EndpointTraffic, run: Int) {
+        if isFrozen { return }
         let record = endpoints[number]!
         let policy = services[record.service].policy
         switch record.state {
@@ -113,6 +114,11 @@ extension Brain {
         setPace(number, failureRun: 0)
     }
 
+    /// Takes an endpoint in again that probes took out, because that is ordered.
+    mutating func restore(_ number: Int) {
+        change(number, to: .healthy, .frozen, [.text("was", endpoints[number]!.reason)])
+    }
+
     private mutating func riseIfPossible(_ number: Int, _ rule: Topology.ProbeRule) {
         let record = endpoints[number]!
         guard record.probePasses >= record.rise(rule, services[record.service].policy),
@@ -124,6 +130,7 @@ extension Brain {
     /// Probes want it out. Without requests they decide; against requests that succeed they may take out a part of
     /// the region's capacity for each window of time, and never a cell's last endpoint.
     private mutating func fall(_ number: Int, _ reason: String) {
+        if isFrozen { return }
         endpoints[number]!.window.advance(to: now)
         let record = endpoints[number]!
         let service = services[record.service]
@@ -170,6 +177,7 @@ extension Brain {
     // Time
 
     mutating func passTime(since last: Instant) {
+        if isFrozen { return }
         if now - last > OwnNetwork.stall && last.nanoseconds > 0 { stalled(for: now - last) }
         for number in watched {
             guard let record = endpoints[number] else { continue }
@@ -236,9 +244,10 @@ extension Brain {
     }
 
     /// Tells workers the share of an endpoint, if it is another one now.
-    private mutating func tellShare(_ number: Int) {
+    mutating func tellShare(_ number: Int) {
         let service = services[endpoints[number]!.service]
-        let share = endpoints[number]!.share(service.policy, isProbed: service.isProbed, at: now)
+        let own = endpoints[number]!.share(service.policy, isProbed: service.isProbed, at: now)
+        let share = own * ordered(endpoint: number) / whole
         guard share != endpoints[number]!.toldShare, service.mode == .active else { return }
         endpoints[number]!.toldShare = share
         actions.append(.endpoint(EndpointID(number), share: share))

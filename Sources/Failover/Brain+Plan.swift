@@ -14,19 +14,28 @@ extension Brain {
         if hasCapacities {
             for index in services.indices { services[index].demand.adopt(at: now) }
         }
-        let requests = services.indices.map { request($0) }
+        let requests = services.indices.map { request($0, at: now) }
         let shares = Plan.shares(requests, in: regions.indices.map { usable($0) })
         for index in services.indices { take(shares[index], for: index, requests[index]) }
     }
 
-    private func request(_ index: Int) -> Plan.Request {
-        let service = services[index]
-        return Plan.Request(
-            importance: service.importance, demand: service.demand.planned, offers: service.cells.map { offer($0) },
-            held: service.split)
+    /// The shares there would be at a time to come if nothing but orders changed.
+    func imaginedShares(at time: Instant) -> [Plan.Share] {
+        var imagined = self
+        for index in services.indices { imagined.services[index].demand.adopt(at: now) }
+        return Plan.shares(
+            services.indices.map { imagined.request($0, at: time) }, in: regions.indices.map { imagined.usable($0) })
     }
 
-    private func offer(_ index: Int) -> Plan.Offer {
+    private func request(_ index: Int, at time: Instant) -> Plan.Request {
+        let service = services[index]
+        return Plan.Request(
+            importance: service.importance, demand: service.demand.planned,
+            offers: service.cells.map { offer($0, ordered: ordered($0, at: time)) }, held: service.split)
+    }
+
+    /// - Parameter ordered: what orders leave it of what it would have.
+    private func offer(_ index: Int, ordered: Int) -> Plan.Offer {
         let cell = cells[index]
         let policy = services[cell.service].policy
         let isSilent =
@@ -34,8 +43,8 @@ extension Brain {
             && cell.endpoints.contains { endpoints[$0]?.state == .down }
         let isLeft = !isRegionOpen(for: index) && cell.impairment == nil
         return Plan.Offer(
-            region: cell.region, allowed: allowed(index),
-            lastResort: isLeft ? cell.limit(policy) : cell.ceiling,
+            region: cell.region, allowed: min(allowed(index), ordered),
+            lastResort: min(isLeft ? cell.limit(policy) : cell.ceiling, ordered),
             capacity: cell.capacity.map { $0 * cell.weightLimit(policy) / whole },
             healthyShare: cell.healthyShare, isSilent: isSilent)
     }
@@ -109,6 +118,7 @@ extension Brain {
         let service = services[index]
         if share.failsOpen { return .failOpen }
         if share.shed != service.shed { return .shed }
+        if service.cells.contains(where: { ordered($0, at: now) < whole }) { return .ordered }
         let gives = service.cells.filter {
             share.shares[$0 - service.cells.lowerBound] < service.split[$0 - service.cells.lowerBound]
         }
@@ -128,6 +138,9 @@ extension Brain {
         if hasCapacities { evidence.append(.count("requests a second", request.demand / 1_000)) }
         for cell in services[index].cells {
             let name = regions[cells[cell].region].name
+            if let order = overrides.first(where: { covers($0.subject, cell) }) {
+                evidence.append(.text("ordered of \(order.subject)", "\(order.kind): \(order.why)"))
+            }
             if !isRegionOpen(for: cell) { evidence.append(.text(name, regions[cells[cell].region].reason)) }
             if let need = needsCeiling(cell)?.need {
                 let service = services[cells[need].service].name

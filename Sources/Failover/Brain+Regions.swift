@@ -37,9 +37,13 @@ extension Brain {
             Decision.Evidence.text(services[cells[index].service].name, cells[index].impairment?.reason ?? "")
         }
         regions[region].damping.add(cascade.damping, at: now)
-        change(
-            region, to: .evacuated, .cascade,
+        evacuate(
+            region, .cascade,
             [.count("services impaired", impaired.count), .count("services with traffic", withTraffic)] + witnesses)
+    }
+
+    mutating func evacuate(_ region: Int, _ rule: Decision.Rule, _ evidence: [Decision.Evidence]) {
+        change(region, to: .evacuated, rule, evidence)
         // Those that still look well leave, too. What is impaired itself has left already.
         for index in cells.indices where cells[index].region == region && movesWithRegion(index) {
             cells[index].leftFrom = cells[index].ceiling
@@ -49,7 +53,7 @@ extension Brain {
 
     /// An evacuation whose witnesses turn out to fail wherever they are was none of the region's fault.
     private mutating func revokeIfMistaken(_ region: Int) {
-        guard now - regions[region].since <= cascade.within else { return }
+        guard now - regions[region].since <= cascade.within, regions[region].isEvacuatedByCascade else { return }
         let (impaired, withTraffic) = witnesses(region)
         guard !isCascade((impaired, withTraffic)) else { return }
         change(
@@ -112,11 +116,12 @@ extension Brain {
             [.ratio("healthy", share), .time("evacuated for", now - regions[region].since)])
     }
 
-    private mutating func change(
+    mutating func change(
         _ region: Int, to state: RegionState, _ rule: Decision.Rule, _ evidence: [Decision.Evidence]
     ) {
         let before = regions[region].state
         regions[region].state = state
+        regions[region].isEvacuatedByCascade = rule == .cascade
         regions[region].since = now
         regions[region].reason = "\(rule.rawValue): \(evidence.map(\.description).joined(separator: ", "))"
         needsPlan = true

@@ -92,6 +92,9 @@ extension Brain {
         regions.map { RegionView(name: $0.name, state: $0.state, reason: $0.reason) }
     }
 
+    /// What operators have ordered, and has not ended.
+    package var orders: [Override] { overrides }
+
     /// Nothing anywhere shows itself: what was decided last is held.
     package var holds: Bool { own.isHolding }
 

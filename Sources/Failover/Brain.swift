@@ -16,6 +16,8 @@ package struct Brain: Sendable, Codable {
     var watched: [Int] = []
     var proberLag = Duration.zero
     var own = OwnNetwork()
+    /// What operators have ordered, and has not ended.
+    var overrides: [Override] = []
     /// A capacity is known somewhere: demand matters.
     var hasCapacities = false
     private var sequence: UInt64 = 0
@@ -31,7 +33,8 @@ package struct Brain: Sendable, Codable {
     package init() {}
 
     private enum CodingKeys: CodingKey {
-        case regions, services, cells, endpoints, cascade, watched, proberLag, own, hasCapacities, sequence, now
+        case regions, services, cells, endpoints, cascade, watched, proberLag, own, overrides, hasCapacities, sequence,
+            now
     }
 
     /// - Returns: what is to be done, in order.
@@ -43,13 +46,17 @@ package struct Brain: Sendable, Codable {
         case .topology(let topology): take(topology)
         case .traffic(let traffic): observe(traffic)
         case .probe(let id, let outcome): observe(outcome, of: id)
+        case .order(let order, let isForced): take(order, isForced: isForced)
         case .proberLag(let lag): proberLag = lag
         case .tick:
             passTime(since: last)
+            passTimeOfOrders()
             watchDemand()
         }
-        for index in services.indices where services[index].needsLook || isUnderWay(index) { look(at: index) }
-        if needsCorrelation { correlate() }
+        if !isFrozen {
+            for index in services.indices where services[index].needsLook || isUnderWay(index) { look(at: index) }
+            if needsCorrelation { correlate() }
+        }
         if needsPlan { plan() }
         defer { actions.removeAll(keepingCapacity: true) }
         return actions

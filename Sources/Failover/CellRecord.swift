@@ -32,6 +32,8 @@ struct CellRecord: Sendable, Codable {
     /// The ceiling it had when it left with its region; nil once it comes back.
     var leftFrom: Int?
     var damping = Damping()
+    /// Its way back needs not wait: it was not left for want of health.
+    var mayReturn = false
     /// When attempts were last begun here.
     var lastTraffic: Instant?
     /// Since when nothing at all has come back from here, although something was sent.

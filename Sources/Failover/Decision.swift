@@ -25,6 +25,8 @@ package struct Decision: Sendable, Equatable {
         case ceiling(before: Int, after: Int)
         /// Shares by region and what is shed, in ten-thousandths.
         case split(regions: [String], before: [Int], after: [Int], shedBefore: Int, shedAfter: Int)
+        /// What is ordered of the subject.
+        case order(before: String, after: String)
         /// A region's state.
         case region(before: RegionState, after: RegionState)
         /// The router holds what it last decided, because the fault seems to be its own.
@@ -71,6 +73,12 @@ package struct Decision: Sendable, Equatable {
         case everythingSilent = "everything-silent"
         case stalled
         case signsAgain = "signs-again"
+        // Operators
+        case ordered
+        case orderEnded = "order-ended"
+        case orderExpired = "order-expired"
+        case drillAborted = "drill-aborted"
+        case frozen
     }
 
     package struct Evidence: Sendable, Equatable {
@@ -126,6 +134,7 @@ extension Decision.Change: CustomStringConvertible {
             (zip(regions, zip(before, after)) + [("shed", (shedBefore, shedAfter))])
                 .filter { $0.1.0 != $0.1.1 }
                 .map { "\($0) \(percent($1.0)) → \(percent($1.1))" }.joined(separator: ", ")
+        case .order(let before, let after): "ordered: \(before) → \(after)"
         case .region(let before, let after): "\(before.rawValue) → \(after.rawValue)"
         case .holds(_, let after): after ? "holds what it decided last" : "decides again"
         }
@@ -174,6 +183,8 @@ extension Decision {
             if shedBefore != 0 || shedAfter != 0 {
                 text += ",\"shed_before\":\(shedBefore),\"shed_after\":\(shedAfter)"
             }
+        case .order(let before, let after):
+            text += ",\"change\":\"order\",\"before\":\(quoted(before)),\"after\":\(quoted(after))"
         case .region(let before, let after):
             text += ",\"change\":\"region\",\"before\":\(quoted(before.rawValue)),\"after\":\(quoted(after.rawValue))"
         case .holds(let before, let after): text += ",\"change\":\"holds\",\"before\":\(before),\"after\":\(after)"

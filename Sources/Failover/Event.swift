@@ -4,6 +4,8 @@ package enum Event: Sendable, Equatable {
     case topology(Topology)
     case traffic(Traffic)
     case probe(EndpointID, ProbeOutcome)
+    /// - Parameter isForced: safe or not.
+    case order(Order, isForced: Bool)
     /// How late the prober is at present, at worst.
     case proberLag(Duration)
     /// Time has passed. Wanted every 100 ms or so.

@@ -10,6 +10,7 @@ struct RegionRecord: Sendable, Codable {
 
     var state = RegionState.serving
     var since: Instant
+    var isEvacuatedByCascade = false
     /// The rule that made the state, and its evidence in a few words.
     var reason = ""
     var damping = Damping()

@@ -169,3 +169,11 @@ enum NumberText {
         return (String(number), packed[number.endIndex...].lowercased())
     }
 }
+
+/// Times as a table writes them, for those who take them elsewhere.
+package enum DurationText {
+    /// Whole seconds of `90s`, `30m` or `2h`; nil if it is none.
+    package static func seconds(_ text: String) -> Int? {
+        NumberText.duration(text).map { Int($0.components.seconds) }
+    }
+}

@@ -50,6 +50,10 @@ struct EvidenceWriter {
                 put(Array(reason.utf8))
             case .unknown: put(3)
             }
+        case .order(let order, let isForced):
+            put(5)
+            put(isForced ? 1 : 0)
+            put(try JSONEncoder.evidence.encode(order))
         case .proberLag(let lag):
             put(4)
             put(Int(lag / .nanoseconds(1)))
@@ -125,11 +129,16 @@ struct EvidenceReader {
             guard number >= 0 else { throw EvidenceDamaged() }
             switch try signed() {
             case 0: return .probe(EndpointID(number), .passed)
-            case 1: return .probe(EndpointID(number), .failed(String(decoding: try text(), as: UTF8.self), answered: false))
-            case 2: return .probe(EndpointID(number), .failed(String(decoding: try text(), as: UTF8.self), answered: true))
+            case 1:
+                return .probe(EndpointID(number), .failed(String(decoding: try text(), as: UTF8.self), answered: false))
+            case 2:
+                return .probe(EndpointID(number), .failed(String(decoding: try text(), as: UTF8.self), answered: true))
             case 3: return .probe(EndpointID(number), .unknown)
             default: throw EvidenceDamaged()
             }
+        case 5:
+            let isForced = try signed() == 1
+            return .order(try JSONDecoder().decode(Order.self, from: Data(try text())), isForced: isForced)
         case 4: return .proberLag(.nanoseconds(try signed()))
         default: throw EvidenceDamaged()
         }

@@ -44,7 +44,9 @@ package struct EvidenceLog: ~Copyable {
         self.file = file
         bytes = 0
         last = 0
-        for old in Self.segments(in: directory).dropLast(segmentLimit) { try? FileManager.default.removeItem(at: old.url) }
+        for old in Self.segments(in: directory).dropLast(segmentLimit) {
+            try? FileManager.default.removeItem(at: old.url)
+        }
     }
 
     /// Appends an event, which reaches the system before this returns. After an error a new segment is due.

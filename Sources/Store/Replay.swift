@@ -64,7 +64,8 @@ package struct Replay {
     private func journal() throws -> [UInt64: String] {
         var lines: [UInt64: String] = [:]
         for line in try DecisionJournal.lines(in: URL(fileURLWithPath: directory)) {
-            guard let number = line.dropFirst("{\"sequence\":".count).split(separator: ",").first.flatMap({ UInt64($0) })
+            guard
+                let number = line.dropFirst("{\"sequence\":".count).split(separator: ",").first.flatMap({ UInt64($0) })
             else { continue }
             lines[number] = line
         }

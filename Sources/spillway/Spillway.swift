@@ -11,7 +11,11 @@ struct Spillway: AsyncParsableCommand {
             preferred region, moves it to the next regions when that one fails, and brings it back step by step.
             """,
         version: Version.current,
-        subcommands: [Run.self, Check.self, Show.self, Schema.self, Status.self, ReplayCommand.self, Demo.self])
+        subcommands: [
+            Run.self, Check.self, Show.self, Schema.self, Status.self, Drain.self, Undrain.self, Weight.self,
+            Freeze.self,
+            Unfreeze.self, FailOver.self, FailBack.self, Drill.self, ReplayCommand.self, Demo.self,
+        ])
 }
 
 enum Version {

@@ -31,6 +31,24 @@ struct AdminClient {
     let address: String
 
     func get(_ path: String) async throws -> Data {
+        let (data, status) = try await send(URLRequest(url: try url(path)))
+        guard status == 200 else { throw Failure("\(address)\(path) answered \(status)") }
+        return data
+    }
+
+    /// What is answered; a refusal, with its reason, is thrown.
+    func post(_ path: String, _ body: Data) async throws -> String {
+        var request = URLRequest(url: try url(path))
+        request.httpMethod = "POST"
+        request.httpBody = body
+        request.setValue("application/json", forHTTPHeaderField: "content-type")
+        let (data, status) = try await send(request)
+        let text = String(decoding: data, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
+        guard status == 200 else { throw Failure("refused: \(text)") }
+        return text
+    }
+
+    private func url(_ path: String) throws -> URL {
         guard let address = HostPort(address) else {
             throw ValidationError("\(self.address) is not an address such as 127.0.0.1:9901")
         }
@@ -38,16 +56,16 @@ struct AdminClient {
         guard let url = URL(string: "http://\(host):\(address.port)\(path)") else {
             throw ValidationError("\(self.address)\(path) is no URL")
         }
-        let (data, response): (Data, URLResponse)
+        return url
+    }
+
+    private func send(_ request: URLRequest) async throws -> (Data, Int) {
         do {
-            (data, response) = try await URLSession.shared.data(from: url)
+            let (data, response) = try await URLSession.shared.data(for: request)
+            return (data, (response as? HTTPURLResponse)?.statusCode ?? 0)
         } catch {
-            throw Failure("no router answers on \(self.address): \(error.localizedDescription)")
+            throw Failure("no router answers on \(address): \(error.localizedDescription)")
         }
-        guard (response as? HTTPURLResponse)?.statusCode == 200 else {
-            throw Failure("\(self.address)\(path) answered \((response as? HTTPURLResponse)?.statusCode ?? 0)")
-        }
-        return data
     }
 }
 
@@ -74,6 +92,9 @@ struct StatusPage {
                     + "\(listener.openConnections) connections")
         }
         if status.holds { lines.append("NOTHING ANYWHERE ANSWERS: what was decided last is held") }
+        for order in status.overrides {
+            lines.append("ordered: \(order.kind) of \(order.subject) until \(order.until): \(order.why)")
+        }
         lines.append("")
         lines += table(
             [["REGION", "STATE", "REQ/S", "CAPACITY", ""]]

@@ -5,7 +5,8 @@ import Testing
 @Suite struct DecisionTests {
     private func decision(_ subject: Decision.Subject, _ change: Decision.Change, _ rule: Decision.Rule) -> Decision {
         Decision(
-            sequence: 7, time: Instant(nanoseconds: 1_767_323_045_678_901_234), subject: subject, change: change, rule: rule,
+            sequence: 7, time: Instant(nanoseconds: 1_767_323_045_678_901_234), subject: subject, change: change,
+            rule: rule,
             evidence: [.count("failures in a row", 5), .ratio("usable", 1_250), .text("probe", "status \"503\"\n")])
     }
 

@@ -34,6 +34,7 @@ struct World {
     private var nextProbe: Instant
     /// Endpoints whose probe is wanted at once.
     private var asked: [Int] = []
+    var answers: [OrderAnswer] = []
 
     init(
         regions: [String] = ["east", "west", "north"], services: Int = 5, endpointsPerCell: Int = 2, rate: Int = 80,
@@ -114,6 +115,7 @@ struct World {
             case .split(let service, let shares, let shed):
                 precondition(shares.reduce(shed, +) == whole && shares == brain.split(ofService: service))
             case .probe(let id, _, let soon): if soon { asked.append(id.number) }
+            case .answer(let answer): answers.append(answer)
             }
         }
         return actions

@@ -109,6 +109,32 @@ struct CommandTests {
         #expect(eventually { router.metric("spillway_table_last_good") == 0 })
     }
 
+    @Test func `a router that was killed in the midst of a failover goes on with the same split, and replays it`()
+        throws
+    {
+        let west = try Backend()
+        let directory = try TemporaryDirectory()
+        try directory.write(
+            "table.yaml", Self.table.replacing("127.0.0.1:2]", with: "127.0.0.1:\(west.port)]"))
+        let gone = "spillway_split_ratio{service=\"shop\",region=\"east\"}"
+        do {
+            let router = try RouterUnderTest(directory)
+            #expect(eventually { (try? router.get("/").status) == 200 && router.metric(gone) == 0 })
+            router.signal(SIGKILL)
+            _ = router.command.finish()
+        }
+        let router = try RouterUnderTest(directory)
+        #expect(router.metric(gone) == 0)
+        #expect(router.command.errorsSoFar.contains("goes on from evidence-"))
+        router.signal(SIGTERM)
+        _ = router.command.finish()
+        let replay = try Command("replay", directory.path + "/state").finish()
+        #expect(replay.status == 0, "\(replay.output)\(replay.errors)")
+        #expect(replay.output.contains(" 0 different"))
+        try directory.write("state/decisions.jsonl", "")
+        #expect(try Command("replay", directory.path + "/state").finish().status == 1, "a journal that says otherwise")
+    }
+
     @Test func `without any table there is nothing to serve, and the mistakes are told`() throws {
         let directory = try TemporaryDirectory()
         try directory.write("table.yaml", "routes: 5")
