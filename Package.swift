@@ -43,13 +43,14 @@ let package = Package(
         // Thinking
         module("RouteTable"),
         module("Failover", ["RouteTable"]),
+        module("Picking", ["RouteTable"], isHot: true),
         module("Wire", isHot: true),
 
         // Moving bytes
         .target(name: "CLinux", linkerSettings: [.linkedLibrary("resolv")]),
         module("Reactor", ["CLinux"], isHot: true),
         module("Telemetry", isHot: true),
-        module("Proxy", ["Reactor", "RouteTable", "Telemetry", "Wire"], isHot: true),
+        module("Proxy", ["Picking", "Reactor", "RouteTable", "Telemetry", "Wire"], isHot: true),
         module("Probes", ["Reactor", "RouteTable", "Wire"]),
 
         // Steering
@@ -88,6 +89,7 @@ let package = Package(
         tests(of: "RouteTable"),
         tests(of: "RouteFiles", ["RouteTable"]),
         tests(of: "Failover", ["RouteTable"]),
+        tests(of: "Picking", ["RouteTable"]),
         tests(of: "Wire"),
         tests(of: "Reactor"),
         tests(of: "Proxy", ["Backends", "Reactor", "RouteTable", "Telemetry", "Wire"]),

@@ -63,7 +63,9 @@ package struct AdminServer: Service {
             guard request.headers[.contentType]?.hasPrefix("application/json") == true,
                 let body = try? await request.body.collect(upTo: 65_536),
                 let asked = try? JSONDecoder().decode(OrderRequest.self, from: Data(body.readableBytesView))
-            else { return Self.answer(.badRequest, "an order is JSON, with content-type application/json; docs/orders.md") }
+            else {
+                return Self.answer(.badRequest, "an order is JSON, with content-type application/json; docs/orders.md")
+            }
             switch await control.carryOut(asked) {
             case .done: return Self.answer(.ok, "done")
             case .malformed(let problem): return Self.answer(.badRequest, problem)

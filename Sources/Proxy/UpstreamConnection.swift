@@ -18,6 +18,8 @@ final class UpstreamConnection: Connection {
 
     let endpoint: WorkerEndpoint
     let cell: WorkerCell
+    /// The cell's.
+    let load: CellLoad
     let service: WorkerService
     private var state = State.connecting
     private var reading = Reading.head
@@ -49,7 +51,8 @@ final class UpstreamConnection: Connection {
         self.service = service
         self.cell = cell
         self.endpoint = endpoint
-        cell.load.openConnections += 1
+        load = cell.load
+        load.openConnections += 1
         endpoint.counters.connectionsOpened.add()
         endpoint.counters.openConnections.add(1)
         do {
@@ -391,7 +394,7 @@ final class UpstreamConnection: Connection {
         state = .closed
         held = []
         closeSocket()
-        cell.load.openConnections -= 1
+        load.openConnections -= 1
         endpoint.counters.openConnections.add(-1)
         service.load.connectionFreed()
     }

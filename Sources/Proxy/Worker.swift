@@ -1,3 +1,4 @@
+internal import Picking
 package import Reactor
 internal import RouteTable
 internal import Telemetry
@@ -77,7 +78,7 @@ package final class Worker: TimerOwner, TurnObserver {
         case .publish(let publication, let sockets): publish(publication, sockets)
         case .split(let service, let shares, let shed, let generation):
             guard generation == table.publication.generation else { return }
-            table.services[service].setSplit(shares, shed: shed)
+            table.services[service].split.set(shares, shed: shed)
         case .endpoint(let number, let share):
             guard let (endpoint, cell) = table.endpoints[number] else { return }
             endpoint.share = share
@@ -167,6 +168,11 @@ package final class Worker: TimerOwner, TurnObserver {
         }
     }
 
+    /// A cell's answers show overload.
+    func reportOverload() {
+        reports.overloaded()
+    }
+
     func clientLeft() {
         if isDraining { stopIfIdle() }
     }
@@ -206,6 +212,8 @@ package final class Worker: TimerOwner, TurnObserver {
 package protocol WorkerReports: Sendable {
     /// An endpoint failed so many requests in a row.
     func urgent(endpoint: Int, failures: Int, overstaying: Bool)
+    /// A cell's answers have come to show overload; its counters say which.
+    func overloaded()
     /// The table of this generation is served.
     func published(generation: Int)
     func listenerFailed(_ name: String, _ error: SystemError)
