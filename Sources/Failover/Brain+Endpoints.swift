@@ -19,7 +19,7 @@ extension Brain {
                 cells[other].addOthers(counts)
             }
         }
-        if counts != Counts() { services[service].needsLook = true }
+        if counts != Counts() { needsLook(service) }
         var run = endpoints[number]!.failureRun(report.failureRun)
         if isInGrace && report.failures == 0 {
             endpoints[number]!.forgiveSilence()
@@ -237,7 +237,7 @@ extension Brain {
         let after = endpoints[number]!.state
         endpoints[number]!.reason = "\(rule.rawValue): \(evidence.map(\.description).joined(separator: ", "))"
         if !watched.contains(number) { watched.append(number) }
-        services[before.service].needsLook = true
+        needsLook(before.service)
         cells[before.cell].needsWeighing = true
         decide(subject(before), .state(before: before.state, after: after), rule, evidence)
         tellShare(number)

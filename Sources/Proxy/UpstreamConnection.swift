@@ -69,6 +69,11 @@ final class UpstreamConnection: Connection {
         worker.loop.defer(self)
     }
 
+    /// It is opened for requests to come.
+    func warm() {
+        if state == .idle { rest() }
+    }
+
     // Sending
 
     func assign(_ exchange: Exchange, now: Int64, deadline: Int64) {
@@ -149,7 +154,7 @@ final class UpstreamConnection: Connection {
             return resume()
         }
         state = .busy
-        exchange?.lend { $0.upstreamConnected(self) }
+        if let exchange { exchange.lend { $0.upstreamConnected(self) } } else { rest() }
     }
 
     /// Reads and passes on, until the socket is empty, the client is congested, or there is no more.

@@ -83,11 +83,30 @@ package final class Worker: TimerOwner, TurnObserver {
             guard let (endpoint, cell) = table.endpoints[number] else { return }
             endpoint.share = share
             cell.endpointsChanged()
+        case .warm(let service, let cell, let share, let generation):
+            guard generation == table.publication.generation else { return }
+            warm(table.services[service], cell, share: share)
         case .drain:
             isDraining = true
             for listener in listeners { listener.close() }
             clients.forEach { $0.drainStarted() }
             stopIfIdle()
+        }
+    }
+
+    /// Opens connections to a cell's endpoints, as many as its share of what is under way now will want, and one to each
+    /// at least.
+    private func warm(_ service: WorkerService, _ position: Int, share: Int) {
+        let cell = service.cells[position]
+        let endpoints = cell.usableEndpoints
+        guard !endpoints.isEmpty else { return }
+        let wanted = min((service.load.inFlight * share / 10_000 + endpoints.count - 1) / endpoints.count, 16)
+        for endpoint in endpoints {
+            for _ in endpoint.idleCount..<max(wanted, 1, endpoint.idleCount)
+            where cell.load.openConnections < cell.connectionLimit {
+                // The loop keeps it.
+                UpstreamConnection(worker: self, service: service, cell: cell, endpoint: endpoint).warm()
+            }
         }
     }
 

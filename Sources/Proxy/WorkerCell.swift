@@ -15,6 +15,7 @@ final class WorkerCell {
 
     /// Those the brain lets be used, and the choice among them.
     private var usable: [WorkerEndpoint] = []
+    var usableEndpoints: [WorkerEndpoint] { usable }
     private var choice: EndpointChoice
 
     init(

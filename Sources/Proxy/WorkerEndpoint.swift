@@ -91,6 +91,8 @@ final class WorkerEndpoint {
 
     // Idle connections
 
+    var idleCount: Int { idle.count }
+
     func takeIdle() -> Uncounted<UpstreamConnection>? {
         idle.popLast()
     }
