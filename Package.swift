@@ -84,6 +84,9 @@ let package = Package(
                 .product(name: "Yams", package: "Yams"),
             ], swiftSettings: settings),
 
+        .executableTarget(
+            name: "scale", dependencies: ["Failover", "Probes", "Reactor", "RouteTable"], path: "Benchmarks/Scale",
+            swiftSettings: settings),
         .target(
             name: "Backends", dependencies: ["Reactor"], path: "Tests/Backends", swiftSettings: settings),
         tests(of: "RouteTable"),

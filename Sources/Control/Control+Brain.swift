@@ -43,13 +43,15 @@ extension Control {
     /// What every endpoint's requests met since the last look.
     private func endpointTraffic() -> [EndpointTraffic] {
         var reports: [EndpointTraffic] = []
-        for number in endpointNumbers {
-            guard let place = endpointPlaces[number], let entry = registry.endpoints[place.key] else { continue }
+        for entry in servedEndpoints {
+            // Most of many have nothing to say, and are not asked everything.
+            if entry.isQuiet && entry.attempts == entry.seen.attempts { continue }
             let totals = EndpointTotals(entry.counters)
             let seen = entry.seen
             entry.seen = totals
+            entry.isQuiet = totals == seen && totals.inFlight == 0
             if totals == seen && totals.overstaying == 0 { continue }
-            reports.append(totals.since(seen, endpoint: EndpointID(number)))
+            reports.append(totals.since(seen, endpoint: EndpointID(entry.number)))
         }
         return reports
     }

@@ -166,7 +166,7 @@ extension Control {
         }
         cellEndpoints = cells
         endpointPlaces = places
-        endpointNumbers = places.keys.sorted()
+        servedEndpoints = places.keys.sorted().compactMap { registry.endpoints[places[$0]!.key] }
         tellBrain(resolved)
         let table = table
         for (worker, mailbox) in mailboxes.enumerated() {

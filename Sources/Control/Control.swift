@@ -73,8 +73,8 @@ package actor Control: ServiceLifecycle.Service {
     var seenRequests: [String: UInt64] = [:]
     var droppedReports = 0
     var cellEvidence = CellEvidence()
-    /// Endpoints by number, as they are served.
-    var endpointNumbers: [Int] = []
+    /// The endpoints that are served, by number.
+    var servedEndpoints: [Registry.EndpointEntry] = []
     let stateWriter: StateWriter
     /// What the monotonic clock is to be increased by to give the brain's time, nanoseconds.
     private var clockOffset: Int64 = 0

@@ -111,6 +111,8 @@ package struct Brain: Sendable, Codable {
         }
         for index in services.indices { services[index].needs = closure(of: index, topology) }
         watched = endpoints.indices.filter { endpoints[$0].map { $0.state != .healthy } ?? false }
+        for number in endpoints.indices { endpoints[number]?.isWatched = false }
+        for number in watched { endpoints[number]!.isWatched = true }
         hasCapacities =
             regions.contains { $0.capacity != nil } || cells.contains { $0.capacity != nil || $0.learned != nil }
         needsPlan = true
