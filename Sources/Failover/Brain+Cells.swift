@@ -137,12 +137,13 @@ extension Brain {
         if cell.climb != nil { return verify(index, policy) }
         if share(of: index) > cell.ceiling { watchBeyond(index, policy) }
         cells[index].damping.pass(policy.damping, at: now)
-        guard limit > cell.ceiling, cell.healthyShare >= max(policy.downBelow, 1), isRegionOpen(for: index) else {
+        guard limit > cell.ceiling, cell.healthyShare >= max(policy.downBelow, 1) else {
             return cells[index].roomSince = nil
         }
         if let evidence = cell.evidence(policy), isImpaired(evidence, policy) { return }
         if cell.latency.isSlow(at: now) { return cells[index].roomSince = nil }
         guard let since = cell.roomSince else { return cells[index].roomSince = now }
+        guard isRegionOpen(for: index) else { return }
         // What is fully restored waits its holds; what is only partly restored, and stays so, twice as long.
         let isRestored = cell.usable >= policy.restoredAt
         let hold = policy.hold * (cell.holds * (isRestored ? 1 : 2))

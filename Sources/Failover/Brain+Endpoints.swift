@@ -106,7 +106,7 @@ extension Brain {
             // A prober that is late itself has no say.
             guard proberLag <= rule.every, answered || !isInGrace else { return }
             hearProbe(number, answered: answered)
-            endpoints[number]!.probeFailed()
+            endpoints[number]!.probeFailed(at: now)
             // Requests that fail are half of the evidence: one probe is the other.
             let fall = record.hasFailingRequests ? 1 : rule.fall
             if record.state == .healthy && record.probeFailures + 1 >= fall { self.fall(number, reason) }
@@ -138,8 +138,8 @@ extension Brain {
             Decision.Evidence.count("failures in a row", record.probeFailures), .text("probe", reason),
         ]
         if record.hasFailingRequests { failures.append(.count("failed requests in a row", record.lastRun)) }
+        if mayBeOurOwn(silentSince: record.silentSince, region: cells[record.cell].region) { return }
         guard record.answersRequests(service.policy) else {
-            if mayBeOurOwn(silentSince: record.silentSince, region: cells[record.cell].region) { return }
             return change(number, to: .down, .probeFall, failures)
         }
         let answers = [
@@ -176,9 +176,8 @@ extension Brain {
 
     // Time
 
-    mutating func passTime(since last: Instant) {
+    mutating func passTime() {
         if isFrozen { return }
-        if now - last > OwnNetwork.stall && last.nanoseconds > 0 { stalled(for: now - last) }
         for number in watched {
             guard let record = endpoints[number] else { continue }
             switch record.state {

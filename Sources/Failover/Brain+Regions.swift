@@ -110,10 +110,20 @@ extension Brain {
             }
         }
         let share = all == 0 ? 0 : healthy * whole / all
-        guard share >= cascade.restoredAt else { return }
+        guard share >= cascade.restoredAt else { return regions[region].restoredSince = nil }
+        guard let since = regions[region].restoredSince else { return regions[region].restoredSince = now }
+        guard now - since >= hold(of: region) else { return }
         change(
             region, to: .returning, .regionRestored,
-            [.ratio("healthy", share), .time("evacuated for", now - regions[region].since)])
+            [
+                .ratio("healthy", share), .time("restored for", now - since),
+                .time("evacuated for", now - regions[region].since),
+            ])
+    }
+
+    /// The longest that one of its services waits before it comes back.
+    private func hold(of region: Int) -> Duration {
+        cells.lazy.filter { $0.region == region }.map { services[$0.service].policy.hold }.max() ?? .zero
     }
 
     mutating func change(
@@ -123,6 +133,7 @@ extension Brain {
         regions[region].state = state
         regions[region].isEvacuatedByCascade = rule == .cascade
         regions[region].since = now
+        regions[region].restoredSince = nil
         regions[region].reason = "\(rule.rawValue): \(evidence.map(\.description).joined(separator: ", "))"
         needsPlan = true
         decide(.region(regions[region].name), .region(before: before, after: state), rule, evidence)

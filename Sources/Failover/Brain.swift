@@ -47,6 +47,7 @@ package struct Brain: Sendable, Codable {
         let last = self.now
         self.now = now
         let isTime = if case .tick = event { true } else { false }
+        if now - last > OwnNetwork.stall && last.nanoseconds > 0 { stalled(for: now - last) }
         switch event {
         case .topology(let topology): take(topology)
         case .traffic(let traffic): observe(traffic)
@@ -54,7 +55,7 @@ package struct Brain: Sendable, Codable {
         case .order(let order, let isForced): take(order, isForced: isForced)
         case .proberLag(let lag): proberLag = lag
         case .tick:
-            passTime(since: last)
+            passTime()
             passTimeOfOrders()
             if now - capacitiesLookedAt >= .seconds(1) { passTimeOfCapacities() }
             watchDemand()

@@ -38,6 +38,8 @@ struct EndpointRecord: Sendable, Codable {
     private(set) var ejectedUntil: Instant
     private(set) var probeFailures = 0
     private(set) var probePasses = 0
+    /// When the first of the probes failed that have failed in a row.
+    private var probesFailSince = Instant(nanoseconds: 0)
     /// Answers since it has been on trial by requests.
     var trialSuccesses = 0
     var pace = ProbePace.normal
@@ -183,14 +185,17 @@ struct EndpointRecord: Sendable, Codable {
         probePasses = min(probePasses + 1, 1_000_000)
     }
 
-    mutating func probeFailed() {
+    mutating func probeFailed(at now: Instant) {
         probePasses = 0
+        if probeFailures == 0 { probesFailSince = now }
         probeFailures = min(probeFailures + 1, 1_000_000)
     }
 
-    /// It has lately answered enough requests, well enough, to outrank its probes; the latest among them.
+    /// It has lately answered enough requests, well enough, to outrank its probes: the latest among them, and one since
+    /// its probes began to fail.
     func answersRequests(_ policy: FailoverPolicy) -> Bool {
-        lastRun == forgivenRun && window.total.ended >= 3 && window.total.failureRatio <= policy.cellFailureRatio
+        lastRun == forgivenRun && lastAnswer >= probesFailSince && window.total.ended >= 3
+            && window.total.failureRatio <= policy.cellFailureRatio
     }
 
     /// The pace its present state asks for.

@@ -14,6 +14,8 @@ struct RegionRecord: Sendable, Codable {
     /// The rule that made the state, and its evidence in a few words.
     var reason = ""
     var damping = Damping()
+    /// Evacuated, but healthy again since then.
+    var restoredSince: Instant?
     /// Capacity that probes alone took out, lately.
     var removals = ProbeRemovals()
     /// Since when requests and probes that went there have brought nothing back; nil while something comes back.

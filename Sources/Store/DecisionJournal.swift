@@ -37,6 +37,8 @@ package struct DecisionJournal: ~Copyable {
             try file.write(contentsOf: data)
             bytes += data.count
         } catch {
+            // A full disk may have taken a part of the line.
+            try? file?.truncate(atOffset: UInt64(bytes))
             file = nil
             throw error
         }

@@ -11,13 +11,17 @@ package struct EvidenceLog: ~Copyable {
     private let directory: URL
     private let segmentBytes: Int
     private let segmentLimit: Int
+    private let restFactor: Int
     private var file: FileHandle?
     private var number: Int
     private var bytes = 0
     private var last: Int64 = 0
 
-    /// - Parameter segmentBytes: of events, after which a segment is followed by another.
-    init(directory: URL, segmentBytes: Int = 4 * 1_048_576, segmentLimit: Int = 32) {
+    /// - Parameters:
+    ///   - segmentBytes: of events, after which a segment is followed by another.
+    ///   - restFactor: a large brain takes long to write, and no other is begun before so many times as long has passed.
+    init(directory: URL, segmentBytes: Int = 4 * 1_048_576, segmentLimit: Int = 32, restFactor: Int = 100) {
+        self.restFactor = restFactor
         self.directory = directory
         self.segmentBytes = segmentBytes
         self.segmentLimit = segmentLimit
@@ -25,23 +29,36 @@ package struct EvidenceLog: ~Copyable {
     }
 
     /// A new segment is due: at the start, after an error, and when the present one is full.
-    package var wantsSegment: Bool { file == nil || bytes >= segmentBytes }
+    package var wantsSegment: Bool { (file == nil || bytes >= segmentBytes) && ContinuousClock.now >= restUntil }
+
+    /// No segment is begun before then.
+    private var restUntil = ContinuousClock.now
+    /// A segment that waits for the next grows to so many times its size; then there is a gap.
+    private static let longestSegment = 16
 
     /// Begins a segment with a brain as it is.
     package mutating func begin(_ brain: Brain) throws {
         try? file?.close()
         file = nil
         number += 1
+        let began = ContinuousClock.now
+        defer { restUntil = .now + (.now - began) * restFactor }
         let url = Self.url(number, in: directory)
         var writer = EvidenceWriter()
         let snapshot = Array(try JSONEncoder.evidence.encode(brain))
         writer.put(Self.checksum(snapshot))
         writer.put(snapshot)
-        try Data(writer.bytes).write(to: url)
-        try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: url.path)
-        let file = try FileHandle(forWritingTo: url)
-        try file.seekToEnd()
-        self.file = file
+        do {
+            try Data(writer.bytes).write(to: url)
+            try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: url.path)
+            let file = try FileHandle(forWritingTo: url)
+            try file.seekToEnd()
+            self.file = file
+        } catch {
+            // A part of it would be none.
+            try? FileManager.default.removeItem(at: url)
+            throw error
+        }
         bytes = 0
         last = 0
         for old in Self.segments(in: directory).dropLast(segmentLimit) {
@@ -52,6 +69,7 @@ package struct EvidenceLog: ~Copyable {
     /// Appends an event, which reaches the system before this returns. After an error a new segment is due.
     package mutating func append(_ event: Event, at time: Instant) throws {
         guard let file else { return }
+        if bytes >= segmentBytes * Self.longestSegment { return self.file = nil }
         var record = EvidenceWriter()
         record.put(Int(time.nanoseconds - last))
         try record.put(event)

@@ -46,7 +46,7 @@ struct EvidenceLogTests {
 
     @Test func `what was told is told again, and leads to the same decisions, byte for byte`() throws {
         let directory = try TemporaryDirectory()
-        var log = EvidenceLog(directory: directory.url, segmentBytes: 500)
+        var log = EvidenceLog(directory: directory.url, segmentBytes: 500, restFactor: 0)
         var brain = Brain()
         var taken: [String] = []
         for (event, time) in Self.events {
