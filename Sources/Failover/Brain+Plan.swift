@@ -27,7 +27,7 @@ extension Brain {
             services.indices.map { imagined.request($0, at: time) }, in: regions.indices.map { imagined.usable($0) })
     }
 
-    private func request(_ index: Int, at time: Instant) -> Plan.Request {
+    func request(_ index: Int, at time: Instant) -> Plan.Request {
         let service = services[index]
         return Plan.Request(
             importance: service.importance, demand: service.demand.planned,

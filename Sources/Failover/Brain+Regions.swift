@@ -100,6 +100,15 @@ extension Brain {
 
     private mutating func reopenIfRestored(_ region: Int) {
         guard !regions[region].damping.isSuppressed else { return }
+        let share = healthyShare(ofRegion: region)
+        guard share >= cascade.restoredAt else { return }
+        change(
+            region, to: .returning, .regionRestored,
+            [.ratio("healthy", share), .time("evacuated for", now - regions[region].since)])
+    }
+
+    /// Weight that counts, of all weight of the services that move with a region.
+    func healthyShare(ofRegion region: Int) -> Int {
         var all = 0
         var healthy = 0
         for cell in cells where cell.region == region && services[cell.service].moves == .withRegion {
@@ -109,11 +118,7 @@ extension Brain {
                 if record.isCapacity(isProbed: services[cell.service].isProbed) { healthy += record.weight }
             }
         }
-        let share = all == 0 ? 0 : healthy * whole / all
-        guard share >= cascade.restoredAt else { return }
-        change(
-            region, to: .returning, .regionRestored,
-            [.ratio("healthy", share), .time("evacuated for", now - regions[region].since)])
+        return all == 0 ? 0 : healthy * whole / all
     }
 
     mutating func change(

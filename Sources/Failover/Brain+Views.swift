@@ -100,4 +100,15 @@ extension Brain {
 
     /// Nothing is healthy anywhere: traffic goes where it can.
     package func failsOpen(service index: Int) -> Bool { services[index].failsOpen }
+
+    /// Where each service's traffic goes, in words: `us-east-1 70 %, us-west-2 30 %`.
+    package var splits: [(service: String, text: String)] {
+        services.map { service in
+            let shares = zip(service.cells, service.split).filter { $0.1 > 0 }.map { cell, share in
+                "\(regions[cells[cell].region].name) \(percent(share))"
+            }
+            let parts = shares + (service.shed > 0 ? ["shed \(percent(service.shed))"] : [])
+            return (service.name, parts.joined(separator: ", "))
+        }
+    }
 }

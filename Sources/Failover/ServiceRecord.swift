@@ -31,6 +31,8 @@ struct Demand: Sendable, Codable {
     /// What the plan in force was made for, in thousandths of a request per second.
     private(set) var planned = 0
     private var plannedAt: Instant
+    /// What it is imagined to be, in place of what was measured; thousandths of a request per second.
+    var imagined: Int?
 
     init(at now: Instant) {
         began = now
@@ -45,6 +47,7 @@ struct Demand: Sendable, Codable {
 
     /// Thousandths of a request per second.
     mutating func rate(at now: Instant) -> Int {
+        if let imagined { return imagined }
         requests.advance(to: now)
         let covered = min(max((now - began).milliseconds, 500), requests.covered(at: now).milliseconds)
         return Int(requests.total.attempts) * 1_000_000 / covered
