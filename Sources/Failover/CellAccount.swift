@@ -56,14 +56,14 @@ struct CellAccount {
 
     private var ceiling: Explanation.Statement {
         let most = cell.ceiling == 0 ? "nothing" : "at most \(percent(cell.ceiling))"
+        let leftWithRegion = (cell.leftFrom ?? 0) > 0
         // What was put down with its region has no decision of its own.
         let cause =
-            cell.leftFrom != nil
-            ? nil : decisions.last { $0.subject == .cell(service: service.name, region: region.name) }
+            leftWithRegion ? nil : decisions.last { $0.subject == .cell(service: service.name, region: region.name) }
         let why =
-            if cell.climb != nil { "it is on its way back" } else if cell.leftFrom != nil {
-                "it left with its region"
-            } else if cell.impairment != nil { "its requests failed" } else { "too little of it was healthy" }
+            cell.climb != nil
+            ? "it is on its way back"
+            : leftWithRegion ? "it left with its region" : cause?.rule.cause ?? "it had to be left, or to give some up"
         var evidence = cause.map { ["\($0.time.phrase(asOf: now))  \($0.sentence)"] + $0.evidenceLines } ?? []
         if evidence.isEmpty, let impairment = cell.impairment {
             evidence.append("\(impairment.since.phrase(asOf: now))  \(impairment.reason)")
@@ -163,7 +163,7 @@ struct CellAccount {
         } else {
             let since = cell.roomSince.map { "it could for \((now - $0).phrase) so far" } ?? "it cannot yet"
             var evidence = ["hold \(policy.hold.phrase)"]
-            if cell.holds > 1 { evidence.append("× \(cell.holds): it came back too early before") }
+            if cell.holds > 1 { evidence.append("× \(cell.holds): it fell again soon after it had fallen before") }
             if !isRestored {
                 evidence.append(
                     "× 2 while less than \(percent(policy.restoredAt)) of it is usable, now \(percent(cell.usable))")
@@ -211,6 +211,19 @@ extension Damping {
         return .init(
             "\(what): nothing returns for \(Duration.seconds(low).phrase) more, because of flap damping.",
             ["penalty \(penalty), must fall below \(policy.reuse); it halves in \(policy.halfLife.phrase)"])
+    }
+}
+
+extension Decision.Rule {
+    /// Why a cell's ceiling is low.
+    fileprivate var cause: String? {
+        switch self {
+        case .cellFailures: "too many of its requests failed or overstayed"
+        case .cellDown: "too little of its weight was healthy"
+        case .capacityLost: "less of it was usable"
+        case .failbackAborted: "its last way back failed"
+        default: nil
+        }
     }
 }
 

@@ -138,7 +138,7 @@ struct HistoryPage {
 
     private func time(of entry: History.Entry) -> String {
         entry.first.phrase(asOf: entry.last) == entry.last.phrase(asOf: entry.last)
-            ? clock(entry.first) : "\(clock(entry.first)) – \(clock(entry.last))"
+            ? String(clock(entry.first)) : "\(clock(entry.first)) – \(clock(entry.last))"
     }
 
     private func clock(_ time: Instant) -> Substring { time.date.dropFirst(11).prefix(8) }

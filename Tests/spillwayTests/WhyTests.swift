@@ -1,4 +1,5 @@
 import Backends
+import Failover
 import Foundation
 import Testing
 
