@@ -19,20 +19,21 @@ extension Brain {
         return Explanations(time: now.date, notes: notes, subjects: subjects)
     }
 
-    /// Explains all services and regions that are not as preferred, without the decisions that led there.
+    /// Explains all services and regions that are not as preferred: in short, why.
     package func explanations(_ decisions: [Decision]) -> Explanations {
         var notes = notes
         let subjects =
             regions.indices.map { RegionAccount(brain: self, index: $0, decisions: decisions).explanation }
             + services.indices.map { ServiceAccount(brain: self, index: $0, decisions: decisions).explanation }
         var troubled = subjects.filter { !$0.isAsPreferred }
-        for index in troubled.indices { troubled[index].sections.removeAll { $0.title == Explanation.decisionsTitle } }
+        for index in troubled.indices { troubled[index].shorten() }
         if troubled.isEmpty {
             notes.append(
                 .init(
                     "All \(counted(services.count, "service")) are where they would rather be; all "
                         + "\(counted(regions.count, "region")) serve."))
         } else {
+            notes.append(.init("In short; `spillway explain NAME` says more of each."))
             let fine = subjects.filter(\.isAsPreferred)
             let (services, regions) = (fine.filter { $0.kind == .service }, fine.filter { $0.kind == .region })
             if !services.isEmpty {
@@ -76,7 +77,7 @@ extension Brain {
         }
         for episode in episodes.suffix(limit) {
             for entry in ([episode.lead] + episode.others).sorted(by: { $0.first < $1.first }) {
-                told.append(.init("\(entry.first.phrase(asOf: now))  \(entry.text)", entry.evidence))
+                told.append(.init("\(entry.first.phrase(asOf: now))  \(entry.text)", entry.evidence.shortened(to: 6)))
             }
         }
         return told
@@ -84,7 +85,18 @@ extension Brain {
 }
 
 extension Explanation {
+    static let whyTitle = "why"
     static let decisionsTitle = "what led here"
+
+    /// Keeps what an overview needs.
+    fileprivate mutating func shorten() {
+        sections.removeAll { $0.title != Self.whyTitle }
+        for section in sections.indices {
+            for statement in sections[section].statements.indices where kind == .service {
+                sections[section].statements[statement].evidence = []
+            }
+        }
+    }
 }
 
 extension Override {

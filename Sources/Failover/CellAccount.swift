@@ -38,12 +38,16 @@ struct CellAccount {
                     "\(name) may have at most \(percent(order.ceiling(at: now))) of what it would have, by order.",
                     ["\(order.kind) of \(order.subject), \(order.line(at: now))"]))
         }
-        if let need = brain.needsCeiling(index)?.need {
+        if let (ceiling, need) = brain.needsCeiling(index) {
             let needed = brain.services[brain.cells[need].service].name
             found.append(
                 .init(
-                    "It needs \(needed), which is impaired in \(region.name) and better elsewhere.",
-                    [brain.cells[need].impairment?.reason ?? ""]))
+                    "It needs \(needed), which may have at most \(percent(ceiling)) in \(region.name) and is better elsewhere.",
+                    [
+                        brain.cells[need].impairment.map {
+                            "impaired since \($0.since.phrase(asOf: now)): \($0.reason)"
+                        } ?? ""
+                    ]))
         }
         if cell.ceiling < whole { found.append(ceiling) }
         return found

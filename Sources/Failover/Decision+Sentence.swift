@@ -105,7 +105,7 @@ extension Decision {
     // Services
 
     /// Why a split is another one, as the end of its sentence.
-    private var splitCause: String {
+    var splitCause: String {
         switch rule {
         case .followsCapacity: return ", as much as its cells may have"
         case .followsDemand: return ", because demand is another one"

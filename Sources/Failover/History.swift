@@ -22,7 +22,7 @@ package struct History: Sendable {
     package let episodes: [Episode]
 
     /// Further apart than this, decisions do not belong together; and no episode is longer than its limit.
-    static let gap = Duration.seconds(10)
+    static let gap = Duration.seconds(5)
     static let lengthLimit = Duration.seconds(60)
     /// So many of several alike are named.
     static let namesLimit = 10
@@ -76,12 +76,15 @@ extension History {
         case endpoints(region: String, rule: Decision.Rule)
         case cells(region: String, rule: Decision.Rule)
         case services(change: String, rule: Decision.Rule)
+        /// A service's split, as its demand goes up and down.
+        case demand(service: String)
 
         /// How much it matters to whoever is called at night.
         var weight: Int {
             switch self {
             case .alone: 4
             case .services(_, let rule): rule == .shed || rule == .failOpen ? 3 : 2
+            case .demand: 0
             case .cells: 1
             case .endpoints: 0
             }
@@ -92,6 +95,7 @@ extension History {
             case (_, .order), (.region, _), (.router, _): self = .alone(decision.sequence)
             case (.endpoint(_, let region, _), _): self = .endpoints(region: region, rule: decision.rule)
             case (.cell(_, let region), _): self = .cells(region: region, rule: decision.rule)
+            case (.service(let service), _) where decision.rule == .followsDemand: self = .demand(service: service)
             case (.service, let change): self = .services(change: "\(change)", rule: decision.rule)
             }
         }
@@ -110,9 +114,15 @@ extension History.Entry {
             return
         }
         text = Self.summary(decisions)
+        let lines =
+            decisions[0].rule == .followsDemand
+            ? [decisions[0], decisions[decisions.count - 1]].map {
+                "\($0.time.date.dropFirst(11).prefix(8))  \($0.change)"
+            }
+            : decisions.map { "\($0.subject): \($0.brief)" }
         evidence =
             ["rule \(decisions[0].rule.rawValue), \(decisions.count) decisions"]
-            + decisions.map { "\($0.subject): \($0.brief)" }.shortened(to: History.namesLimit)
+            + lines.shortened(to: History.namesLimit)
     }
 
     private static func summary(_ decisions: [Decision]) -> String {
@@ -126,11 +136,20 @@ extension History.Entry {
             let verb = before == after ? "stay in" : after.outcome
             return "\(counted(endpoints, "endpoint")) of \(named(services)) in \(region) \(verb)\(times): \(rule.gist)."
         case (.cell, _):
-            let left = decisions.allSatisfy { if case .ceiling(_, after: 0) = $0.change { true } else { false } }
-            let verb = left ? "leave \(region)" : "may have another part in \(region)"
+            let changes = decisions.compactMap { decision -> (before: Int, after: Int)? in
+                if case .ceiling(let before, let after) = decision.change { (before, after) } else { nil }
+            }
+            let verb =
+                changes.allSatisfy { $0.after == 0 }
+                ? "leave \(region)"
+                : changes.allSatisfy { $0.after > $0.before }
+                    ? "come back to \(region)" : "may have another part in \(region)"
             return "\(named(services)) \(verb): \(rule.gist)."
+        case (.service(let service), _) where rule == .followsDemand:
+            return "\(service) is spread anew \(decisions.count) times, because demand is another one."
         default:
-            return "\(named(services)): \(decisions[0].change) (\(rule.rawValue))."
+            let causes = unique(decisions.map(\.splitCause))
+            return "\(named(services)): \(decisions[0].change)\(causes.count == 1 ? causes[0] : ": \(rule.gist)")."
         }
     }
 
@@ -150,7 +169,8 @@ extension Decision {
     /// What is its own among several alike.
     fileprivate var brief: String {
         switch change {
-        case .state: evidencePhrase
+        // A split is the same of all that are told together.
+        case .state, .split: evidencePhrase
         default: "\(change), \(evidencePhrase)"
         }
     }
@@ -192,6 +212,7 @@ extension Decision.Rule {
         case .failbackAborted: "requests of a step failed"
         case .carriesWell: "they carried more, and did so well"
         case .frozen: "the router was frozen"
+        case .followsNeeds: "what they need is impaired there"
         default: rawValue
         }
     }

@@ -21,7 +21,7 @@ struct RegionAccount {
         return Explanation(
             .region, region.name, isAsPreferred: region.state == .serving && orders.isEmpty, headline: headline,
             [
-                ("why", why), ("services there", troubled.map { statement(of: $0) }), ("orders", orders),
+                (Explanation.whyTitle, why), ("services there", troubled.map { statement(of: $0) }), ("orders", orders),
                 ("what it waits for", waits), (Explanation.decisionsTitle, brain.statements(of: ledHere)),
             ])
     }

@@ -21,7 +21,7 @@ struct ServiceAccount {
         return Explanation(
             .service, service.name, isAsPreferred: isAtHome && troubles.isEmpty, headline: headline,
             [
-                ("why", why), ("what its own health would give", otherwise),
+                (Explanation.whyTitle, why), ("what its own health would give", otherwise),
                 ("orders", brain.statements { isAbout($0) }), ("what it waits for", waits),
                 (Explanation.decisionsTitle, brain.statements(of: ledHere)),
             ])

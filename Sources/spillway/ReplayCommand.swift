@@ -73,10 +73,10 @@ struct ComparisonPage {
         }
         let changes = difference.map { change in
             switch change {
-            case .remove(_, let text, _): (text: text, mark: "-")
-            case .insert(_, let text, _): (text: text, mark: "+")
+            case .remove(let offset, let text, _): (text: text, mark: "-", offset: offset)
+            case .insert(let offset, let text, _): (text: text, mark: "+", offset: offset)
             }
-        }.sorted { ($0.text.prefix(24), $0.mark) < ($1.text.prefix(24), $1.mark) }
+        }.sorted { ($0.text.prefix(24), $0.mark, $0.offset) < ($1.text.prefix(24), $1.mark, $1.offset) }
         var lines = ["- decided, on the evidence in \(directory)", "+ would have been decided under \(table)", ""]
         lines += changes.map { "\($0.mark) \($0.text)" }
         lines.append("")
