@@ -34,10 +34,10 @@ sanitize: dependencies ## The proxy's tests under the address sanitizer
 	swift test --disable-xctest --sanitize address --scratch-path .build-asan --filter 'ProxyTests|ReactorTests|WireTests'
 
 format: ## Format the sources in place
-	swift format --in-place --parallel --recursive Package.swift Sources Tests
+	swift format --in-place --parallel --recursive Package.swift Sources Tests Benchmarks
 
 lint: ## Check the format
-	swift format lint --strict --parallel --recursive Package.swift Sources Tests
+	swift format lint --strict --parallel --recursive Package.swift Sources Tests Benchmarks
 
 clean: ## Remove what was built
 	rm -rf .build .build-* Benchmarks/build

@@ -43,13 +43,14 @@ let package = Package(
         // Thinking
         module("RouteTable"),
         module("Failover", ["RouteTable"]),
+        module("Picking", ["RouteTable"], isHot: true),
         module("Wire", isHot: true),
 
         // Moving bytes
         .target(name: "CLinux", linkerSettings: [.linkedLibrary("resolv")]),
         module("Reactor", ["CLinux"], isHot: true),
         module("Telemetry", isHot: true),
-        module("Proxy", ["Reactor", "RouteTable", "Telemetry", "Wire"], isHot: true),
+        module("Proxy", ["Picking", "Reactor", "RouteTable", "Telemetry", "Wire"], isHot: true),
         module("Probes", ["Reactor", "RouteTable", "Wire"]),
 
         // Steering
@@ -83,11 +84,15 @@ let package = Package(
                 .product(name: "Yams", package: "Yams"),
             ], swiftSettings: settings),
 
+        .executableTarget(
+            name: "scale", dependencies: ["Failover", "Probes", "Reactor", "RouteTable"], path: "Benchmarks/Scale",
+            swiftSettings: settings),
         .target(
             name: "Backends", dependencies: ["Reactor"], path: "Tests/Backends", swiftSettings: settings),
         tests(of: "RouteTable"),
         tests(of: "RouteFiles", ["RouteTable"]),
         tests(of: "Failover", ["RouteTable"]),
+        tests(of: "Picking", ["RouteTable"]),
         tests(of: "Wire"),
         tests(of: "Reactor"),
         tests(of: "Proxy", ["Backends", "Reactor", "RouteTable", "Telemetry", "Wire"]),

@@ -17,7 +17,8 @@ extension Control {
         let (reports, dropped) = inbox.takeAll()
         droppedReports += dropped
         for report in reports { take(report, now) }
-        carryOut(tell(.traffic(Traffic(endpointTraffic(), services: serviceTraffic())), at: now))
+        let traffic = Traffic(endpointTraffic(), services: serviceTraffic(), cells: cellEvidence.take(at: clock))
+        carryOut(tell(.traffic(traffic), at: now))
         carryOut(tell(.tick, at: now))
         if clock - rates.refreshed >= 1_000_000_000 { rates.refresh(to: totals(), at: clock) }
     }
@@ -42,13 +43,15 @@ extension Control {
     /// What every endpoint's requests met since the last look.
     private func endpointTraffic() -> [EndpointTraffic] {
         var reports: [EndpointTraffic] = []
-        for number in endpointPlaces.keys.sorted() {
-            guard let place = endpointPlaces[number], let entry = registry.endpoints[place.key] else { continue }
+        for entry in servedEndpoints {
+            // Most of many have nothing to say, and are not asked everything.
+            if entry.isQuiet && entry.attempts == entry.seen.attempts { continue }
             let totals = EndpointTotals(entry.counters)
             let seen = entry.seen
             entry.seen = totals
+            entry.isQuiet = totals == seen && totals.inFlight == 0
             if totals == seen && totals.overstaying == 0 { continue }
-            reports.append(totals.since(seen, endpoint: EndpointID(number)))
+            reports.append(totals.since(seen, endpoint: EndpointID(entry.number)))
         }
         return reports
     }
@@ -77,6 +80,10 @@ extension Control {
             case .probe(let id, let pace, let soon):
                 proberMailbox.post(.cadence(number: id.number, pace.cadence))
                 if soon { proberMailbox.post(.probeNow(number: id.number)) }
+            case .warm(let service, let position, let share):
+                for mailbox in mailboxes {
+                    mailbox.post(.warm(service: service, cell: position, share: share, generation: generation))
+                }
             case .decision(let decision): announce(decision)
             // Whoever gave the order reads it.
             case .answer: break
@@ -143,6 +150,8 @@ extension Control {
                 text.sample(labels + [("state", state.rawValue)], view.state == state ? 1 : 0)
             }
         }
+        text.family("spillway_cell_learned_capacity", .gauge, "Requests per second; 0: declared, or not known.")
+        for (labels, view) in views { text.sample(labels, view.learnedCapacity ?? 0) }
         text.family("spillway_region_state", .gauge, "1 for the state the region is in, 0 for the others.")
         for region in brain.regionViews {
             for state in RegionState.allCases {

@@ -137,6 +137,14 @@ extension Control {
         for (labels, _, _, counters) in cells { text.sample(labels, counters.reduce(0) { $0 &+ $1.hedges.count }) }
         text.family("spillway_response_seconds", .histogram, "From a request's head to its answer's head.")
         for (labels, _, _, counters) in cells { text.histogram(labels, counters.map(\.latency)) }
+        text.family("spillway_attempt_seconds", .histogram, "From the beginning of an attempt to its answer's head.")
+        for (labels, _, _, counters) in cells { text.histogram(labels, counters.map(\.attemptTime)) }
+        text.family("spillway_cell_overloads_total", .counter, "Tenths of a second that showed overload.")
+        for (labels, _, _, counters) in cells { text.sample(labels, counters.reduce(0) { $0 &+ $1.overloads.count }) }
+        text.family("spillway_cell_concurrency_limit", .gauge, "Attempts under way that are enough; 0: no limit.")
+        for (labels, _, _, counters) in cells {
+            text.sample(labels, counters.reduce(0) { $0 + $1.concurrencyLimit.level })
+        }
         text.family("spillway_split_ratio", .gauge, "Share of the service's requests sent to this region.")
         for (labels, service, cell, _) in cells {
             text.sample(labels, Double(split(ofService: service).shares[cell]) / 10_000)

@@ -51,7 +51,7 @@ extension Control {
         let view = brain.view(ofCell: position, service: index)
         return RouterStatus.Cell(
             region: region, share: split(ofService: index).shares[position], usable: view.usable, ceiling: view.ceiling,
-            state: view.state.rawValue, requestsPerSecond: rates[.attempts(key)],
+            state: view.state.rawValue, learnedCapacity: view.learnedCapacity, requestsPerSecond: rates[.attempts(key)],
             failuresPerSecond: rates[.failures(key)],
             endpoints: cellEndpoints[index][position].compactMap(status(ofEndpoint:)))
     }

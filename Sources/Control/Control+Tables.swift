@@ -166,6 +166,7 @@ extension Control {
         }
         cellEndpoints = cells
         endpointPlaces = places
+        servedEndpoints = places.keys.sorted().compactMap { registry.endpoints[places[$0]!.key] }
         tellBrain(resolved)
         let table = table
         for (worker, mailbox) in mailboxes.enumerated() {
@@ -181,6 +182,7 @@ extension Control {
         }
         proberMailbox.post(.targets(probeTargets(resolved)))
         carryOutTopologyActions()
+        cellEvidence.adopt(table, registry)
         probeCounts.keep(places.keys)
         registry.keep(endpoints: live, cells: liveCells, table: table)
     }

@@ -73,6 +73,9 @@ package actor Control: ServiceLifecycle.Service {
     /// Of services, what was last read of their requests.
     var seenRequests: [String: UInt64] = [:]
     var droppedReports = 0
+    var cellEvidence = CellEvidence()
+    /// The endpoints that are served, by number.
+    var servedEndpoints: [Registry.EndpointEntry] = []
     let stateWriter: StateWriter
     /// What the monotonic clock is to be increased by to give the brain's time, nanoseconds.
     private var clockOffset: Int64 = 0

@@ -55,6 +55,10 @@ final class Inbox: Sendable, WorkerReports, ProbeReports {
         post(.urgent(endpoint: endpoint, failures: failures, overstaying: overstaying), isUrgent: true)
     }
 
+    func overloaded() {
+        wake.yield()
+    }
+
     func published(generation: Int) {
         post(.published(generation: generation), isUrgent: false)
     }

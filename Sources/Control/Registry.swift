@@ -24,6 +24,10 @@ struct Registry {
         let counters: [EndpointCounters]
         /// What was last read of the counters, summed over workers.
         var seen = EndpointTotals()
+        /// Nothing had changed when that was read, and nothing was under way: only a new attempt changes anything.
+        var isQuiet = false
+        /// Attempts begun, of all workers together.
+        var attempts: UInt64 { counters.reduce(0) { $0 &+ $1.attempts.count } }
 
         init(number: Int, workers: Int) {
             self.number = number

@@ -22,6 +22,8 @@ package struct RouterStatus: Codable, Sendable {
         package var ceiling: Int
         /// `serving`, `degraded`, `out` or `returning`.
         package var state: String
+        /// Requests per second that it has shown it can carry; absent where that is declared, or nothing is known.
+        package var learnedCapacity: Int?
         package var requestsPerSecond: Double
         package var failuresPerSecond: Double
         package var endpoints: [Endpoint]

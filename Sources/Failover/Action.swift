@@ -6,6 +6,8 @@ package enum Action: Sendable, Equatable {
     case endpoint(EndpointID, share: Int)
     /// How often to probe from now on; `soon`: and once at once.
     case probe(EndpointID, ProbePace, soon: Bool)
+    /// A cell is about to get this share of its service's traffic: connections are to be opened.
+    case warm(service: Int, position: Int, share: Int)
     case decision(Decision)
     /// To whoever gave the order.
     case answer(OrderAnswer)

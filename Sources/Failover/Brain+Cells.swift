@@ -8,6 +8,22 @@ extension Brain {
             || services[index].cells.contains { cells[$0].ceiling < whole || cells[$0].climb != nil }
     }
 
+    /// Its evidence has changed.
+    mutating func needsLook(_ service: Int) {
+        if services[service].needsLook { return }
+        services[service].needsLook = true
+        toLookAt.append(service)
+    }
+
+    /// Looks at the services whose evidence has changed, and when it is time at those that time may move on.
+    mutating func lookWhereNeeded(isTime: Bool) {
+        if isTime { for index in services.indices where isUnderWay(index) { needsLook(index) } }
+        // In the order of the table, whatever came first.
+        let found = toLookAt.sorted()
+        toLookAt.removeAll(keepingCapacity: true)
+        for index in found { look(at: index) }
+    }
+
     /// Brings a service's cells up to date with the evidence.
     mutating func look(at index: Int) {
         services[index].needsLook = false
@@ -49,15 +65,21 @@ extension Brain {
             lower(index, to: 0, .cellDown, [.ratio("healthy", cell.healthyShare)])
         } else if let evidence = cell.evidence(policy), isImpaired(evidence, policy) {
             cells[index].roomSince = nil
+            if isOverloaded(index) { return }
             if cell.ceiling > 0, hasBetter(than: evidence.badRatio, index, policy),
                 !mayBeOurOwn(silentSince: cell.silentSince, region: cell.region)
             {
                 lower(index, to: 0, .cellFailures, evidence.forDecision)
             }
         } else if cell.weightLimit(policy) < cell.ceiling
-            || cell.limit(policy) < cell.ceiling - CellRecord.noticeableFall
+            || cell.limit(policy) < cell.ceiling - CellRecord.noticeableFall && !isOverloaded(index)
         {
             lower(index, to: cell.limit(policy), .capacityLost, [.ratio("usable", cell.usable)])
+        } else if cell.ceiling > 0, cell.climb == nil, share(of: index) > 0,
+            cell.loweredAt.map({ now - $0 >= CellRecord.slowPause }) ?? true,
+            let evidence = isSlowerThanAnother(index)
+        {
+            lower(index, to: max(min(cell.ceiling, share(of: index)) - CellRecord.slowStep, 0), .slow, evidence)
         }
     }
 
@@ -119,6 +141,7 @@ extension Brain {
             return cells[index].roomSince = nil
         }
         if let evidence = cell.evidence(policy), isImpaired(evidence, policy) { return }
+        if cell.latency.isSlow(at: now) { return cells[index].roomSince = nil }
         guard let since = cell.roomSince else { return cells[index].roomSince = now }
         // What is fully restored waits its holds; what is only partly restored, and stays so, twice as long.
         let isRestored = cell.usable >= policy.restoredAt
@@ -139,12 +162,28 @@ extension Brain {
         let next = policy.steps.first { $0 > cell.ceiling } ?? whole
         let ceiling = min(next, cell.limit(policy))
         guard ceiling > cell.ceiling else { return cells[index].climb = nil }
+        guard let warmed = cell.warmed, warmed.ceiling == ceiling else { return warm(index, for: ceiling) }
+        guard now - warmed.at >= CellRecord.warmUp else { return }
+        cells[index].warmed = nil
+        if cell.climb == nil {
+            // What requests met before it was left says nothing about its return.
+            cells[index].recent.clear()
+            cells[index].longer.clear()
+        }
         cells[index].ceiling = ceiling
         cells[index].leftFrom = nil
         cells[index].mayReturn = false
         cells[index].climb = CellRecord.Climb(base: base, trial: CellRecord.Trial(since: now))
         needsPlan = true
         decide(subject(index), .ceiling(before: cell.ceiling, after: ceiling), .failbackStep, evidence)
+    }
+
+    private mutating func warm(_ index: Int, for ceiling: Int) {
+        cells[index].warmed = (ceiling, now)
+        let service = services[cells[index].service]
+        guard service.mode == .active else { return }
+        actions.append(
+            .warm(service: cells[index].service, position: index - service.cells.lowerBound, share: ceiling))
     }
 
     /// Looks at what a step's requests met.
@@ -158,6 +197,12 @@ extension Brain {
         let counts = trial.counts
         if trial.fails(policy) {
             let evidence = counts.forDecision + [.ratio("elsewhere", trial.others.failureRatio)]
+            leave(index, .failbackAborted, evidence)
+            put(index, to: climb.base, countsAsFailure: true)
+            return decide(
+                subject(index), .ceiling(before: cell.ceiling, after: climb.base), .failbackAborted, evidence)
+        }
+        if counts.ended >= 5, let evidence = isSlowerThanAnother(index) {
             leave(index, .failbackAborted, evidence)
             put(index, to: climb.base, countsAsFailure: true)
             return decide(

@@ -19,13 +19,13 @@ extension Brain {
                 cells[other].addOthers(counts)
             }
         }
-        if counts != Counts() { services[service].needsLook = true }
+        if counts != Counts() { needsLook(service) }
         var run = endpoints[number]!.failureRun(report.failureRun)
         if isInGrace && report.failures == 0 {
             endpoints[number]!.forgiveSilence()
             run = 0
         }
-        if endpoints[number]!.silentSince == now && !watched.contains(number) { watched.append(number) }
+        if endpoints[number]!.silentSince == now { watch(number) }
         judge(number, report, run: run)
         // A failure before an answer asks for a probe at once; an error that was answered, only in a row.
         let hasBroken = report.failures > report.gatewayErrors + report.serverErrors
@@ -201,10 +201,20 @@ extension Brain {
         }
         watched.removeAll { number in
             guard let record = endpoints[number] else { return true }
-            return record.state == .healthy && record.pace == .normal && record.toldShare == whole
+            let isPlain =
+                record.state == .healthy && record.pace == .normal && record.toldShare == whole
                 && record.silentSince == nil
+            if isPlain { endpoints[number]!.isWatched = false }
+            return isPlain
         }
         passTimeOfRegions()
+    }
+
+    /// It is not plainly healthy: time alone may change it.
+    private mutating func watch(_ number: Int) {
+        if endpoints[number]!.isWatched { return }
+        endpoints[number]!.isWatched = true
+        watched.append(number)
     }
 
     // Changes
@@ -236,8 +246,8 @@ extension Brain {
         let number = before.id.number
         let after = endpoints[number]!.state
         endpoints[number]!.reason = "\(rule.rawValue): \(evidence.map(\.description).joined(separator: ", "))"
-        if !watched.contains(number) { watched.append(number) }
-        services[before.service].needsLook = true
+        watch(number)
+        needsLook(before.service)
         cells[before.cell].needsWeighing = true
         decide(subject(before), .state(before: before.state, after: after), rule, evidence)
         tellShare(number)
@@ -258,7 +268,7 @@ extension Brain {
         let wanted = record.wantedPace(rule, failureRun: failureRun)
         guard wanted != record.pace else { return }
         endpoints[number]!.pace = wanted
-        if wanted != .normal && !watched.contains(number) { watched.append(number) }
+        if wanted != .normal { watch(number) }
         actions.append(.probe(record.id, wanted, soon: wanted == .suspect))
     }
 }

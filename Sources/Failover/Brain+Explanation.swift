@@ -30,8 +30,7 @@ extension Brain {
         if troubled.isEmpty {
             notes.append(
                 .init(
-                    "All \(counted(services.count, "service")) are where they would rather be; all "
-                        + "\(counted(regions.count, "region")) serve."))
+                    "All is as preferred: \(counted(services.count, "service")), \(counted(regions.count, "region"))."))
         } else {
             notes.append(.init("In short; `spillway explain NAME` says more of each."))
             let fine = subjects.filter(\.isAsPreferred)

@@ -63,7 +63,7 @@ extension Brain {
 
     private mutating func overridesChanged(_ subject: Order.Subject) {
         needsPlan = true
-        for index in services.indices { services[index].needsLook = true }
+        for index in services.indices { needsLook(index) }
         if case .endpoint = subject {
             for number in endpoints.indices where endpoints[number] != nil { tellShare(number) }
         }
@@ -112,7 +112,7 @@ extension Brain {
         for index in cells.indices where cells[index].region == region && cells[index].ceiling < whole {
             cells[index].damping = Damping()
             cells[index].mayReturn = true
-            services[cells[index].service].needsLook = true
+            needsLook(cells[index].service)
         }
         if isEvacuated {
             change(region, to: .returning, .ordered, [.text("why", why)])

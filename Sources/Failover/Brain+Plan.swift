@@ -45,7 +45,8 @@ extension Brain {
         return Plan.Offer(
             region: cell.region, allowed: min(allowed(index), ordered),
             lastResort: min(isLeft ? cell.limit(policy) : cell.ceiling, ordered),
-            capacity: cell.capacity.map { $0 * cell.weightLimit(policy) / whole },
+            capacity: cell.capacity.map { $0 * cell.weightLimit(policy) / whole } ?? cell.learned?.rate,
+            isLearned: cell.capacity == nil && cell.learned != nil,
             healthyShare: cell.healthyShare, isSilent: isSilent)
     }
 

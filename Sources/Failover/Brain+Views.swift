@@ -18,6 +18,8 @@ extension Brain {
         /// The most of its service's traffic it may have.
         package var ceiling: Int
         package var state: CellState
+        /// Requests per second that it has shown it can carry; nil where that is declared, or nothing is known.
+        package var learnedCapacity: Int?
     }
 
     package enum CellState: String, Sendable, CaseIterable {
@@ -65,7 +67,9 @@ extension Brain {
             if cell.climb != nil { .returning } else if cell.ceiling == 0 { .out } else if cell.ceiling < whole {
                 .degraded
             } else { .serving }
-        return CellView(usable: cell.usable, healthyShare: cell.healthyShare, ceiling: cell.ceiling, state: state)
+        return CellView(
+            usable: cell.usable, healthyShare: cell.healthyShare, ceiling: cell.ceiling, state: state,
+            learnedCapacity: cell.learned.map { $0.rate / 1_000 })
     }
 
     /// Shares per cell, as decided, in ten-thousandths that add up to 10,000 with what is shed.

@@ -20,6 +20,7 @@ package struct Brain: Sendable, Codable {
     var overrides: [Override] = []
     /// A capacity is known somewhere: demand matters.
     var hasCapacities = false
+    var capacitiesLookedAt = Instant(nanoseconds: 0)
     private var sequence: UInt64 = 0
     var now = Instant(nanoseconds: 0)
 
@@ -29,11 +30,14 @@ package struct Brain: Sendable, Codable {
     var needsCorrelation = false
     /// Something changed that the splits depend on.
     var needsPlan = false
+    /// Services whose evidence has changed.
+    var toLookAt: [Int] = []
 
     package init() {}
 
     private enum CodingKeys: CodingKey {
-        case regions, services, cells, endpoints, cascade, watched, proberLag, own, overrides, hasCapacities, sequence,
+        case regions, services, cells, endpoints, cascade, watched, proberLag, own, overrides, hasCapacities,
+            capacitiesLookedAt, toLookAt, sequence,
             now
     }
 
@@ -42,6 +46,7 @@ package struct Brain: Sendable, Codable {
         precondition(now >= self.now, "time goes forward")
         let last = self.now
         self.now = now
+        let isTime = if case .tick = event { true } else { false }
         switch event {
         case .topology(let topology): take(topology)
         case .traffic(let traffic): observe(traffic)
@@ -51,10 +56,11 @@ package struct Brain: Sendable, Codable {
         case .tick:
             passTime(since: last)
             passTimeOfOrders()
+            if now - capacitiesLookedAt >= .seconds(1) { passTimeOfCapacities() }
             watchDemand()
         }
         if !isFrozen {
-            for index in services.indices where services[index].needsLook || isUnderWay(index) { look(at: index) }
+            lookWhereNeeded(isTime: isTime)
             if needsCorrelation { correlate() }
         }
         if needsPlan { plan() }
@@ -78,6 +84,7 @@ package struct Brain: Sendable, Codable {
             services[report.service].demand.add(report.requests, at: now)
         }
         for report in traffic.endpoints { observe(report) }
+        for report in traffic.cells { observe(report) }
     }
 
     // Topology
@@ -104,8 +111,12 @@ package struct Brain: Sendable, Codable {
         }
         for index in services.indices { services[index].needs = closure(of: index, topology) }
         watched = endpoints.indices.filter { endpoints[$0].map { $0.state != .healthy } ?? false }
-        hasCapacities = regions.contains { $0.capacity != nil } || cells.contains { $0.capacity != nil }
+        for number in endpoints.indices { endpoints[number]?.isWatched = false }
+        for number in watched { endpoints[number]!.isWatched = true }
+        hasCapacities =
+            regions.contains { $0.capacity != nil } || cells.contains { $0.capacity != nil || $0.learned != nil }
         needsPlan = true
+        toLookAt = Array(services.indices)
     }
 
     private mutating func take(
@@ -196,6 +207,12 @@ extension CellRecord {
         impairment = old.impairment
         damping = old.damping
         leftFrom = old.leftFrom
+        warmed = old.warmed
+        mayReturn = old.mayReturn
+        latency = old.latency
+        learned = old.learned
+        proven = old.proven
+        lastOverload = old.lastOverload
         lastTraffic = old.lastTraffic
         silentSince = old.silentSince
         recent = old.recent

@@ -63,7 +63,12 @@ struct CellAccount {
         let leftWithRegion = (cell.leftFrom ?? 0) > 0
         // What was put down with its region has no decision of its own.
         let cause =
-            leftWithRegion ? nil : decisions.last { $0.subject == .cell(service: service.name, region: region.name) }
+            leftWithRegion
+            ? nil
+            : decisions.last { decision in
+                guard case .ceiling = decision.change else { return false }
+                return decision.subject == .cell(service: service.name, region: region.name)
+            }
         let why =
             cell.climb != nil
             ? "it is on its way back"
@@ -82,6 +87,13 @@ struct CellAccount {
             lines.append(
                 "its recent requests: \(counts.attempts), of which \(counts.failures) failed and \(counts.overstays) "
                     + "overstayed")
+        }
+        if let latest = cell.latency.latest, cell.latency.isSlow(at: now) {
+            lines.append(
+                "its answers are slow: median \(Duration.microseconds(latest.median).phrase), before "
+                    + "\(Duration.microseconds(cell.latency.past.median).phrase); 95th percentile "
+                    + "\(Duration.microseconds(latest.tail).phrase), before "
+                    + "\(Duration.microseconds(cell.latency.past.tail).phrase)")
         }
         return lines + endpoints
     }
@@ -177,6 +189,7 @@ struct CellAccount {
                     "\(name): it must be able to carry more for \(length.phrase), and \(since); then it begins with "
                         + "\(percent(next)).", evidence))
         }
+        if cell.latency.isSlow(at: now) { found.append(.init("\(name): its answers must be as quick as they were.")) }
         if cell.damping.isSuppressed && !cell.mayReturn {
             found.append(cell.damping.statement("\(name) has left too often", policy.damping, at: now))
         }
@@ -226,6 +239,7 @@ extension Decision.Rule {
         case .cellDown: "too little of its weight was healthy"
         case .capacityLost: "less of it was usable"
         case .failbackAborted: "its last way back failed"
+        case .slow: "its answers were slower than they had been, and than elsewhere"
         default: nil
         }
     }

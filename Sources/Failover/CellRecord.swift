@@ -34,6 +34,18 @@ struct CellRecord: Sendable, Codable {
     var damping = Damping()
     /// Its way back needs not wait: it was not left for want of health.
     var mayReturn = false
+    /// Connections were asked for, for this ceiling, then.
+    var warmed: (ceiling: Int, at: Instant)? {
+        get { warmedAt.map { (warmedFor, $0) } }
+        set { (warmedFor, warmedAt) = (newValue?.ceiling ?? 0, newValue?.at) }
+    }
+    private var warmedFor = 0
+    private var warmedAt: Instant?
+    var latency = CellLatency()
+    var learned: LearnedCapacity?
+    var proven = ProvenLoad()
+    /// When its answers last showed overload.
+    var lastOverload: Instant?
     /// When attempts were last begun here.
     var lastTraffic: Instant?
     /// Since when nothing at all has come back from here, although something was sent.
@@ -105,6 +117,12 @@ struct CellRecord: Sendable, Codable {
     /// A fall of the limit that is only recent requests' luck is not worth a decision below this.
     static let noticeableFall = 500
 
+    /// Connections are opened so long before a step.
+    static let warmUp = Duration.milliseconds(300)
+    /// What a slow cell loses of its ceiling each time, in ten-thousandths, and how often.
+    static let slowStep = 2_500
+    static let slowPause = Duration.seconds(1)
+
     /// Puts the ceiling down; a way back that was under way has failed.
     mutating func lower(to ceiling: Int, at now: Instant, countsAsFailure: Bool) {
         self.ceiling = ceiling
@@ -112,6 +130,7 @@ struct CellRecord: Sendable, Codable {
         beyond = nil
         roomSince = nil
         loweredAt = now
+        if ceiling == 0 { proven = ProvenLoad() }
         if countsAsFailure { holds = min(holds + 1, 10) }
     }
 }

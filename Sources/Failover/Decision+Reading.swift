@@ -59,6 +59,8 @@ extension Decision.Change {
             }
             self = .region(before: before, after: after)
         case ("holds", .flag(let before), .flag(let after)): self = .holds(before: before, after: after)
+        case ("capacity", .number, _), ("capacity", .nothing, _):
+            self = .capacity(before: before.number, after: after.number)
         default: return nil
         }
     }
@@ -70,9 +72,10 @@ extension Decision.Evidence {
         case .text(let text): self.init(name: Self.name(ofText: key), value: .text(text))
         case .number(let number):
             let name = Self.name(ofNumber: key)
-            if name == "for" || name == "after" || name.hasSuffix(" for") {
+            let (times, ratios) = (Self.times, Self.ratios)
+            if times.contains(name) || name.hasSuffix(" for") || name.hasPrefix("median in ") {
                 self.init(name: name, value: .milliseconds(number))
-            } else if ["healthy", "usable", "elsewhere"].contains(name) || name.hasSuffix(" may have") {
+            } else if ratios.contains(name) || name.hasSuffix(" may have") {
                 self.init(name: name, value: .ratio(number))
             } else {
                 self.init(name: name, value: .count(number))
@@ -81,17 +84,23 @@ extension Decision.Evidence {
         }
     }
 
+    private static let times = ["for", "after", "median", "before", "95th percentile", "before that"]
+    private static let ratios = ["healthy", "usable", "elsewhere", "answered"]
+
     /// Spaces became underscores; a region's name may have some of its own.
     private static func name(ofNumber key: String) -> String {
         for suffix in [" may have", " can take"] {
             let written = underscored(suffix)
             if key.hasSuffix(written) { return key.dropLast(written.count) + suffix }
         }
-        return spaced(key)
+        let region = "median in "
+        return key.hasPrefix(underscored(region)) ? region + key.dropFirst(region.count) : spaced(key)
     }
 
     private static func name(ofText key: String) -> String {
-        for prefix in ["ordered of ", "needs "] where key.hasPrefix(underscored(prefix)) { return spaced(key) }
+        for prefix in ["ordered of ", "needs ", "median in "] where key.hasPrefix(underscored(prefix)) {
+            return spaced(key)
+        }
         return key
     }
 
@@ -107,6 +116,7 @@ private struct JSONLine {
         case number(Int)
         case flag(Bool)
         case object([(key: String, value: Value)])
+        case nothing
 
         var number: Int? { if case .number(let number) = self { number } else { nil } }
     }
@@ -151,6 +161,7 @@ private struct JSONLine {
             case UInt8(ascii: "{"): return depth < 3 ? object(depth: depth + 1) : nil
             case UInt8(ascii: "t"): return take("true") ? .flag(true) : nil
             case UInt8(ascii: "f"): return take("false") ? .flag(false) : nil
+            case UInt8(ascii: "n"): return take("null") ? .nothing : nil
             default:
                 let digits = rest.prefix { (0x30...0x39).contains($0) || $0 == UInt8(ascii: "-") }
                 guard let number = Int(String(decoding: digits, as: UTF8.self)) else { return nil }

@@ -8,6 +8,8 @@ extension Decision {
             "\(service)'s endpoint \(address) in \(region) \(endpointSentence(after))."
         case (.cell(let service, let region), .ceiling(let before, let after)):
             cellSentence(service, region, before, after)
+        case (.cell(let service, let region), .capacity(let before, let after)):
+            capacitySentence("\(service) in \(region)", before, after)
         case (.service(let service), .split): "\(service): \(change)\(splitCause)."
         case (.region(let region), .region(_, let after)): regionSentence(region, after)
         case (.router, .holds(_, let after)): routerSentence(after)
@@ -94,6 +96,24 @@ extension Decision {
             return "\(most), after \(percent(before)): it had to carry as much for want of others, and did so well."
         case .frozen: return "\(most), after \(percent(before)): the router was frozen."
         default: return "\(most), after \(percent(before)) (\(rule.rawValue))."
+        }
+    }
+
+    private func capacitySentence(_ cell: String, _ before: Int?, _ after: Int?) -> String {
+        let now = after.map { "\($0) requests/s" } ?? "no known limit"
+        let until = before.map { "\($0) requests/s" } ?? "no known limit"
+        switch rule {
+        case .capacityLearned:
+            return
+                "\(cell) carries \(now), after \(until): at \(count("requests a second") ?? 0) requests/s its answers "
+                + "came late or were refused, and \(percent(ratio("answered") ?? 0)) were well."
+        case .capacityTried:
+            return "\(cell) is tried with \(now), after \(until): there was no overload for "
+                + "\(milliseconds("no overload for")?.phrase ?? "a while")."
+        case .capacityForgotten:
+            return "\(cell) has \(now) any more: it needed less than half of \(until), without overload, for "
+                + "\(milliseconds("no overload for")?.phrase ?? "a while")."
+        default: return "\(cell): \(change) (\(rule.rawValue))."
         }
     }
 

@@ -25,6 +25,8 @@ package struct Decision: Sendable, Equatable {
         case ceiling(before: Int, after: Int)
         /// Shares by region and what is shed, in ten-thousandths.
         case split(regions: [String], before: [Int], after: [Int], shedBefore: Int, shedAfter: Int)
+        /// What a cell can carry, as it has shown, in requests per second; nil: not known.
+        case capacity(before: Int?, after: Int?)
         /// What is ordered of the subject.
         case order(before: String, after: String)
         /// A region's state.
@@ -57,6 +59,10 @@ package struct Decision: Sendable, Equatable {
         case failbackDone = "failback-done"
         case failbackAborted = "failback-aborted"
         case carriesWell = "carries-well"
+        case slow
+        case capacityLearned = "capacity-learned"
+        case capacityTried = "capacity-tried"
+        case capacityForgotten = "capacity-forgotten"
         // Regions
         case cascade
         case cascadeRevoked = "cascade-revoked"
@@ -134,6 +140,8 @@ extension Decision.Change: CustomStringConvertible {
             (zip(regions, zip(before, after)) + [("shed", (shedBefore, shedAfter))])
                 .filter { $0.1.0 != $0.1.1 }
                 .map { "\($0) \(percent($1.0)) → \(percent($1.1))" }.joined(separator: ", ")
+        case .capacity(let before, let after):
+            "carries \(before.map { "\($0)/s" } ?? "unknown") → \(after.map { "\($0)/s" } ?? "unknown")"
         case .order(let before, let after): "ordered: \(before) → \(after)"
         case .region(let before, let after): "\(before.rawValue) → \(after.rawValue)"
         case .holds(_, let after): after ? "holds what it decided last" : "decides again"
@@ -183,6 +191,9 @@ extension Decision {
             if shedBefore != 0 || shedAfter != 0 {
                 text += ",\"shed_before\":\(shedBefore),\"shed_after\":\(shedAfter)"
             }
+        case .capacity(let before, let after):
+            text += ",\"change\":\"capacity\",\"before\":\(before.map { "\($0)" } ?? "null")"
+            text += ",\"after\":\(after.map { "\($0)" } ?? "null")"
         case .order(let before, let after):
             text += ",\"change\":\"order\",\"before\":\(quoted(before)),\"after\":\(quoted(after))"
         case .region(let before, let after):

@@ -51,6 +51,8 @@ struct EndpointRecord: Sendable, Codable {
     var silentSince: Instant?
     /// It joined or came back then, and gets its full share bit by bit.
     private(set) var risesSince: Instant?
+    /// It is among those the brain looks at as time passes.
+    var isWatched = false
     /// The share workers were last told.
     var toldShare: Int
     /// Over the policy's `ratioWindow`.

@@ -26,10 +26,37 @@ package struct Traffic: Sendable, Equatable {
     package var endpoints: [EndpointTraffic] = []
     /// Of every service that was asked for.
     package var services: [ServiceTraffic] = []
+    /// Of cells whose answers there is something to say of.
+    package var cells: [CellTraffic] = []
 
-    package init(_ endpoints: [EndpointTraffic] = [], services: [ServiceTraffic] = []) {
+    package init(
+        _ endpoints: [EndpointTraffic] = [], services: [ServiceTraffic] = [], cells: [CellTraffic] = []
+    ) {
         self.endpoints = endpoints
         self.services = services
+        self.cells = cells
+    }
+}
+
+/// What answers from a cell were like, since the last such report.
+package struct CellTraffic: Sendable, Equatable {
+    /// Index into the topology's services, and of the cell in its service.
+    package var service: Int
+    package var position: Int
+    /// How many there are times of: 0, or enough to judge by.
+    package var answers = 0
+    /// Of attempts, to the answer's head, in microseconds.
+    package var median = 0
+    /// The 95th percentile.
+    package var tail = 0
+    /// Tenths of a second in which a worker saw answers come late or say that there is no capacity.
+    package var overloads = 0
+    /// What workers let be under way there before they prefer others, all together; 0: no limit.
+    package var concurrencyLimit = 0
+
+    package init(service: Int, position: Int) {
+        self.service = service
+        self.position = position
     }
 }
 

@@ -135,6 +135,8 @@ extension History.Entry {
             let times = decisions.count > endpoints ? ", \(decisions.count) times" : ""
             let verb = before == after ? "stay in" : after.outcome
             return "\(counted(endpoints, "endpoint")) of \(named(services)) in \(region) \(verb)\(times): \(rule.gist)."
+        case (.cell, .capacity):
+            return "\(named(services)) in \(region): \(rule.gist)."
         case (.cell, _):
             let changes = decisions.compactMap { decision -> (before: Int, after: Int)? in
                 if case .ceiling(let before, let after) = decision.change { (before, after) } else { nil }
@@ -211,6 +213,10 @@ extension Decision.Rule {
         case .failbackDone: "the last step has passed"
         case .failbackAborted: "requests of a step failed"
         case .carriesWell: "they carried more, and did so well"
+        case .slow: "their answers are slower than they were, and than elsewhere"
+        case .capacityLearned: "overload has shown what they can carry"
+        case .capacityTried: "a little more is tried than they carried"
+        case .capacityForgotten: "what they carried in overload is forgotten"
         case .frozen: "the router was frozen"
         case .followsNeeds: "what they need is impaired there"
         default: rawValue

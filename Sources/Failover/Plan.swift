@@ -27,19 +27,22 @@ struct Plan: Sendable {
         var lastResort: Int
         /// Thousandths of a request per second. Absent: unknown.
         var capacity: Int?
+        /// The capacity is what overload has shown, not what somebody has declared.
+        var isLearned: Bool
         /// Weight that counts, of all weight.
         var healthyShare: Int
         /// Its endpoints are out by probes only: no request has failed there lately.
         var isSilent: Bool
 
         init(
-            region: Int = 0, allowed: Int, lastResort: Int? = nil, capacity: Int? = nil, healthyShare: Int,
-            isSilent: Bool = false
+            region: Int = 0, allowed: Int, lastResort: Int? = nil, capacity: Int? = nil, isLearned: Bool = false,
+            healthyShare: Int, isSilent: Bool = false
         ) {
             self.region = region
             self.allowed = allowed
             self.lastResort = lastResort ?? allowed
             self.capacity = capacity
+            self.isLearned = isLearned
             self.healthyShare = healthyShare
             self.isSilent = isSilent
         }
@@ -88,7 +91,7 @@ struct Plan: Sendable {
     }
 
     /// How far a capacity is used, in the order in which it is tried.
-    private enum Level: CaseIterable {
+    private enum Level {
         /// Every region up to its target.
         case comfortable
         case full
@@ -100,7 +103,13 @@ struct Plan: Sendable {
         for importance in Importance.allCases.reversed() {
             let members = requests.indices.filter { requests[$0].importance == importance && left[$0] > 0 }
             if members.isEmpty { continue }
-            for level in Level.allCases { place(members, level) }
+            // Those that can stay where they are, should nothing else be left, let the others go first.
+            let refugees = members.filter { requests[$0].offers.allSatisfy { $0.lastResort <= $0.allowed } }
+            let others = members.filter { !refugees.contains($0) }
+            for group in [refugees, others] {
+                for level in [Level.comfortable, .full] { place(group, level) }
+            }
+            place(members, .lastResort)
             for member in members where left[member] > 0 { placeRest(of: member) }
         }
     }
@@ -144,7 +153,8 @@ struct Plan: Sendable {
         let most = level == .lastResort ? max(offer.allowed, offer.lastResort) : offer.allowed
         var share = min(left[member], most - has)
         if let capacity = offer.capacity, request.demand > 0 {
-            share = min(share, usable(capacity, in: offer.region, level) * whole / request.demand - has)
+            let most = offer.isLearned ? learned(capacity, level) : usable(capacity, in: offer.region, level)
+            share = min(share, most * whole / request.demand - has)
         }
         return max(share, 0)
     }
@@ -155,6 +165,11 @@ struct Plan: Sendable {
 
     /// What of a capacity is used before anything is shed: demand is not known more exactly than this.
     static let full = 9_300
+
+    /// What was learned is what is carried; before anything is shed, a little more is tried.
+    private func learned(_ capacity: Int, _ level: Level) -> Int {
+        level == .lastResort ? capacity * 11 / 10 : capacity
+    }
 
     private func usable(_ capacity: Int, in region: Int, _ level: Level) -> Int {
         capacity * (level == .comfortable ? min(regions[region].target, Self.full) : Self.full) / whole

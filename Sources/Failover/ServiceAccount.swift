@@ -89,8 +89,11 @@ struct ServiceAccount {
                 "\(region.name) carries \(perSecond(load)) of \(perSecond(capacity)) requests/s; \(percent(region.target)) "
                     + "is used as long as there is room elsewhere, \(percent(Plan.full)) before anything is shed")
         }
-        if let capacity = brain.request(index, at: now).offers[account.index - service.cells.lowerBound].capacity {
-            evidence.append("\(service.name) there can take \(perSecond(capacity)) requests/s")
+        let offer = brain.request(index, at: now).offers[account.index - service.cells.lowerBound]
+        if let capacity = offer.capacity {
+            evidence.append(
+                "\(service.name) there can take \(perSecond(capacity)) requests/s"
+                    + (offer.isLearned ? ", as overload has shown" : ""))
         }
         return .init("\(region.name) has no room for more of \(service.name).", evidence)
     }

@@ -17,7 +17,7 @@ struct ServiceRecord: Sendable, Codable {
     var shed = 0
     var failsOpen = false
     var demand: Demand
-    /// Something changed that its cells may depend on.
+    /// Something changed that its cells may depend on, and it is among those to be looked at.
     var needsLook = true
 
     var isProbed: Bool { probe != nil }

@@ -1,3 +1,4 @@
+internal import Picking
 internal import Reactor
 internal import Telemetry
 internal import Wire
@@ -15,6 +16,7 @@ extension Exchange {
         let endpoint = upstream.endpoint
         let cell = upstream.cell
         endpoint.counters.latency.add(UInt64(latency))
+        if cell.answered(after: latency, status: status, now: now) { worker.reportOverload() }
         judge(status, upstream, now: now)
         if retriesInstead(of: status, from: upstream) { return false }
 

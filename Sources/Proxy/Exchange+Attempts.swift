@@ -1,3 +1,4 @@
+internal import Picking
 internal import Reactor
 internal import RouteTable
 internal import Telemetry
@@ -24,9 +25,11 @@ extension Exchange {
         }
     }
 
-    /// An endpoint for a first attempt: in the drawn cell; if nothing there is fit right now, in the next cells by
-    /// preference; and if nothing is fit anywhere, anything.
+    /// An endpoint for a first attempt: in the drawn cell, or if that is full, in another that has a share and room; if
+    /// nothing there is fit right now, in the next cells by preference; and if nothing is fit anywhere, anything.
     private func place(in service: WorkerService, from drawn: Int, now: Int64) -> Place? {
+        let isFull = Uncounted(service.cells[drawn]).lend { $0.isFull }
+        let drawn = isFull ? service.cellWithRoom ?? drawn : drawn
         let cell = Uncounted(service.cells[drawn])
         if let endpoint = cell.lend({
             $0.pick(key: hashKey, now: now, cautious: isCautious, random: &worker.random)
@@ -91,6 +94,7 @@ extension Exchange {
         let service = upstream.service
         attempts += 1
         upstream.endpoint.attemptBegan()
+        upstream.load.inFlight += 1
         tried.insert(upstream.endpoint.number)
         if first == nil { first = Uncounted(upstream) } else { second = Uncounted(upstream) }
         overstayDeadline = now + service.hedgeDelay(upstream.cell)
@@ -107,7 +111,7 @@ extension Exchange {
 
     /// Another attempt, from what was kept of the request.
     private func startAnotherAttempt(_ service: WorkerService) {
-        let drawn = service.drawAgain(key: hashKey)
+        let drawn = service.split.drawAgain(key: hashKey)
         guard let place = place(in: service, from: drawn, now: worker.loop.now) else { return answerOwn(.noEndpoint) }
         start(at: place, service)
     }
@@ -196,7 +200,7 @@ extension Exchange {
     private func elsewhere(than cell: WorkerCell, _ service: WorkerService, now: Int64) -> Place? {
         for wantsShare in [true, false] {
             for (index, other) in service.cells.enumerated() where other !== cell {
-                guard (service.split[index] > 0) == wantsShare else { continue }
+                guard (service.split.shares[index] > 0) == wantsShare else { continue }
                 if let place = another(in: other, now: now) { return place }
             }
         }
@@ -325,6 +329,7 @@ extension Exchange {
         }
         second = nil
         attempt.endpoint.attemptEnded()
+        attempt.load.inFlight -= 1
         if attempt.hasOverstayed { attempt.endpoint.counters.overstaying.add(-1) }
         return true
     }

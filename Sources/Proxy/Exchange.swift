@@ -1,3 +1,4 @@
+internal import Picking
 internal import Reactor
 internal import Telemetry
 internal import Wire
@@ -126,7 +127,7 @@ final class Exchange: TimerOwner {
             guard lent.admit() else { return answerOwn(.overflow) }
             self.service = service
             if lent.hashes { hashKey = lent.hashKey.flatMap { $0.hash(head, bytes, client) } }
-            guard let drawn = lent.draw(key: hashKey) else {
+            guard let drawn = lent.split.draw(key: hashKey) else {
                 lent.counters.shed.add()
                 return answerOwn(.shed(retryAfter: 1 + worker.random.below(3)))
             }

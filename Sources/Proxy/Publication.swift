@@ -94,6 +94,8 @@ package enum WorkerMessage: Sendable {
     case split(service: Int, shares: [Int], shed: Int, generation: Int)
     /// How much of an endpoint's weight counts, in ten-thousandths; 0: not used while another is.
     case endpoint(number: Int, share: Int)
+    /// A cell is about to get this share of its service's requests, in ten-thousandths: open connections for it.
+    case warm(service: Int, cell: Int, share: Int, generation: Int)
     /// Stop accepting, finish what is under way, close what is idle.
     case drain
 }

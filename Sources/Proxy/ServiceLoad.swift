@@ -22,7 +22,9 @@ final class ServiceLoad: Deferred {
     }
 }
 
-/// The connections a cell has open in one worker, over every table that names it.
+/// What a cell has under way in one worker, over every table that names it.
 final class CellLoad {
     var openConnections = 0
+    /// Attempts.
+    var inFlight = 0
 }

@@ -18,6 +18,8 @@ final class UpstreamConnection: Connection {
 
     let endpoint: WorkerEndpoint
     let cell: WorkerCell
+    /// The cell's.
+    let load: CellLoad
     let service: WorkerService
     private var state = State.connecting
     private var reading = Reading.head
@@ -49,7 +51,8 @@ final class UpstreamConnection: Connection {
         self.service = service
         self.cell = cell
         self.endpoint = endpoint
-        cell.load.openConnections += 1
+        load = cell.load
+        load.openConnections += 1
         endpoint.counters.connectionsOpened.add()
         endpoint.counters.openConnections.add(1)
         do {
@@ -64,6 +67,11 @@ final class UpstreamConnection: Connection {
         // The failure is told from the loop, after whatever made this connection.
         connectFailure = connectFailure ?? .connectFailed
         worker.loop.defer(self)
+    }
+
+    /// It is opened for requests to come.
+    func warm() {
+        if state == .idle { rest() }
     }
 
     // Sending
@@ -146,7 +154,7 @@ final class UpstreamConnection: Connection {
             return resume()
         }
         state = .busy
-        exchange?.lend { $0.upstreamConnected(self) }
+        if let exchange { exchange.lend { $0.upstreamConnected(self) } } else { rest() }
     }
 
     /// Reads and passes on, until the socket is empty, the client is congested, or there is no more.
@@ -391,7 +399,7 @@ final class UpstreamConnection: Connection {
         state = .closed
         held = []
         closeSocket()
-        cell.load.openConnections -= 1
+        load.openConnections -= 1
         endpoint.counters.openConnections.add(-1)
         service.load.connectionFreed()
     }

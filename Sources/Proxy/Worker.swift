@@ -1,3 +1,4 @@
+internal import Picking
 package import Reactor
 internal import RouteTable
 internal import Telemetry
@@ -77,16 +78,35 @@ package final class Worker: TimerOwner, TurnObserver {
         case .publish(let publication, let sockets): publish(publication, sockets)
         case .split(let service, let shares, let shed, let generation):
             guard generation == table.publication.generation else { return }
-            table.services[service].setSplit(shares, shed: shed)
+            table.services[service].split.set(shares, shed: shed)
         case .endpoint(let number, let share):
             guard let (endpoint, cell) = table.endpoints[number] else { return }
             endpoint.share = share
             cell.endpointsChanged()
+        case .warm(let service, let cell, let share, let generation):
+            guard generation == table.publication.generation else { return }
+            warm(table.services[service], cell, share: share)
         case .drain:
             isDraining = true
             for listener in listeners { listener.close() }
             clients.forEach { $0.drainStarted() }
             stopIfIdle()
+        }
+    }
+
+    /// Opens connections to a cell's endpoints, as many as its share of what is under way now will want, and one to each
+    /// at least.
+    private func warm(_ service: WorkerService, _ position: Int, share: Int) {
+        let cell = service.cells[position]
+        let endpoints = cell.usableEndpoints
+        guard !endpoints.isEmpty else { return }
+        let wanted = min((service.load.inFlight * share / 10_000 + endpoints.count - 1) / endpoints.count, 16)
+        for endpoint in endpoints {
+            for _ in endpoint.idleCount..<max(wanted, 1, endpoint.idleCount)
+            where cell.load.openConnections < cell.connectionLimit {
+                // The loop keeps it.
+                UpstreamConnection(worker: self, service: service, cell: cell, endpoint: endpoint).warm()
+            }
         }
     }
 
@@ -167,6 +187,11 @@ package final class Worker: TimerOwner, TurnObserver {
         }
     }
 
+    /// A cell's answers show overload.
+    func reportOverload() {
+        reports.overloaded()
+    }
+
     func clientLeft() {
         if isDraining { stopIfIdle() }
     }
@@ -206,6 +231,8 @@ package final class Worker: TimerOwner, TurnObserver {
 package protocol WorkerReports: Sendable {
     /// An endpoint failed so many requests in a row.
     func urgent(endpoint: Int, failures: Int, overstaying: Bool)
+    /// A cell's answers have come to show overload; its counters say which.
+    func overloaded()
     /// The table of this generation is served.
     func published(generation: Int)
     func listenerFailed(_ name: String, _ error: SystemError)

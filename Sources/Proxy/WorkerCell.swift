@@ -1,3 +1,4 @@
+internal import Picking
 internal import RouteTable
 internal import Telemetry
 
@@ -10,13 +11,12 @@ final class WorkerCell {
     private(set) var responseTime = ResponseTime()
     private let sharedResponseTime: SharedEstimate
     private(set) var load = CellLoad()
+    private var concurrency = ConcurrencyLimit()
 
-    private let balance: Balance
-    /// Those the brain lets be used, and the running sum of their weights; empty sums when all weigh the same.
+    /// Those the brain lets be used, and the choice among them.
     private var usable: [WorkerEndpoint] = []
-    private var weightSums: [Int] = []
-    private var turn: UInt64 = 0
-    private var turns = EvenSequence()
+    var usableEndpoints: [WorkerEndpoint] { usable }
+    private var choice: EndpointChoice
 
     init(
         region: String, _ published: Publication.Cell, endpoints: [WorkerEndpoint], balance: Balance,
@@ -26,7 +26,7 @@ final class WorkerCell {
         counters = published.counters
         sharedResponseTime = published.responseTime
         self.endpoints = endpoints
-        self.balance = balance
+        choice = EndpointChoice(balance)
         self.connectionLimit = connectionLimit
         endpointsChanged()
     }
@@ -35,6 +35,7 @@ final class WorkerCell {
     func inherit(from before: WorkerCell) {
         responseTime = before.responseTime
         load = before.load
+        concurrency = before.concurrency
     }
 
     /// The 99th percentile of the time to a response head, nanoseconds: this worker's own, or while it has seen too
@@ -46,6 +47,26 @@ final class WorkerCell {
         responseTime.record(nanoseconds: nanoseconds)
     }
 
+    /// More requests here would only wait for longer.
+    @inline(__always)
+    var isFull: Bool { concurrency.isReached(by: load.inFlight) }
+
+    /// An answer's head has come, whatever it says. Returns whether that shows overload.
+    @inline(__always)
+    func answered(after nanoseconds: Int64, status: Int, now: Int64) -> Bool {
+        Uncounted(counters.attemptTime).lend { $0.record(nanoseconds: nanoseconds) }
+        let isJudged = concurrency.record(
+            nanoseconds: nanoseconds, isRefusal: status == 503 || status == 504, inFlight: load.inFlight, now: now)
+        return isJudged && tellLimit()
+    }
+
+    private func tellLimit() -> Bool {
+        counters.concurrencyLimit.set(concurrency.inForce ?? 0)
+        let isNew = UInt64(concurrency.overloads) != counters.overloads.count
+        if isNew { counters.overloads.add() }
+        return isNew
+    }
+
     /// Tells other workers what this one has learned.
     func shareResponseTime() {
         if let own = responseTime.percentile99 { sharedResponseTime.set(own) }
@@ -54,53 +75,31 @@ final class WorkerCell {
     /// To be called after an endpoint's share or weight changed.
     func endpointsChanged() {
         usable = endpoints.filter { $0.share > 0 && $0.weight > 0 }
-        weightSums.removeAll(keepingCapacity: true)
-        guard let first = usable.first else { return }
-        if usable.allSatisfy({ $0.weight * $0.share == first.weight * first.share }) { return }
-        var sum = 0
-        for endpoint in usable {
-            sum += endpoint.weight * endpoint.share
-            weightSums.append(sum)
-        }
+        choice.set(weights: usable.map { $0.weight * $0.share }, identities: usable.map(\.identity))
     }
 
     /// An endpoint for a first attempt: by the service's way of balancing, not one that rests. Nil: nothing here now.
     func pick(key: UInt64?, now: Int64, cautious: Bool, random: inout RandomSource) -> Uncounted<WorkerEndpoint>? {
-        if usable.isEmpty { return nil }
-        let choice: Uncounted<WorkerEndpoint>
-        switch balance {
-        case .leastRequests:
-            let a = draw(&random)
-            let b = draw(&random)
-            choice = b.lend { $0.load } < a.lend { $0.load } ? b : a
-        case .random:
-            choice = draw(&random)
-        case .roundRobin:
-            choice = nextInTurn()
-        case .hash:
-            choice = rendezvous(key ?? random.next(), now: now, cautious: cautious)
-        }
-        if !choice.lend({ $0.isResting(now: now, cautious: cautious) }) { return choice }
-        return another(excluding: TriedEndpoints(), now: now, cautious: cautious, random: &random)
+        choice.pick(key: key, random: &random) { place in
+            Uncounted(usable[place]).lend { $0.load }
+        } isResting: { place in
+            Uncounted(usable[place]).lend { $0.rest.isResting(now: now, cautious: cautious) }
+        }.map { Uncounted(usable[$0]) }
     }
 
     /// An endpoint that was not tried yet and does not rest, from a random place on; nil when there is none.
     func another(
         excluding tried: TriedEndpoints, now: Int64, cautious: Bool, random: inout RandomSource
     ) -> Uncounted<WorkerEndpoint>? {
-        let start = random.below(usable.count)
-        for i in 0..<usable.count {
-            let candidate = usable[(start + i) % usable.count]
-            if !tried.contains(candidate.number) && !candidate.isResting(now: now, cautious: cautious) {
-                return Uncounted(candidate)
-            }
-        }
-        return nil
+        choice.another(random: &random) { place in
+            let candidate = usable[place]
+            return !tried.contains(candidate.number) && !candidate.rest.isResting(now: now, cautious: cautious)
+        }.map { Uncounted(usable[$0]) }
     }
 
     /// An endpoint that answered something since `time`, other than those tried.
     func alive(since time: Int64, excluding tried: TriedEndpoints) -> Uncounted<WorkerEndpoint>? {
-        usable.first { $0.lastAnswer >= time && !tried.contains($0.number) }.map { Uncounted($0) }
+        usable.first { $0.rest.lastAnswer >= time && !tried.contains($0.number) }.map { Uncounted($0) }
     }
 
     /// Any endpoint at all, tried or not, resting or not, used by the brain's leave or not: better than none.
@@ -112,61 +111,6 @@ final class WorkerCell {
             if candidate.weight > 0 { return Uncounted(candidate) }
         }
         return nil
-    }
-
-    /// One after the other; with weights, as evenly as can be.
-    private func nextInTurn() -> Uncounted<WorkerEndpoint> {
-        guard let total = weightSums.last else {
-            turn &+= 1
-            return Uncounted(usable[Int(turn % UInt64(usable.count))])
-        }
-        return byWeight(turns.next(below: total))
-    }
-
-    private func draw(_ random: inout RandomSource) -> Uncounted<WorkerEndpoint> {
-        if let total = weightSums.last { return byWeight(random.below(total)) }
-        return Uncounted(usable[random.below(usable.count)])
-    }
-
-    private func byWeight(_ point: Int) -> Uncounted<WorkerEndpoint> {
-        var low = 0
-        var high = weightSums.count - 1
-        while low < high {
-            let middle = (low + high) / 2
-            if point < weightSums[middle] { high = middle } else { low = middle + 1 }
-        }
-        return Uncounted(usable[low])
-    }
-
-    /// Highest random weight (Thaler and Ravishankar, 1998): a key stays with its endpoint as long as that is usable,
-    /// and only its own keys move when it is not. Weighted by comparing weight / -log2(u) in whole numbers.
-    private func rendezvous(_ key: UInt64, now: Int64, cautious: Bool) -> Uncounted<WorkerEndpoint> {
-        var best = usable[0]
-        var bestScore = -1
-        for endpoint in usable where !endpoint.isResting(now: now, cautious: cautious) {
-            let hash = mix(key ^ endpoint.identity)
-            let score = endpoint.weight * endpoint.share &* 1_000_000 / negativeLog2(hash)
-            if score > bestScore {
-                best = endpoint
-                bestScore = score
-            }
-        }
-        return Uncounted(best)
-    }
-
-    /// -log2(hash / 2^64) in 1/65,536, at least 1: the exponent exactly, the rest linearly.
-    private func negativeLog2(_ hash: UInt64) -> Int {
-        let exponent = (hash | 1).leadingZeroBitCount
-        let rest = Int(((hash | 1) << UInt64(exponent + 1)) >> 48)
-        return max((exponent + 1) * 65_536 - rest, 1)
-    }
-
-    /// The finaliser of SplitMix64 (Steele, Lea and Flood, 2014).
-    private func mix(_ x: UInt64) -> UInt64 {
-        var z = x &+ 0x9e37_79b9_7f4a_7c15
-        z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-        return z ^ (z >> 31)
     }
 }
 

@@ -1,3 +1,4 @@
+internal import Picking
 internal import Reactor
 internal import Telemetry
 
@@ -19,21 +20,9 @@ final class WorkerEndpoint {
     var isRetired = false
 
     private(set) var inFlight = 0
-    private(set) var failureRun = 0
-    private(set) var lastAnswer: Int64 = .min
-    /// Not before then, unless nothing else is left: it just failed a request in hand.
-    private(set) var restUntil: Int64 = .min
-    /// The same for requests that must not be sent twice: others may find out first whether it is well again.
-    private(set) var cautiousRestUntil: Int64 = .min
+    private(set) var rest = EndpointRest()
     /// The most recently used last. The loop keeps them; one that is closed leaves.
     private var idle: [Uncounted<UpstreamConnection>] = []
-
-    /// How long an endpoint that failed is left alone. The brain decides what follows.
-    private static let rest: Int64 = 1_000_000_000
-    /// For requests that must not be sent twice it doubles with each failure in a row, up to this.
-    private static let cautiousRestLimit: Int64 = 32_000_000_000
-    /// Overstays in a row, without an answer since they began, that count as a failure.
-    private static let silenceLimit = 2
 
     init(_ published: Publication.Endpoint) {
         number = published.number
@@ -48,17 +37,6 @@ final class WorkerEndpoint {
 
     private func weigh() {
         loadOfOne = 1_000_000_000_000 / max(weight * share, 1)
-    }
-
-    /// - Parameter cautious: for a request that must not be sent twice.
-    @inline(__always)
-    func isResting(now: Int64, cautious: Bool) -> Bool {
-        (cautious ? cautiousRestUntil : restUntil) > now
-    }
-
-    private func rest(now: Int64) {
-        restUntil = now + Self.rest
-        cautiousRestUntil = now + min(Self.rest << Int64(min(failureRun, 5)), Self.cautiousRestLimit)
     }
 
     /// In-flight requests for each unit of weight, scaled; the candidate with less is the better one.
@@ -79,47 +57,41 @@ final class WorkerEndpoint {
 
     /// A good answer has begun.
     func answered(now: Int64) {
-        lastAnswer = now
+        rest.answered(now: now)
     }
 
     func succeeded() {
-        if failureRun != 0 {
-            failureRun = 0
-            counters.failureRun.set(0)
-        }
-        restUntil = .min
-        cautiousRestUntil = .min
+        if rest.failureRun != 0 { counters.failureRun.set(0) }
+        rest.succeeded()
     }
 
     /// A failure of its own doing. Returns the failures in a row.
     @discardableResult
     func failed(now: Int64) -> Int {
-        failureRun += 1
-        counters.failureRun.set(failureRun)
-        rest(now: now)
-        return failureRun
+        rest.failed(now: now)
+        return countedRun
     }
 
-    /// An answer that says the endpoint, or what lies behind it, cannot serve now. It counts in the run, but an
-    /// endpoint that answers is not given a rest. Returns the failures in a row.
+    /// An answer that says the endpoint, or what lies behind it, cannot serve now. Returns the failures in a row.
     func answeredUnavailable() -> Int {
-        failureRun += 1
-        counters.failureRun.set(failureRun)
-        return failureRun
+        rest.answeredUnavailable()
+        return countedRun
     }
 
-    /// An attempt begun at `began` has been waited for longer than usual. Counts as a failure only if nothing at all
-    /// has come from here since, twice in a row: one slow request among fast ones is the request's doing.
-    /// Returns the failures in a row, or nil if it does not count.
+    /// An attempt begun at `began` has been waited for longer than usual. Returns the failures in a row, or nil if it
+    /// does not count.
     func overstayed(began: Int64, now: Int64) -> Int? {
-        guard lastAnswer < began else { return nil }
-        failureRun += 1
-        counters.failureRun.set(failureRun)
-        if failureRun >= Self.silenceLimit { rest(now: now) }
-        return failureRun
+        rest.overstayed(began: began, now: now) ? countedRun : nil
+    }
+
+    private var countedRun: Int {
+        counters.failureRun.set(rest.failureRun)
+        return rest.failureRun
     }
 
     // Idle connections
+
+    var idleCount: Int { idle.count }
 
     func takeIdle() -> Uncounted<UpstreamConnection>? {
         idle.popLast()

@@ -1,3 +1,4 @@
+internal import Picking
 internal import RouteTable
 internal import Wire
 

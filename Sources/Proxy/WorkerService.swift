@@ -1,3 +1,4 @@
+internal import Picking
 internal import Reactor
 internal import RouteTable
 internal import Telemetry
@@ -20,16 +21,10 @@ final class WorkerService {
     let requestLimit: Int
     let pendingLimit: Int
     var budget: RetryBudget
-    /// Shares of the cells in ten-thousandths; they sum to 10,000 with `shed`.
-    private(set) var split: [Int]
-    /// What is refused at once, in ten-thousandths.
-    private(set) var shed: Int
+    var split: ServiceSplit
     let load: ServiceLoad
 
-    private var turns = EvenSequence()
-    /// 0: learned.
-    private let fixedHedgeDelay: Int64
-    private let leastHedgeDelay: Int64
+    private let hedgeDelay: HedgeDelay
     private let retriesConnect: Bool
     private let retriesReset: Bool
     private let retriesTimeout: Bool
@@ -47,11 +42,13 @@ final class WorkerService {
         idleTimeout = service.timeouts.idle.nanoseconds
         requestTimeout = service.timeouts.request?.nanoseconds ?? .max
         retryAttempts = service.retry.attempts
-        switch service.retry.hedge {
-        case .off: (hedges, fixedHedgeDelay, leastHedgeDelay) = (false, 0, 50_000_000)
-        case .learned(let floor): (hedges, fixedHedgeDelay, leastHedgeDelay) = (true, 0, floor.nanoseconds)
-        case .after(let delay): (hedges, fixedHedgeDelay, leastHedgeDelay) = (true, max(delay.nanoseconds, 1), 0)
-        }
+        hedges = service.retry.hedge != .off
+        hedgeDelay =
+            switch service.retry.hedge {
+            case .off: HedgeDelay(learnedAtLeast: 50_000_000)
+            case .learned(let floor): HedgeDelay(learnedAtLeast: floor.nanoseconds)
+            case .after(let delay): HedgeDelay(fixed: delay.nanoseconds)
+            }
         if case .hash(let key) = service.balance { hashKey = key } else { hashKey = nil }
         hashes = hashKey != nil
         requestLimit = (service.limits.requests + workers - 1) / workers
@@ -59,8 +56,7 @@ final class WorkerService {
         load = heir?.load ?? ServiceLoad(loop: loop)
         budget = heir?.budget ?? RetryBudget(share: service.retry.budget)
         budget.share = service.retry.budget
-        split = published.split
-        shed = published.shed
+        split = ServiceSplit(shares: published.split, shed: published.shed)
         retriesConnect = service.retry.on.contains(.connect)
         retriesReset = service.retry.on.contains(.reset)
         retriesTimeout = service.retry.on.contains(.timeout)
@@ -79,44 +75,14 @@ final class WorkerService {
         status >= 300 && retriedStatuses.contains(status)
     }
 
-    func setSplit(_ shares: [Int], shed: Int) {
-        precondition(shares.count == cells.count && shares.reduce(shed, +) == 10_000, "shares do not add up")
-        split = shares
-        self.shed = shed
-    }
-
-    /// The cell whose turn it is by the split; the same for the same key, as long as the split lets it be. Nil: the
-    /// turn of those that are refused, lest others fail.
-    @inline(__always)
-    func draw(key: UInt64?) -> Int? {
-        if split[0] == 10_000 { return 0 }
-        let point = turns.next(below: 10_000)
-        if point >= 10_000 - shed { return nil }
-        return cell(at: key.map { Int($0.multipliedFullWidth(by: UInt64(10_000 - shed)).high) } ?? point)
-    }
-
-    /// The same for a request that was let in before: it is not refused any more.
-    func drawAgain(key: UInt64?) -> Int {
-        if split[0] == 10_000 { return 0 }
-        let all = 10_000 - shed
-        return cell(at: key.map { Int($0.multipliedFullWidth(by: UInt64(all)).high) } ?? turns.next(below: all))
-    }
-
-    /// Where a point from 0 up to the sum of all shares lies; the first where they are all 0.
-    private func cell(at point: Int) -> Int {
-        var point = point
-        for (index, share) in split.enumerated() {
-            if point < share { return index }
-            point -= share
-        }
-        return 0
+    /// The first cell by preference that has a share of the split and is not full.
+    var cellWithRoom: Int? {
+        cells.indices.first { split.shares[$0] > 0 && !cells[$0].isFull }
     }
 
     /// How long to wait for a response head from `cell` before the request is hedged or counts as overstaying.
     func hedgeDelay(_ cell: WorkerCell) -> Int64 {
-        if fixedHedgeDelay > 0 { return fixedHedgeDelay }
-        // Until something is known of a cell, a second is suspicious everywhere.
-        return cell.usualTime.map { max(2 * $0, leastHedgeDelay) } ?? 1_000_000_000
+        hedgeDelay.after(usual: cell.usualTime)
     }
 
     /// Counts a request in, unless that would be too many.

@@ -40,6 +40,8 @@ struct EvidenceWriter {
             }
             put(traffic.endpoints.count)
             for endpoint in traffic.endpoints { put(endpoint) }
+            put(traffic.cells.count)
+            for cell in traffic.cells { for field in CellTraffic.recorded { put(cell[keyPath: field]) } }
         case .probe(let id, let outcome):
             put(3)
             put(id.number)
@@ -123,6 +125,11 @@ struct EvidenceReader {
                 traffic.services.append(ServiceTraffic(service: try signed(), requests: try signed()))
             }
             for _ in 0..<(try count()) { traffic.endpoints.append(try endpointTraffic()) }
+            for _ in 0..<(try count()) {
+                var cell = CellTraffic(service: 0, position: 0)
+                for field in CellTraffic.recorded { cell[keyPath: field] = try signed() }
+                traffic.cells.append(cell)
+            }
             return .traffic(traffic)
         case 3:
             let number = try signed()
@@ -166,6 +173,13 @@ extension EndpointTraffic {
             \.attempts, \.successes, \.connectFailures, \.unreachables, \.connectTimeouts, \.resets, \.truncations,
             \.responseTimeouts, \.gatewayErrors, \.serverErrors, \.overstays, \.inFlight, \.overstaying, \.failureRun,
         ]
+    }
+}
+
+extension CellTraffic {
+    /// In the order in which they are written.
+    fileprivate static var recorded: [WritableKeyPath<CellTraffic, Int>] {
+        [\.service, \.position, \.answers, \.median, \.tail, \.overloads, \.concurrencyLimit]
     }
 }
 

@@ -51,6 +51,12 @@ package final class CellCounters: Sendable {
     package let hedges = Counter()
     /// From the request's head to the answer's head, at the client's side.
     package let latency = Histogram()
+    /// Of each attempt that was answered, from its beginning to the answer's head.
+    package let attemptTime = Histogram()
+    /// Windows of a tenth of a second in which answers came late, or said that there is no capacity.
+    package let overloads = Counter()
+    /// Attempts that may be under way before others are preferred; 0: no limit.
+    package let concurrencyLimit = Gauge()
 
     package init() {}
 

@@ -27,7 +27,7 @@ import Testing
         let world = world()
         let all = world.brain.explanations(world.decisions)
         #expect(all.subjects.isEmpty)
-        #expect(all.notes.map(\.text) == ["All 5 services are where they would rather be; all 3 regions serve."])
+        #expect(all.notes.map(\.text) == ["All is as preferred: 5 services, 3 regions."])
         let one = try explain(world, "service-0")
         #expect(one.isAsPreferred)
         #expect(one.headline.text == "service-0 goes 100 % to east, where it would rather be.")

@@ -79,6 +79,29 @@ import Testing
             sentence: "checkout goes back from 5 % to 0 % in east: of 40 requests, 12 failed and 3 overstayed in the "
                 + "step, 0.1 % elsewhere."),
         Case(
+            subject: cell, change: .ceiling(before: 10_000, after: 7_500), rule: .slow,
+            evidence: [
+                .time("median", .milliseconds(90)), .time("before", .milliseconds(8)),
+                .text("median in west", "unknown"),
+            ],
+            sentence: "checkout may have at most 75 % in east, after 100 %: its answers are slower than they were, and "
+                + "than elsewhere."),
+        Case(
+            subject: cell, change: .capacity(before: nil, after: 120), rule: .capacityLearned,
+            evidence: [
+                .count("requests a second", 150), .ratio("answered", 8_000), .count("concurrency limit", 4),
+                .time("median in west", .milliseconds(7)),
+            ],
+            sentence:
+                "checkout in east carries 120 requests/s, after no known limit: at 150 requests/s its answers came "
+                + "late or were refused, and 80 % were well."),
+        Case(
+            subject: cell, change: .capacity(before: 120, after: nil), rule: .capacityForgotten,
+            evidence: [.time("no overload for", .seconds(61))],
+            sentence:
+                "checkout in east has no known limit any more: it needed less than half of 120 requests/s, without "
+                + "overload, for 1 min 1 s."),
+        Case(
             subject: .service("checkout"), change: move([0, 10_000]), rule: .followsRegion,
             evidence: [.ratio("east may have", 0), .text("east", "cascade: services impaired 3")],
             sentence: "checkout: east 100 % → 0 %, west 0 % → 100 %, because east is left as a whole."),

@@ -123,8 +123,7 @@ import Testing
         world.tell(.order(.failOver(region: "east", why: "it smells"), isForced: false))
         #expect(world.hasLeftFirst)
         world.tell(.order(.failBack(region: "east", why: "it does not"), isForced: false))
-        world.step()
-        world.step()
+        world.run(.milliseconds(600))
         #expect(world.split()[0] == world.policy.steps[0])
         #expect(world.time(until: { $0.isPreferred }, atMost: .seconds(20)) != nil)
     }

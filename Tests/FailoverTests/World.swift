@@ -35,6 +35,12 @@ struct World {
     /// Endpoints whose probe is wanted at once.
     private var asked: [Int] = []
     var answers: [OrderAnswer] = []
+    /// Service, cell and share of each call for connections.
+    var warmed: [[Int]] = []
+    /// What answers of a service in a region take, in microseconds, said once a second where there is traffic.
+    var latencies: [[Int]: Int] = [:]
+    /// What a service in a region can carry, requests per second: beyond it, overload shows.
+    var capacities: [[Int]: Int] = [:]
 
     init(
         regions: [String] = ["east", "west", "north"], services: Int = 5, endpointsPerCell: Int = 2, rate: Int = 80,
@@ -116,6 +122,7 @@ struct World {
                 precondition(shares.reduce(shed, +) == whole && shares == brain.split(ofService: service))
             case .probe(let id, _, let soon): if soon { asked.append(id.number) }
             case .answer(let answer): answers.append(answer)
+            case .warm(let service, let position, let share): warmed.append([service, position, share])
             }
         }
         return actions
@@ -138,12 +145,31 @@ struct World {
                 reports += traffic(service, region, requests: Double(rate) / 10 * Double(split[region]) / Double(whole))
             }
         }
-        tell(.traffic(Traffic(reports, services: services)))
+        tell(.traffic(Traffic(reports, services: services, cells: cellReports())))
         if isProbed && now >= nextProbe {
             nextProbe = now + .seconds(1)
             for number in shares.indices { probe(number) }
         }
         tell(.tick)
+    }
+
+    private func cellReports() -> [CellTraffic] {
+        var cells: [CellTraffic] = []
+        for service in 0..<serviceCount {
+            let split = brain.split(ofService: service)
+            for region in regions.indices where split[region] > 0 && rate > 0 {
+                var report = CellTraffic(service: service, position: region)
+                let load = rate * split[region] / whole
+                if let capacity = capacities[[service, region]], load > capacity { report.overloads = 1 }
+                if now.nanoseconds / 100_000_000 % 10 == 0, load >= 10 {
+                    report.answers = load
+                    report.median = latencies[[service, region]] ?? 1_000
+                    report.tail = 2 * report.median
+                }
+                if report.overloads > 0 || report.answers > 0 { cells.append(report) }
+            }
+        }
+        return cells
     }
 
     private mutating func probe(_ number: Int) {

@@ -126,6 +126,7 @@ final class ProxyUnderTest {
         let hasEnded = Atomic<Bool>(false)
 
         func urgent(endpoint: Int, failures: Int, overstaying: Bool) {}
+        func overloaded() {}
         func published(generation: Int) { self.generation.store(generation, ordering: .releasing) }
         func listenerFailed(_ name: String, _ error: SystemError) {}
         func workerEnded() { hasEnded.store(true, ordering: .releasing) }

@@ -25,7 +25,7 @@ struct WhyTests {
 
         let well = try Command("explain", "--admin", router.adminAddress).finish()
         #expect(well.status == 0, "\(well.errors)")
-        #expect(well.output.contains("All 1 service are where they would rather be"), "\(well.output)")
+        #expect(well.output.contains("All is as preferred: 1 service, 2 regions."), "\(well.output)")
         let imagined = try Command("what-if", "--lose", "east", "--admin", router.adminAddress, "--json").finish()
         #expect(imagined.status == 0, "\(imagined.errors)")
         let shares = try #require(Self.sharesThen(imagined.output))

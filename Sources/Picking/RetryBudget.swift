@@ -2,31 +2,32 @@
 ///
 /// What ten seconds of requests have earned can be spent at once, so a burst of failures passes; a storm does not,
 /// because what it spends is not earned again faster than requests come. Retries and hedges draw on the same budget.
-struct RetryBudget {
-    private static let seconds = 10
+package struct RetryBudget: Sendable {
+    @usableFromInline static var seconds: Int { 10 }
     /// Always allowed, per second, so that a service with little traffic can retry at all.
-    private static let floorPerSecond = 3
+    @usableFromInline static var floorPerSecond: Int { 3 }
 
     /// In ten-thousandths of the requests.
-    var share: Int
-    private var requests = InlineArray<10, Int>(repeating: 0)
-    private var extras = InlineArray<10, Int>(repeating: 0)
-    private var requestSum = 0
-    private var extraSum = 0
-    private var second: Int64 = 0
+    package var share: Int
+    @usableFromInline var requests = InlineArray<10, Int>(repeating: 0)
+    @usableFromInline var extras = InlineArray<10, Int>(repeating: 0)
+    @usableFromInline var requestSum = 0
+    @usableFromInline var extraSum = 0
+    @usableFromInline var second: Int64 = 0
 
-    init(share: Int) {
+    package init(share: Int) {
         self.share = share
     }
 
-    mutating func countRequest(now: Int64) {
+    /// - Parameter now: nanoseconds, as everywhere here.
+    @inlinable package mutating func countRequest(now: Int64) {
         advance(now)
         requests[Int(second % 10)] &+= 1
         requestSum &+= 1
     }
 
     /// Takes one retry or hedge out of the budget, if there is one.
-    mutating func take(now: Int64) -> Bool {
+    package mutating func take(now: Int64) -> Bool {
         advance(now)
         let allowed = max(requestSum * share / 10_000, Self.floorPerSecond * Self.seconds)
         guard extraSum < allowed else { return false }
@@ -35,9 +36,13 @@ struct RetryBudget {
         return true
     }
 
-    private mutating func advance(_ now: Int64) {
+    @inlinable mutating func advance(_ now: Int64) {
         let present = now / 1_000_000_000
         if present == second { return }
+        pass(to: present)
+    }
+
+    @usableFromInline mutating func pass(to present: Int64) {
         let steps = min(present - second, Int64(Self.seconds))
         for i in 0..<max(steps, 0) {
             let slot = Int((present - i) % 10)
