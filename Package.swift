@@ -104,7 +104,7 @@ let package = Package(
                 "Backends", "Proxy", "Reactor", "RouteTable", "Store", "Telemetry",
                 .product(name: "Logging", package: "swift-log"),
             ]),
-        tests(of: "spillway", ["Backends"]),
+        tests(of: "spillway", ["Backends", "Failover"]),
         tests(of: "Telemetry"),
     ],
     swiftLanguageModes: [.v6]

@@ -58,6 +58,20 @@ package struct AdminServer: Service {
                 status: .ok, headers: [.contentType: "application/json"],
                 body: .init(byteBuffer: .init(bytes: json)))
         }
+        router.get("/api/v1/explain") { request, _ in
+            Self.answer(await control.explain(request.uri.queryParameters.get("name")))
+        }
+        router.get("/api/v1/what-if") { request, _ in
+            var demand: [(service: String, perSecond: Int)] = []
+            for text in request.uri.queryParameters.getAll("demand") {
+                guard let one = Self.demand(text) else {
+                    return Self.answer(.badRequest, "demand is SERVICE:N, N in thousandths of a request per second")
+                }
+                demand.append(one)
+            }
+            let lost = request.uri.queryParameters.getAll("lose")
+            return Self.answer(await control.whatIf(losing: lost, demand: demand))
+        }
         router.post("/api/v1/orders") { request, _ in
             // A browser that another site sent here asks before it sends JSON, and is not answered.
             guard request.headers[.contentType]?.hasPrefix("application/json") == true,
@@ -73,6 +87,24 @@ package struct AdminServer: Service {
             }
         }
         return router
+    }
+
+    /// `checkout:12500`
+    private static func demand(_ text: String) -> (service: String, perSecond: Int)? {
+        guard let colon = text.lastIndex(of: ":"), let number = Int(text[text.index(after: colon)...]),
+            (0...1_000_000_000_000).contains(number)
+        else { return nil }
+        return (String(text[..<colon]), number)
+    }
+
+    private static func answer(_ answer: Control.Answer) -> Response {
+        switch answer {
+        case .json(let json):
+            Response(
+                status: .ok, headers: [.contentType: "application/json"],
+                body: .init(byteBuffer: .init(string: json + "\n")))
+        case .unknown(let problem): Self.answer(.notFound, problem)
+        }
     }
 
     private static func answer(_ status: HTTPResponse.Status, _ text: String) -> Response {

@@ -107,6 +107,7 @@ extension Control {
     /// Journal, log, counters, whoever listens.
     private func announce(_ decision: Decision) {
         decisionCounts[decision.rule.rawValue, default: 0] += 1
+        memory.add(decision)
         latestDecisions.append(RouterStatus.Decision(time: decision.time.date, text: "\(decision)"))
         if latestDecisions.count > 100 { latestDecisions.removeFirst(50) }
         let json = decision.json

@@ -67,6 +67,7 @@ package actor Control: ServiceLifecycle.Service {
     var brain: Brain
     var topologyActions: [Action] = []
     var latestDecisions: [RouterStatus.Decision] = []
+    var memory = DecisionMemory()
     var decisionCounts: [String: UInt64] = [:]
     var probeCounts = ProbeCounts()
     /// Of services, what was last read of their requests.
@@ -211,6 +212,7 @@ package actor Control: ServiceLifecycle.Service {
     /// Goes on where the last run with this state directory was: what was out stays out until it shows itself well.
     private func remember() {
         clockOffset = EventLoop.wallClock() - EventLoop.clock()
+        recallDecisions()
         guard let path = EvidenceLog.names(in: store.path).last else { return }
         // A run that ended while it remembered would do so again.
         guard store.beginRemembering() else {

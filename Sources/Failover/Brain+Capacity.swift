@@ -24,7 +24,17 @@ extension Brain {
     /// Its requests meet the limits of what it can carry: that is no fault of its.
     func isOverloaded(_ index: Int) -> Bool {
         let cell = cells[index]
-        return cell.learned != nil && cell.lastOverload.map { now - $0 <= .seconds(2) } ?? false && answersMost(cell)
+        guard cell.lastOverload.map({ now - $0 <= .seconds(2) }) ?? false, answersMost(cell) else { return false }
+        return cell.learned != nil || isNearDeclared(index)
+    }
+
+    /// It has at least 85 % of what is declared that it can carry, or its region has.
+    private func isNearDeclared(_ index: Int) -> Bool {
+        if let capacity = cells[index].capacity { return load(of: index) * 100 >= capacity * 85 }
+        let region = cells[index].region
+        guard let capacity = regions[region].capacity else { return false }
+        let all = cells.indices.reduce(0) { cells[$1].region == region ? $0 + load(of: $1) : $0 }
+        return all * 100 >= capacity * 85
     }
 
     private func answersMost(_ cell: CellRecord) -> Bool {

@@ -38,18 +38,27 @@ extension Brain {
         cells[cell].recent.advance(to: now)
         cells[cell].longer.advance(to: now)
         let badRatio = cells[cell].evidence(policy)?.badRatio ?? 0
+        let before = cells[cell].usable
         cells[cell].usable = cells[cell].healthyShare * (whole - badRatio) / whole
+        // What may have nothing is still a last resort, as far as it is usable.
+        if cells[cell].ceiling < whole && abs(cells[cell].usable - before) >= CellRecord.noticeableFall {
+            needsPlan = true
+        }
     }
 
     mutating func weigh(_ cell: Int) {
         let isProbed = services[cells[cell].service].isProbed
         var all = 0
         var healthy = 0
+        var byProbesAlone = 0
         for number in cells[cell].endpoints {
             guard let record = endpoints[number], !record.isNew else { continue }
             all += record.weight
             if record.isCapacity(isProbed: isProbed) { healthy += record.weight }
+            if record.isOutByProbesAlone { byProbesAlone += record.weight }
         }
+        // Its neighbors carry what it would have; without any, it is no capacity.
+        if healthy == byProbesAlone { healthy = 0 }
         let share = all == 0 ? 0 : healthy * whole / all
         cells[cell].needsWeighing = false
         if share != cells[cell].healthyShare { needsPlan = true }
@@ -61,7 +70,10 @@ extension Brain {
     private mutating func lowerIfNeeded(_ index: Int, _ policy: FailoverPolicy) {
         let cell = cells[index]
         if cell.healthyShare < policy.downBelow || cell.healthyShare == 0 {
-            guard cell.ceiling > 0 else { return cells[index].roomSince = nil }
+            guard cell.ceiling > 0 else {
+                cells[index].leftFrom = nil
+                return cells[index].roomSince = nil
+            }
             lower(index, to: 0, .cellDown, [.ratio("healthy", cell.healthyShare)])
         } else if let evidence = cell.evidence(policy), isImpaired(evidence, policy) {
             cells[index].roomSince = nil
@@ -105,7 +117,7 @@ extension Brain {
         let cell = cells[index]
         let policy = services[cell.service].policy
         // A fall soon after a return says that the return came too early.
-        let isRelapse = cell.climb != nil || cell.loweredAt.map { now - $0 < policy.hold * 10 } ?? false
+        let isRelapse = cell.climb != nil || cell.cameBackAt.map { now - $0 < policy.hold * 10 } ?? false
         if ceiling == 0 { leave(index, rule, evidence) }
         put(index, to: ceiling, countsAsFailure: isRelapse && cell.ceiling > 0)
         decide(subject(index), .ceiling(before: cell.ceiling, after: ceiling), rule, evidence)
@@ -115,7 +127,8 @@ extension Brain {
     private mutating func leave(_ index: Int, _ rule: Decision.Rule, _ evidence: [Decision.Evidence]) {
         cells[index].damping.add(services[cells[index].service].policy.damping, at: now)
         needsCorrelation = true
-        guard cells[index].impairment == nil, hadTraffic(index, within: cascade.within) else { return }
+        let isNews = cells[index].impairment == nil || cells[index].climb != nil
+        guard isNews, hadTraffic(index, within: cascade.within) else { return }
         let reason = "\(rule.rawValue): \(evidence.map(\.description).joined(separator: ", "))"
         cells[index].impairment = CellRecord.Impairment(since: now, reason: reason)
     }
@@ -174,6 +187,7 @@ extension Brain {
         cells[index].ceiling = ceiling
         cells[index].leftFrom = nil
         cells[index].mayReturn = false
+        cells[index].cameBackAt = now
         cells[index].climb = CellRecord.Climb(base: base, trial: CellRecord.Trial(since: now))
         needsPlan = true
         decide(subject(index), .ceiling(before: cell.ceiling, after: ceiling), .failbackStep, evidence)

@@ -21,6 +21,11 @@ extension Brain {
         }
         if counts != Counts() { needsLook(service) }
         var run = endpoints[number]!.failureRun(report.failureRun)
+        // Workers count for themselves: one that has not been here since still has its old run.
+        if report.successes > report.failures + report.overstays {
+            endpoints[number]!.forgiveRun(report.failureRun)
+            run = 0
+        }
         if isInGrace && report.failures == 0 {
             endpoints[number]!.forgiveSilence()
             run = 0
@@ -60,7 +65,8 @@ extension Brain {
             let evidence = Decision.Evidence.count("failures in a row", run)
             if mayBeOurOwn(silentSince: record.silentSince, region: cells[record.cell].region) { return }
             if report.failures == 0 && total.failures == 0 {
-                change(number, to: .hanging, .hanging, [evidence, .count("overstaying", report.overstaying)])
+                let overstays = Decision.Evidence.count("overstays", Int(total.overstays))
+                change(number, to: .hanging, .hanging, [evidence, overstays])
             } else {
                 eject(number, .consecutiveFailures, [evidence] + report.kinds)
             }
@@ -73,6 +79,7 @@ extension Brain {
             let silence = Decision.Evidence.time("no answer for", now - record.lastAnswer)
             eject(number, .fallenSilent, [.count("failures in a row", run), silence] + report.kinds)
         } else if total.ended >= policy.ratioMinimum && total.failureRatio >= policy.failureRatio {
+            if mayBeOurOwn(silentSince: record.silentSince, region: cells[record.cell].region) { return }
             eject(
                 number, .failureRatio,
                 [.count("failures", Int(total.failures)), .count("requests", total.ended)] + report.kinds)

@@ -5,7 +5,8 @@ extension Brain {
     /// Asks whether demand has changed so much that the plan is to be made anew.
     mutating func watchDemand() {
         guard hasCapacities, !needsPlan else { return }
-        needsPlan = services.indices.contains { services[$0].demand.hasMoved(at: now) }
+        isPlanForDemand = services.indices.contains { services[$0].demand.hasMoved(at: now) }
+        needsPlan = isPlanForDemand
     }
 
     /// Makes all splits anew.
@@ -17,6 +18,18 @@ extension Brain {
         let requests = services.indices.map { request($0, at: now) }
         let shares = Plan.shares(requests, in: regions.indices.map { usable($0) })
         for index in services.indices { take(shares[index], for: index, requests[index]) }
+        isPlanForDemand = false
+    }
+
+    /// A change that is not worth a decision: half a percent, where demand is not known more exactly.
+    private func isTrifle(_ share: Plan.Share, for index: Int) -> Bool {
+        let service = services[index]
+        guard hasCapacities, share.failsOpen == service.failsOpen,
+            !service.cells.contains(where: { cells[$0].climb != nil })
+        else { return false }
+        return zip(share.shares + [share.shed], service.split + [service.shed]).allSatisfy {
+            ($0 == 0) == ($1 == 0) && ($0 == whole) == ($1 == whole) && abs($0 - $1) <= 50
+        }
     }
 
     /// The shares there would be at a time to come if nothing but orders changed.
@@ -27,7 +40,7 @@ extension Brain {
             services.indices.map { imagined.request($0, at: time) }, in: regions.indices.map { imagined.usable($0) })
     }
 
-    private func request(_ index: Int, at time: Instant) -> Plan.Request {
+    func request(_ index: Int, at time: Instant) -> Plan.Request {
         let service = services[index]
         return Plan.Request(
             importance: service.importance, demand: service.demand.planned,
@@ -41,10 +54,11 @@ extension Brain {
         let isSilent =
             (cell.evidence(policy).map { $0.badRatio <= policy.cellFailureRatio } ?? true)
             && cell.endpoints.contains { endpoints[$0]?.state == .down }
-        let isLeft = !isRegionOpen(for: index) && cell.impairment == nil
+        // Whatever it waits for: nothing has failed there that would make it worse than a refusal.
+        let isUnimpaired = cell.impairment == nil
         return Plan.Offer(
             region: cell.region, allowed: min(allowed(index), ordered),
-            lastResort: min(isLeft ? cell.limit(policy) : cell.ceiling, ordered),
+            lastResort: min(isUnimpaired ? cell.limit(policy) : cell.ceiling, ordered),
             capacity: cell.capacity.map { $0 * cell.weightLimit(policy) / whole } ?? cell.learned?.rate,
             isLearned: cell.capacity == nil && cell.learned != nil,
             healthyShare: cell.healthyShare, isSilent: isSilent)
@@ -96,6 +110,7 @@ extension Brain {
         let service = services[index]
         guard share.shares != service.split || share.shed != service.shed || share.failsOpen != service.failsOpen
         else { return }
+        if isTrifle(share, for: index) { return }
         let names = service.cells.map { regions[cells[$0].region].name }
         decide(
             .service(service.name),
@@ -104,6 +119,7 @@ extension Brain {
                 shedAfter: share.shed),
             rule(share, for: index), evidence(request, index, names))
         services[index].failsOpen = share.failsOpen
+        services[index].usesLastResort = share.usesLastResort
         services[index].split = share.shares
         services[index].shed = share.shed
         for (position, cell) in service.cells.enumerated() where share.shares[position] <= cells[cell].ceiling {
@@ -119,15 +135,14 @@ extension Brain {
         let service = services[index]
         if share.failsOpen { return .failOpen }
         if share.shed != service.shed { return .shed }
+        if share.usesLastResort { return .lastResort }
         if service.cells.contains(where: { ordered($0, at: now) < whole }) { return .ordered }
         let gives = service.cells.filter {
             share.shares[$0 - service.cells.lowerBound] < service.split[$0 - service.cells.lowerBound]
         }
         if gives.contains(where: { !isRegionOpen(for: $0) }) { return .followsRegion }
         if gives.contains(where: { cells[$0].ceiling > allowed($0) }) { return .followsNeeds }
-        let fits = gives.allSatisfy { allowed($0) >= service.split[$0 - service.cells.lowerBound] }
-        return !gives.isEmpty && fits && hasCapacities && gives.allSatisfy({ cells[$0].climb == nil })
-            && !service.cells.contains { cells[$0].climb != nil } ? .followsDemand : .followsCapacity
+        return isPlanForDemand ? .followsDemand : .followsCapacity
     }
 
     private func evidence(_ request: Plan.Request, _ index: Int, _ names: [String]) -> [Decision.Evidence] {
@@ -135,6 +150,10 @@ extension Brain {
         for (name, offer) in zip(names, request.offers) { evidence.append(.ratio("\(name) may have", offer.allowed)) }
         for (name, offer) in zip(names, request.offers) {
             if let capacity = offer.capacity { evidence.append(.count("\(name) can take", capacity / 1_000)) }
+        }
+        for cell in services[index].cells {
+            guard let capacity = regions[cells[cell].region].capacity else { continue }
+            evidence.append(.count("\(regions[cells[cell].region].name) can take in all", capacity / 1_000))
         }
         if hasCapacities { evidence.append(.count("requests a second", request.demand / 1_000)) }
         for cell in services[index].cells {

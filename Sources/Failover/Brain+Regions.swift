@@ -18,7 +18,10 @@ extension Brain {
         for index in cells.indices where cells[index].region == region {
             if !hadTraffic(index, within: cascade.within) { continue }
             withTraffic += 1
-            guard let impairment = cells[index].impairment, now - impairment.since <= cascade.within else { continue }
+            guard let impairment = cells[index].impairment, now - impairment.since <= cascade.within,
+                // What impaired it before it was let in again is no news.
+                regions[region].state != .returning || impairment.since >= regions[region].since
+            else { continue }
             if !isImpairedEverywhere(cells[index].service) { impaired.append(index) }
         }
         return (impaired, withTraffic)
@@ -62,7 +65,8 @@ extension Brain {
         for index in cells.indices where cells[index].region == region {
             guard let ceiling = cells[index].leftFrom else { continue }
             cells[index].leftFrom = nil
-            cells[index].ceiling = ceiling
+            if cells[index].impairment != nil { continue }
+            cells[index].ceiling = min(ceiling, cells[index].limit(services[cells[index].service].policy))
         }
     }
 
@@ -88,9 +92,11 @@ extension Brain {
             case .serving: break
             case .evacuated: reopenIfRestored(region)
             case .returning:
-                let isBack = cells.allSatisfy {
-                    $0.region != region || $0.climb == nil && $0.ceiling >= $0.weightLimit(services[$0.service].policy)
-                }
+                let isBack =
+                    cells.allSatisfy {
+                        $0.region != region
+                            || $0.climb == nil && $0.ceiling >= $0.weightLimit(services[$0.service].policy)
+                    } && healthyShare(ofRegion: region) >= cascade.restoredAt
                 if isBack {
                     change(region, to: .serving, .regionBack, [.time("returning for", now - regions[region].since)])
                 }
@@ -100,19 +106,10 @@ extension Brain {
 
     private mutating func reopenIfRestored(_ region: Int) {
         guard !regions[region].damping.isSuppressed else { return }
-        var all = 0
-        var healthy = 0
-        for cell in cells where cell.region == region && services[cell.service].moves == .withRegion {
-            for number in cell.endpoints {
-                guard let record = endpoints[number], !record.isNew else { continue }
-                all += record.weight
-                if record.isCapacity(isProbed: services[cell.service].isProbed) { healthy += record.weight }
-            }
-        }
-        let share = all == 0 ? 0 : healthy * whole / all
+        let share = healthyShare(ofRegion: region)
         guard share >= cascade.restoredAt else { return regions[region].restoredSince = nil }
         guard let since = regions[region].restoredSince else { return regions[region].restoredSince = now }
-        guard now - since >= hold(of: region) else { return }
+        guard now - since >= hold(ofRegion: region) else { return }
         change(
             region, to: .returning, .regionRestored,
             [
@@ -122,8 +119,22 @@ extension Brain {
     }
 
     /// The longest that one of its services waits before it comes back.
-    private func hold(of region: Int) -> Duration {
+    private func hold(ofRegion region: Int) -> Duration {
         cells.lazy.filter { $0.region == region }.map { services[$0.service].policy.hold }.max() ?? .zero
+    }
+
+    /// Weight that counts, of all weight of the services that move with a region.
+    func healthyShare(ofRegion region: Int) -> Int {
+        var all = 0
+        var healthy = 0
+        for cell in cells where cell.region == region && services[cell.service].moves == .withRegion {
+            for number in cell.endpoints {
+                guard let record = endpoints[number], !record.isNew else { continue }
+                all += record.weight
+                if record.isCapacity(isProbed: services[cell.service].isProbed) { healthy += record.weight }
+            }
+        }
+        return all == 0 ? 0 : healthy * whole / all
     }
 
     mutating func change(

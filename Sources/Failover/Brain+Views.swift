@@ -102,6 +102,20 @@ extension Brain {
     /// Nothing anywhere shows itself: what was decided last is held.
     package var holds: Bool { own.isHolding }
 
+    /// It has more of a cell than that may have, because it still works and there is nothing better.
+    package func usesLastResort(service index: Int) -> Bool { services[index].usesLastResort }
+
     /// Nothing is healthy anywhere: traffic goes where it can.
     package func failsOpen(service index: Int) -> Bool { services[index].failsOpen }
+
+    /// Where each service's traffic goes, in words: `us-east-1 70 %, us-west-2 30 %`.
+    package var splits: [(service: String, text: String)] {
+        services.map { service in
+            let shares = zip(service.cells, service.split).filter { $0.1 > 0 }.map { cell, share in
+                "\(regions[cells[cell].region].name) \(percent(share))"
+            }
+            let parts = shares + (service.shed > 0 ? ["shed \(percent(service.shed))"] : [])
+            return (service.name, parts.joined(separator: ", "))
+        }
+    }
 }

@@ -30,6 +30,8 @@ package struct Brain: Sendable, Codable {
     var needsCorrelation = false
     /// Something changed that the splits depend on.
     var needsPlan = false
+    /// Nothing but demand has changed.
+    var isPlanForDemand = false
     /// Services whose evidence has changed.
     var toLookAt: [Int] = []
 
@@ -152,6 +154,7 @@ package struct Brain: Sendable, Codable {
             name: service.name, policy: service.policy, probe: service.probe, importance: service.importance,
             moves: service.moves, mode: service.mode, cells: first..<cells.count, split: held,
             shed: held.isEmpty ? 0 : before?.shed ?? 0, failsOpen: before?.failsOpen ?? false,
+            usesLastResort: before?.usesLastResort ?? false,
             demand: before?.demand ?? Demand(at: now))
     }
 
@@ -205,6 +208,7 @@ extension CellRecord {
         holds = old.holds
         climb = old.climb
         loweredAt = old.loweredAt
+        cameBackAt = old.cameBackAt
         impairment = old.impairment
         damping = old.damping
         leftFrom = old.leftFrom

@@ -23,6 +23,8 @@ struct CellRecord: Sendable, Codable {
     /// How many holds it must wait: 1 at first, one more for each way back that failed.
     var holds = 1
     var climb: Climb?
+    /// When it last took a step back.
+    var cameBackAt: Instant?
     /// When its ceiling was last put down.
     var loweredAt: Instant?
     /// Since when it has carried more than its ceiling, and what has become of it.
@@ -125,6 +127,7 @@ struct CellRecord: Sendable, Codable {
 
     /// Puts the ceiling down; a way back that was under way has failed.
     mutating func lower(to ceiling: Int, at now: Instant, countsAsFailure: Bool) {
+        if countsAsFailure { cameBackAt = nil }
         self.ceiling = ceiling
         climb = nil
         beyond = nil

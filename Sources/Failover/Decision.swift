@@ -74,6 +74,7 @@ package struct Decision: Sendable, Equatable {
         case followsRegion = "follows-region"
         case followsNeeds = "follows-needs"
         case shed
+        case lastResort = "last-resort"
         case failOpen = "fail-open"
         // The router
         case everythingSilent = "everything-silent"

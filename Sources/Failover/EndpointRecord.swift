@@ -137,6 +137,7 @@ struct EndpointRecord: Sendable, Codable {
 
     /// Forgets what was silence of our own making.
     mutating func forgiveSilence() {
+        if silentSince != nil { window.clear() }
         silentSince = nil
         forgivenRun = lastRun
         probeFailures = 0
@@ -145,6 +146,12 @@ struct EndpointRecord: Sendable, Codable {
     mutating func count(_ counts: Counts, at now: Instant) {
         window.add(counts, at: now)
         if counts.successes > 0 { lastAnswer = now }
+    }
+
+    /// It has answered: what failed in a row before, in whatever worker, is not in a row any more.
+    mutating func forgiveRun(_ reported: Int) {
+        lastRun = reported
+        forgivenRun = reported
     }
 
     /// Probe passes it takes to be used.

@@ -61,6 +61,8 @@ struct Plan: Sendable {
         var shares: [Int]
         var shed = 0
         var failsOpen = false
+        /// It has more of a cell than the cell may have, because that still works and there is nothing better.
+        var usesLastResort = false
     }
 
     private let regions: [Region]
@@ -109,7 +111,12 @@ struct Plan: Sendable {
             for group in [refugees, others] {
                 for level in [Level.comfortable, .full] { place(group, level) }
             }
-            place(members, .lastResort)
+            place(members.filter { !hasOpenUnlimited($0) }, .lastResort)
+            for member in members {
+                result[member].usesLastResort = zip(result[member].shares, requests[member].offers).contains {
+                    $0 > $1.allowed
+                }
+            }
             for member in members where left[member] > 0 { placeRest(of: member) }
         }
     }
@@ -204,6 +211,11 @@ struct Plan: Sendable {
             result[member] = Share(shares: failOpen(request), failsOpen: true)
             self.left[member] = 0
         }
+    }
+
+    /// What fits nowhere else can go where traffic may go and no limit is known.
+    private func hasOpenUnlimited(_ member: Int) -> Bool {
+        requests[member].offers.contains { $0.allowed > 0 && isUnlimited($0) }
     }
 
     private func isUnlimited(_ offer: Offer) -> Bool {

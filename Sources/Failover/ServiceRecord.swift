@@ -16,6 +16,7 @@ struct ServiceRecord: Sendable, Codable {
     var split: [Int]
     var shed = 0
     var failsOpen = false
+    var usesLastResort = false
     var demand: Demand
     /// Something changed that its cells may depend on, and it is among those to be looked at.
     var needsLook = true
@@ -31,6 +32,8 @@ struct Demand: Sendable, Codable {
     /// What the plan in force was made for, in thousandths of a request per second.
     private(set) var planned = 0
     private var plannedAt: Instant
+    /// What it is imagined to be, in place of what was measured; thousandths of a request per second.
+    var imagined: Int?
 
     init(at now: Instant) {
         began = now
@@ -45,8 +48,10 @@ struct Demand: Sendable, Codable {
 
     /// Thousandths of a request per second.
     mutating func rate(at now: Instant) -> Int {
+        if let imagined { return imagined }
         requests.advance(to: now)
-        let covered = min(max((now - began).milliseconds, 500), requests.covered(at: now).milliseconds)
+        // What is reported in a bucket came, on average, half a look before.
+        let covered = min(max((now - began).milliseconds, 500), requests.covered(at: now).milliseconds + 50)
         return Int(requests.total.attempts) * 1_000_000 / covered
     }
 

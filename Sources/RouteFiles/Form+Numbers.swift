@@ -107,6 +107,9 @@ enum NumberText {
         return scaled + (0..<missing).reduce(fraction) { value, _ in value * 10 }
     }
 
+    /// `250` or `0.5`, in thousandths.
+    static func thousandths(_ text: String) -> Int? { decimal(text[...], digits: 3) }
+
     static func share(_ text: String) -> Int? {
         guard text.hasSuffix("%") else { return nil }
         return decimal(text.dropLast(), digits: 2)
@@ -175,5 +178,13 @@ package enum DurationText {
     /// Whole seconds of `90s`, `30m` or `2h`; nil if it is none.
     package static func seconds(_ text: String) -> Int? {
         NumberText.duration(text).map { Int($0.components.seconds) }
+    }
+}
+
+/// Percentages as a table writes them, for those who take them elsewhere.
+package enum ShareText {
+    /// Ten-thousandths of `5%` or `0.5%`, 0 to 10,000; nil if it is none.
+    package static func tenThousandths(_ text: String) -> Int? {
+        NumberText.share(text).flatMap { (0...10_000).contains($0) ? $0 : nil }
     }
 }

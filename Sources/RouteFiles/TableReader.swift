@@ -51,7 +51,7 @@ package struct TableReader: Sendable {
 }
 
 /// The files of a table.
-private enum TableFiles {
+enum TableFiles {
     static func texts(at path: String) -> Result<[(name: String, text: String)], Problems> {
         var isDirectory: ObjCBool = false
         guard unsafe FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) else {
@@ -82,7 +82,7 @@ private enum TableFiles {
         !name.hasPrefix(".") && [".yaml", ".yml", ".json"].contains { name.hasSuffix($0) }
     }
 
-    private static func texts(of files: [String]) -> Result<[(name: String, text: String)], Problems> {
+    static func texts(of files: [String]) -> Result<[(name: String, text: String)], Problems> {
         var texts: [(name: String, text: String)] = []
         var problems: [Problem] = []
         var total = 0

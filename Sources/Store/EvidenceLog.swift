@@ -49,7 +49,7 @@ package struct EvidenceLog: ~Copyable {
         writer.put(Self.checksum(snapshot))
         writer.put(snapshot)
         do {
-            try Data(writer.bytes).write(to: url)
+            try Data(writer.bytes).write(to: url, options: .atomic)
             try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: url.path)
             let file = try FileHandle(forWritingTo: url)
             try file.seekToEnd()

@@ -4,7 +4,7 @@ package import RouteTable
 
 /// Takes the decisions of a state directory again, from the evidence they were taken on.
 package struct Replay {
-    private let directory: String
+    let directory: String
 
     package init(directory: String) {
         self.directory = directory
@@ -17,13 +17,18 @@ package struct Replay {
         package let decisions: [Decision]
         /// Those whose line in the journal is another one, or not there any more.
         package let different: [(decision: Decision, recorded: String?)]
+        /// It cannot be read.
+        package let isDamaged: Bool
     }
 
     /// - Returns: one for each segment, oldest first.
     package func again() throws -> [SegmentResult] {
         let recorded = try journal()
-        return try EvidenceLog.names(in: directory).map { path in
-            let segment = try EvidenceLog.read(path)
+        return EvidenceLog.names(in: directory).map { path in
+            guard let segment = try? EvidenceLog.read(path) else {
+                let name = URL(fileURLWithPath: path).lastPathComponent
+                return SegmentResult(name: name, events: 0, decisions: [], different: [], isDamaged: true)
+            }
             var brain = segment.brain
             let decisions = segment.events.flatMap { brain.observe($0.event, at: $0.time).decisions }
             let different = decisions.compactMap { decision in
@@ -31,14 +36,23 @@ package struct Replay {
                     ? nil : (decision: decision, recorded: recorded[decision.sequence])
             }
             return SegmentResult(
-                name: segment.name, events: segment.events.count, decisions: decisions, different: different)
+                name: segment.name, events: segment.events.count, decisions: decisions, different: different,
+                isDamaged: false)
         }
     }
 
+    /// What was decided, and what would have been under another table.
+    package struct Comparison {
+        package var recorded: [Decision] = []
+        package var changed: [Decision] = []
+        /// As they were, and would have been, in the end.
+        package var brain = Brain()
+        package var otherBrain = Brain()
+    }
+
     /// The decisions of all segments, and those that would have been taken under another table.
-    package func under(_ table: Table) throws -> (recorded: [Decision], changed: [Decision]) {
-        var recorded: [Decision] = []
-        var changed: [Decision] = []
+    package func under(_ table: Table) throws -> Comparison {
+        var result = Comparison()
         var other: Brain?
         for path in EvidenceLog.names(in: directory) {
             let segment = try EvidenceLog.read(path)
@@ -48,16 +62,18 @@ package struct Replay {
                 _ = another.observe(.topology(brain.topology.under(table)), at: brain.lastTime)
             }
             for (event, time) in segment.events {
-                recorded += brain.observe(event, at: time).decisions
+                result.recorded += brain.observe(event, at: time).decisions
                 if case .topology(let topology) = event {
-                    changed += another.observe(.topology(topology.under(table)), at: time).decisions
+                    result.changed += another.observe(.topology(topology.under(table)), at: time).decisions
                 } else {
-                    changed += another.observe(event, at: time).decisions
+                    result.changed += another.observe(event, at: time).decisions
                 }
             }
             other = another
+            result.brain = brain
+            result.otherBrain = another
         }
-        return (recorded, changed)
+        return result
     }
 
     /// Lines by sequence. A state directory that was begun anew has numbers twice; the later ones count.
@@ -74,7 +90,7 @@ package struct Replay {
 }
 
 extension [Action] {
-    fileprivate var decisions: [Decision] {
+    var decisions: [Decision] {
         compactMap { if case .decision(let decision) = $0 { decision } else { nil } }
     }
 }

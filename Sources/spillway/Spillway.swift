@@ -14,7 +14,9 @@ struct Spillway: AsyncParsableCommand {
         subcommands: [
             Run.self, Check.self, Show.self, Schema.self, Status.self, Drain.self, Undrain.self, Weight.self,
             Freeze.self,
-            Unfreeze.self, FailOver.self, FailBack.self, Drill.self, ReplayCommand.self, Demo.self,
+            Unfreeze.self, FailOver.self, FailBack.self, Drill.self, ExplainCommand.self, HistoryCommand.self,
+            WhatIfCommand.self,
+            ReplayCommand.self, Demo.self,
         ])
 }
 

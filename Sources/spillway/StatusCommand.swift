@@ -32,8 +32,18 @@ struct AdminClient {
 
     func get(_ path: String) async throws -> Data {
         let (data, status) = try await send(URLRequest(url: try url(path)))
-        guard status == 200 else { throw Failure("\(address)\(path) answered \(status)") }
+        // Older routers do not know every question.
+        let reason = String(decoding: data, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
+        guard status == 200 else {
+            throw Failure(reason.isEmpty ? "\(address)\(path) answered \(status)" : reason)
+        }
         return data
+    }
+
+    /// A name as part of a query.
+    static func escaped(_ text: String) -> String {
+        let plain = CharacterSet.alphanumerics.union(CharacterSet(charactersIn: "-._~"))
+        return text.addingPercentEncoding(withAllowedCharacters: plain) ?? text
     }
 
     /// What is answered; a refusal, with its reason, is thrown.
@@ -96,7 +106,7 @@ struct StatusPage {
             lines.append("ordered: \(order.kind) of \(order.subject) until \(order.until): \(order.why)")
         }
         lines.append("")
-        lines += table(
+        lines += TextTable.lines(
             [["REGION", "STATE", "REQ/S", "CAPACITY", ""]]
                 + status.regions.map {
                     [
@@ -105,7 +115,7 @@ struct StatusPage {
                     ]
                 })
         lines.append("")
-        lines += table(
+        lines += TextTable.lines(
             [["SERVICE", "REGION", "SHARE", "USABLE", "STATE", "REQ/S", "FAIL/S", "ENDPOINTS"]]
                 + status.services.flatMap { service in
                     service.cells.enumerated().map { index, cell in
@@ -134,14 +144,6 @@ struct StatusPage {
             lines += status.decisions.prefix(10).map { "  \($0.time)  \($0.text)" }
         }
         return lines.joined(separator: "\n") + "\n"
-    }
-
-    private func table(_ rows: [[String]]) -> [String] {
-        let widths = (rows.first ?? []).indices.map { column in rows.map { $0[column].count }.max() ?? 0 }
-        return rows.map { row in
-            zip(row, widths).map { $0.padding(toLength: $1, withPad: " ", startingAt: 0) }
-                .joined(separator: "  ").trimmingCharacters(in: .whitespaces.subtracting(.init(charactersIn: " ")))
-        }
     }
 
     private func percent(_ tenThousandths: Int) -> String {

@@ -67,6 +67,35 @@ struct EvidenceLogTests {
         #expect(try directory.permissions(of: "evidence-1.log") == 0o600)
     }
 
+    @Test func `a moment that is past is what the brain was then, with the decisions until then`() throws {
+        let directory = try TemporaryDirectory()
+        var log = EvidenceLog(directory: directory.url, segmentBytes: 500)
+        var journal = DecisionJournal(directory: directory.url)
+        var brain = Brain()
+        var taken: [String] = []
+        var known: [(time: Instant, split: [Int], decisions: [String])] = []
+        for (event, time) in Self.events {
+            if log.wantsSegment { try log.begin(brain) }
+            try log.append(event, at: time)
+            for decision in Self.decisions(brain.observe(event, at: time)) {
+                try journal.append(decision)
+                taken.append(decision)
+            }
+            if event == .tick { known.append((time, brain.split(ofService: 0), taken)) }
+        }
+        let replay = Replay(directory: directory.url.path)
+        for index in stride(from: 0, to: known.count, by: 7) {
+            let moment = try replay.moment(at: known[index].time + .milliseconds(50))
+            #expect(moment.brain.split(ofService: 0) == known[index].split)
+            #expect(moment.decisions.map(\.json) == known[index].decisions)
+            #expect(moment.lastTold == known[index].time)
+        }
+        #expect(throws: Replay.NoEvidence.self) { try replay.moment(at: Self.start + .seconds(-1)) }
+        #expect(DecisionJournal.latest(2, in: directory.url.path).map(\.line) == Array(taken.suffix(2)))
+        let first = try DecisionJournal.stretch(in: directory.url.path, to: known[45].time)
+        #expect(first.entries.map(\.line) == known[45].decisions)
+    }
+
     @Test func `a segment that was cut off is read as far as it goes`() throws {
         let directory = try TemporaryDirectory()
         var log = EvidenceLog(directory: directory.url)
