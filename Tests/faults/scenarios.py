@@ -397,12 +397,14 @@ SCENARIOS = [
     own(
         "unplugged", "the router's own network is unplugged for 5 s", unplug,
         [none_failed_after_heal(2), share_after_heal("r1", 0.99, 2)],
-        heal=plug_in, seconds_until_heal=5, own_network=True, story=HELD, untold=NOTHING_CHANGES,
+        heal=plug_in, seconds_until_heal=5, own_network=True, spillway_only=True, story=HELD,
+        untold=NOTHING_CHANGES,
     ),
     own(
         "cut-off", "the router's own network says nothing for 5 s", fall_silent,
         [none_failed_after_heal(2), share_after_heal("r1", 0.99, 2.5)],
-        heal=hear_again, seconds_until_heal=5, own_network=True, story=HELD, untold=NOTHING_CHANGES,
+        heal=hear_again, seconds_until_heal=5, own_network=True, spillway_only=True, story=HELD,
+        untold=NOTHING_CHANGES,
     ),
     own(
         "full-disk", "the disk of the state directory is full while the first region refuses", refuse_on_full_disk,
