@@ -95,6 +95,16 @@ def refuse_with_room_for(**capacities):
     return fault
 
 
+def refuse_while_others_return(world, notes):
+    """No probe is answered anywhere for 4 s; when the other regions are at the first step of their way back, without
+    a request, the first region refuses."""
+    everywhere("healthz_hang")(world, notes)
+    time.sleep(4)
+    everywhere("ok")(world, notes)
+    time.sleep(6)
+    world.first.mode("refuse")
+
+
 def flap(world, notes):
     """The first region refuses for 3 s and is well for 3 s, in turn."""
     start = time.monotonic()
@@ -342,6 +352,11 @@ SCENARIOS = [
             "holds", "fail-open", ("shed", "svc0"), ("shed", "svc1"), *NOT_BACK, *OTHERS_IMPAIRED,
             "requests-outrank-probes",
         ],
+    ),
+    capacity(
+        "capacity-returning", "the first region refuses while the others, with room for all, are on their way back",
+        refuse_while_others_return, [failed_at_most(0)], seconds_after=25,
+        story=LEFT, untold=OWN, table={"capacity": {"r2": 1000, "r3": 1000}, "failover": {"hold": "2s"}},
     ),
     # A region that comes and goes, and one that comes back cold.
     Scenario(
