@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """All endpoints of one region, in one process, and everything that can go wrong with them.
 
-    backends.py CONFIGURATION      a JSON object: {"region": "r1", "seed": 1, "executed": FILE,
+    backends.py CONFIGURATION      a JSON object: {"region": "r1", "seed": 1, "executed": FILE, "host": "127.0.0.1",
                                    "endpoints": [{"service": "svc0", "name": "svc0-0", "port": 12000}, …]}
 
-Answers GET and POST on 127.0.0.1 with `x-region` and `x-endpoint`, and a body that begins with the request's
+Answers GET and POST at `host` with `x-region` and `x-endpoint`, and a body that begins with the request's
 x-request-id and ends with "end\\n", so that whoever reads it can tell whether it is whole and his own. The query
 chooses its form: size=BYTES, over=SECONDS (streamed in pieces), framing=length|chunked|mixed (by request).
 /healthz is for probes.
@@ -28,6 +28,7 @@ Commands come as JSON lines on standard input, each answered by one line on stan
     errors                 answers `status` (500) to the share `fraction` (1) of requests
     slow                   answers after `seconds`
     healthz_bad            503 on /healthz, while requests succeed
+    healthz_hang           /healthz is read and never answered, while requests succeed
     healthz_only           /healthz is fine, while requests are answered `status` (500)
     truncate               ends the connection within the body: chunked without a last chunk, or short of its length
     garbage                answers bytes that are not HTTP
@@ -205,7 +206,7 @@ class Endpoint:
     def listen(self):
         self.listener = socket.socket()
         self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.listener.bind(("127.0.0.1", self.port))
+        self.listener.bind((self.region.host, self.port))
         self.listener.listen(BACKLOG)
         self.listener.setblocking(False)
         self.poller.watch(self.listener.fileno(), self.accept)
@@ -234,7 +235,7 @@ class Endpoint:
             self.refuse()
         if kind == "blackhole" and previous != "blackhole":
             self.fill_backlog()
-        if kind not in ("hang", "blackhole"):
+        if kind not in ("hang", "blackhole", "healthz_hang"):
             held, self.held = self.held, []
             for connection, request in held:
                 self.answer(connection, request)
@@ -256,7 +257,7 @@ class Endpoint:
         for _ in range(4):
             filler = socket.socket()
             filler.setblocking(False)
-            filler.connect_ex(("127.0.0.1", self.port))
+            filler.connect_ex((self.region.host, self.port))
             self.backlog_fillers.append(filler)
         for connection in self.connections:
             self.poller.forget(connection.socket.fileno())
@@ -281,7 +282,7 @@ class Endpoint:
             if request.method == "POST":
                 self.region.record_executed(request, self)
         kind = self.mode["mode"]
-        if kind == "hang":
+        if kind == "hang" or kind == "healthz_hang" and request.is_probe:
             self.held.append((connection, request))
         elif kind == "ok" and not request.is_probe:
             self.region.queue(lambda wait: self.answer_after(connection, request, wait))
@@ -385,6 +386,7 @@ class Region:
 
     def __init__(self, configuration):
         self.name = configuration["region"]
+        self.host = configuration.get("host", "127.0.0.1")
         self.random = random.Random(configuration.get("seed", 1))
         self.poller = Poller()
         self.executed = os.open(configuration["executed"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)

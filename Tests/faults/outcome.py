@@ -42,7 +42,8 @@ class Record:
 
 @dataclass
 class Outcomes:
-    """All requests of a test, when the fault began and ended, and what the backends executed."""
+    """All requests of a test, when the fault began and ended, what the backends executed, and what the router says it
+    decided (with what in its journal is no decision)."""
 
     records: list
     idle_closed: list
@@ -51,6 +52,8 @@ class Outcomes:
     executed: list
     rate: float
     notes: dict = field(default_factory=dict)
+    decisions: list = field(default_factory=list)
+    torn: list = field(default_factory=list)
 
     def __post_init__(self):
         # Also those that were in flight when the fault began.
@@ -202,6 +205,16 @@ def noted_at_most(name, limit):
     return check
 
 
+def noted_at_least(name, limit):
+    """The same from below."""
+
+    def check(outcomes):
+        found = outcomes.notes.get(name)
+        return Check(found is not None and found >= limit, f"{name}: {found}, at least {limit}")
+
+    return check
+
+
 def none_slow_of(services, milliseconds):
     """No request of these services took longer, since the fault."""
 
@@ -267,6 +280,46 @@ def share_at_end(region, least):
     def check(outcomes):
         share = outcomes.shares(outcomes.last(3)).get(region, 0.0)
         return Check(share >= least, f"{share:.1%} answered by {region} in the last 3 s, at least {least:.0%}")
+
+    return check
+
+
+def share_after_heal(region, least, seconds):
+    """Of what was due so long after the end of the fault, or later."""
+
+    def check(outcomes):
+        late = [record for record in outcomes.records if record.due >= outcomes.healed + seconds]
+        share = outcomes.shares(late).get(region, 0.0)
+        text = f"{share:.1%} answered by {region} of what was due {seconds} s after its end or later, at least {least:.0%}"
+        return Check(share >= least, text)
+
+    return check
+
+
+def none_failed_after_heal(seconds):
+    def check(outcomes):
+        late = [record for record in outcomes.failed() if record.due >= outcomes.healed + seconds]
+        first = f", first: {late[0]}" if late else ""
+        return Check(not late, f"{len(late)} failed of those due {seconds} s after its end or later, at most 0{first}")
+
+    return check
+
+
+def caught_up_within(seconds):
+    """What was due during the fault is answered so soon after its end."""
+
+    def check(outcomes):
+        latest = max((r.ended - outcomes.healed for r in outcomes.after if r.due < outcomes.healed), default=0.0)
+        text = f"what was due before its end is answered {latest:.2f} s after it, at most {seconds} s"
+        return Check(latest <= seconds, text)
+
+    return check
+
+
+def decided_after_heal():
+    def check(outcomes):
+        number = sum(decision.time >= outcomes.healed for decision in outcomes.decisions)
+        return Check(number > 0, f"{number} decisions journalled after its end, at least 1")
 
     return check
 

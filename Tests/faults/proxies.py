@@ -19,6 +19,7 @@ from world import ENDPOINTS, REGIONS, REPOSITORY, SERVICES, Failed, cpu_seconds
 
 class Proxy:
     name = ""
+    network = None
 
     def __init__(self, directory, ports, regions):
         self.directory = directory
@@ -33,8 +34,15 @@ class Proxy:
     def start(self):
         with open(self.log, "ab") as log:
             command = [str(word) for word in self.command()]
+            if self.network:
+                command = self.network.command(command)
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         self.wait_until_serving()
+
+    @property
+    def host(self):
+        """Where the test reaches it."""
+        return self.network.inside if self.network else "127.0.0.1"
 
     def wait_until_serving(self, seconds=20):
         end = time.monotonic() + seconds
@@ -48,7 +56,7 @@ class Proxy:
 
     def answers(self, path):
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=2) as answer:
+            with urllib.request.urlopen(f"http://{self.host}:{self.port}{path}", timeout=2) as answer:
                 return answer.status == 200
         except OSError:
             return False
@@ -119,9 +127,11 @@ class Spillway(Proxy):
             "match": {"path": {"exact": "/generation"}},
             "respond": {"status": 200, "body": str(generation)},
         }
+        # The load comes from within its network, by loopback.
+        bound = "0.0.0.0" if self.network else "127.0.0.1"
         routes = [{"match": {"path": f"/{service}"}, "to": service} for service in SERVICES]
         return {
-            "listeners": {"web": {"bind": f"127.0.0.1:{self.port}", "protocol": "http"}},
+            "listeners": {"web": {"bind": f"{bound}:{self.port}", "protocol": "http"}},
             "regions": {r: {"capacity": self.capacity[r]} if r in self.capacity else {} for r in REGIONS},
             "services": services,
             "routes": [generation_route] + routes,
@@ -136,7 +146,7 @@ class Spillway(Proxy):
         fresh.replace(self.routes / "table.json")
 
     def generation(self):
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/generation", timeout=2) as answer:
+        with urllib.request.urlopen(f"http://{self.host}:{self.port}/generation", timeout=2) as answer:
             return int(answer.read())
 
     def hang_up(self):
@@ -148,13 +158,24 @@ class Spillway(Proxy):
         self.write_table(json.dumps(self.table(), indent=1))
         state = self.directory / "state"
         state.mkdir(exist_ok=True)
-        admin = f"127.0.0.1:{self.admin_port}"
+        admin = f"{self.host}:{self.admin_port}"
         return [self.binary, "run", self.routes, "--workers", self.workers, "--admin", admin, "--state", state]
+
+    def stand_still(self):
+        self.process.send_signal(signal.SIGSTOP)
+
+    def go_on(self):
+        self.process.send_signal(signal.SIGCONT)
+
+    def metric(self, name):
+        """The value of a metric without labels; None if it is not there."""
+        values = [line.split(" ")[1] for line in self.admin("/metrics").splitlines() if line.startswith(f"{name} ")]
+        return float(values[0]) if values else None
 
     def admin(self, path):
         """What the admin address answers, or why it does not."""
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.admin_port}{path}", timeout=2) as answer:
+            with urllib.request.urlopen(f"http://{self.host}:{self.admin_port}{path}", timeout=2) as answer:
                 return answer.read().decode()
         except OSError as problem:
             return f"{path}: {problem}\n"

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from outcome import (
-    failed_at_most, failed_at_most_seconds, failed_of_services_at_most, failed_share_at_most_after,
-    no_idle_connection_closed, none_corrupt, none_executed_twice, none_failed_after, none_slow_of, noted,
-    noted_at_most, only_in_flight_failed, only_shed_of, p99_at_most, share_at_end, share_since_fault, shed_within,
+    caught_up_within, decided_after_heal, failed_at_most, failed_at_most_seconds, failed_of_services_at_most,
+    failed_share_at_most_after, no_idle_connection_closed, none_corrupt, none_executed_twice, none_failed_after,
+    none_failed_after_heal, none_slow_of, noted, noted_at_least, noted_at_most, only_in_flight_failed, only_shed_of,
+    p99_at_most, share_after_heal, share_at_end, share_since_fault, shed_within,
 )
 from world import SERVICES
 
@@ -41,6 +42,15 @@ class Scenario:
     seconds_after: float = 15
     table: dict = field(default_factory=dict)
     spillway_only: bool = False
+    # What the journal must tell from the fault on, and what it must not: rules or kinds of change (`split`), alone or
+    # with a part of the subject: ("cascade", "r1").
+    story: tuple = ()
+    untold: tuple = ()
+    # What the proxy runs on: a network of its own, its state on a disk of so many bytes. Both need root.
+    own_network: bool = False
+    disk_bytes: int | None = None
+    # Decisions find no room on the disk: replay may know more than the journal.
+    loses_decisions: bool = False
 
 
 def first_region(mode, **settings):
@@ -85,6 +95,16 @@ def refuse_with_room_for(**capacities):
     return fault
 
 
+def refuse_while_others_return(world, notes):
+    """No probe is answered anywhere for 4 s; when the other regions are at the first step of their way back, without
+    a request, the first region refuses."""
+    everywhere("healthz_hang")(world, notes)
+    time.sleep(4)
+    everywhere("ok")(world, notes)
+    time.sleep(6)
+    world.first.mode("refuse")
+
+
 def flap(world, notes):
     """The first region refuses for 3 s and is well for 3 s, in turn."""
     start = time.monotonic()
@@ -106,6 +126,45 @@ def freeze(world, notes):
 
 def kill(world, notes):
     world.first.kill()
+
+
+def stop_router(world, notes):
+    world.proxy.stand_still()
+
+
+def continue_router(world):
+    world.proxy.go_on()
+
+
+def unplug(world, notes):
+    world.network.unplug()
+
+
+def plug_in(world):
+    world.network.plug_in()
+
+
+def fall_silent(world, notes):
+    world.network.fall_silent()
+
+
+def hear_again(world):
+    world.network.hear_again()
+
+
+def refuse_on_full_disk(world, notes):
+    """The disk fills up within the journal's last block, and then there is much to decide."""
+    world.regions["r3"].mode("refuse")
+    time.sleep(3)
+    world.disk.fill()
+    world.first.mode("refuse")
+    time.sleep(6)
+    notes["decisions lost"] = world.proxy.metric("spillway_journal_lost_total")
+
+
+def free_disk_and_heal(world):
+    world.disk.free()
+    world.first.mode("ok")
 
 
 def heal_first_region(world):
@@ -155,19 +214,45 @@ def settled(proxy, generation, seconds=3.0):
 
 
 def away(name, sentence, fault, checks, **settings):
-    return Scenario(name, sentence, fault, checks, groups=("away",), **settings)
+    return Scenario(
+        name, sentence, fault, checks, groups=("away",), story=LEFT, untold=[*OWN, *NOT_BACK], **settings
+    )
 
+
+# Parts of the stories the journal must tell: (rule or kind of change, part of the subject).
+LEFT = [("cascade", "r1"), *(("split", service) for service in SERVICES)]
+ONE_BY_ONE = [
+    ("follows-capacity", "svc0"), ("follows-capacity", "svc1"), ("cascade", "r1"), ("follows-region", "svc3"),
+    ("follows-region", "svc4"),
+]
+ALL_THAT_NEED_THE_FIRST = [("follows-capacity", "svc0"), *(("follows-needs", service) for service in SERVICES[1:])]
+PROBES_OUTRANKED = [("probe-fall-within-limit", "r1"), ("requests-outrank-probes", "r1")]
+HELD = [("everything-silent", "router"), ("signs-again", "router")]
+# And must not.
+OWN = ["holds", "fail-open", "shed"]
+NOT_BACK = ["region-restored", "region-back", "cascade-revoked", "failback-step"]
+OTHERS_IMPAIRED = [(rule, region) for rule in ("cell-failures", "cell-down", "cascade") for region in ("r2", "r3")]
+NOTHING_MOVES = ["split", "region", "holds", ("ceiling", "r1")]
+NOTHING_CHANGES = ["split", "ceiling", "state", "region"]
 
 # Each service calls the one before it.
 CHAIN = {"services": {service: {"needs": [needed]} for needed, service in zip(SERVICES, SERVICES[1:])}}
 
 
 def cascade(name, sentence, checks, **settings):
-    return Scenario(name, sentence, hang_one_by_one, checks, groups=("cascade",), seconds_after=22, **settings)
+    # What requests no longer reach they do not speak for.
+    untold = [*OWN, *NOT_BACK, "requests-outrank-probes"]
+    return Scenario(
+        name, sentence, hang_one_by_one, checks, groups=("cascade",), seconds_after=22, untold=untold, **settings
+    )
 
 
 def capacity(name, sentence, fault, checks, **settings):
     return Scenario(name, sentence, fault, checks, groups=("capacity",), rate=500, **settings)
+
+
+def own(name, sentence, fault, checks, **settings):
+    return Scenario(name, sentence, fault, checks, groups=("own",), **settings)
 
 
 IMPORTANCES = {
@@ -227,28 +312,32 @@ SCENARIOS = [
     # Services of the first region fail one after the other: it is left as a whole before the rest of them fails.
     cascade(
         "cascade-get", "the services of the first region begin to hang, one by one",
-        [failed_at_most(0), none_slow_of({3, 4}, 40)],
+        [failed_at_most(0), none_slow_of({3, 4}, 40)], story=ONE_BY_ONE,
     ),
     cascade(
         "cascade-needs-get", "the same, and each service is said to need the one before it",
-        [failed_at_most(0), none_slow_of({1, 2, 3, 4}, 40)], table=CHAIN,
+        [failed_at_most(0), none_slow_of({1, 2, 3, 4}, 40)], table=CHAIN, story=ALL_THAT_NEED_THE_FIRST,
     ),
     cascade(
         "cascade-post", "the services of the first region begin to hang, one by one, and requests are POST",
         [failed_of_services_at_most({0, 1, 2}, 0.5), none_executed_twice()], method="POST",
+        story=ONE_BY_ONE,
     ),
     cascade(
         "cascade-needs-post", "the same, and each service is said to need the one before it",
         [failed_of_services_at_most({0}, 0.5), none_executed_twice()], method="POST", table=CHAIN,
+        story=ALL_THAT_NEED_THE_FIRST,
     ),
     # The other regions cannot take everything: none of them gets more than it can carry.
     capacity(
         "capacity-declared", "the first region refuses, and no other one alone could take its load",
         refuse_with_room_for(r2=400, r3=200), [failed_at_most(0)], table={"capacity": {"r2": 400, "r3": 200}},
+        story=LEFT, untold=[*OWN, *NOT_BACK, *OTHERS_IMPAIRED, "requests-outrank-probes"],
     ),
     capacity(
         "capacity-learned", "the same, and nobody has said what they can take",
         refuse_with_room_for(r2=400, r3=200), [failed_share_at_most_after(0.02, 3)],
+        story=LEFT, untold=["holds", *((rule, "r1") for rule in NOT_BACK)],
     ),
     capacity(
         "capacity-shed", "the first region refuses, and the others have room for 60 % of its load",
@@ -258,16 +347,32 @@ SCENARIOS = [
             noted_at_most("busiest second of r3", 100),
         ],
         table={"capacity": {"r2": 200, "r3": 100}, "services": IMPORTANCES},
+        story=[*LEFT, ("shed", "svc3"), ("shed", "svc4")],
+        untold=[
+            "holds", "fail-open", ("shed", "svc0"), ("shed", "svc1"), *NOT_BACK, *OTHERS_IMPAIRED,
+            "requests-outrank-probes",
+        ],
+    ),
+    capacity(
+        "capacity-returning", "the first region refuses while the others, with room for all, are on their way back",
+        refuse_while_others_return, [failed_at_most(0)], seconds_after=25,
+        story=LEFT, untold=OWN, table={"capacity": {"r2": 1000, "r3": 1000}, "failover": {"hold": "2s"}},
     ),
     # A region that comes and goes, and one that comes back cold.
     Scenario(
         "flap", "the first region is away for 3 s and there for 3 s, for 36 s", flap, [failed_at_most(0)],
-        groups=("flap",), seconds_after=40,
+        groups=("flap",), seconds_after=40, story=LEFT,
+        untold=[*OWN, "failback-step", "region-back", "requests-outrank-probes"],
     ),
     Scenario(
         "cold-return", "the first region comes back, and its capacity climbs from 10 % to 110 % in 20 s",
         first_region("refuse"), [failed_share_at_most_after(0.001, 0), share_at_end("r1", 0.95)],
         groups=("flap",), heal=return_cold, seconds_after=60,
+        story=[
+            *LEFT, ("region-restored", "r1"), ("failback-step", "svc0 in r1"), ("failback-done", "svc0 in r1"),
+            ("region-back", "r1"),
+        ],
+        untold=[*OWN, *OTHERS_IMPAIRED],
         table={"failover": QUICK_FAILBACK, "probe": {"every_down": "1s"}},
     ),
     # The region heals, and traffic returns without an error.
@@ -281,10 +386,49 @@ SCENARIOS = [
     Scenario(
         "healthz-bad", "/healthz fails everywhere while requests succeed", everywhere("healthz_bad"),
         [failed_at_most(0), share_since_fault("r1", 0.99)], groups=("health",),
+        story=PROBES_OUTRANKED, untold=NOTHING_MOVES,
     ),
     Scenario(
         "healthz-only", "/healthz is fine in the first region while its requests fail", first_region("healthz_only"),
         [none_failed_after(1)], groups=("health",),
+        story=[("cell-failures", "r1"), *LEFT], untold=[*OWN, *NOT_BACK, "probe-fall"],
+    ),
+    # The fault is the router's own, or nobody's: nothing moves.
+    own(
+        "blind", "no probe is answered anywhere while requests succeed", everywhere("healthz_hang"),
+        [failed_at_most(0), share_since_fault("r1", 0.99)], story=PROBES_OUTRANKED, untold=NOTHING_MOVES,
+    ),
+    own(
+        "blind-first", "no probe is answered in the first region, for longer than the velocity limit's minute",
+        first_region("healthz_hang"), [failed_at_most(0), share_since_fault("r1", 0.99)], seconds_after=75,
+        story=PROBES_OUTRANKED, untold=[*NOTHING_MOVES, ("ceiling", "r2"), ("ceiling", "r3")],
+    ),
+    own(
+        "stopped", "the router stands still for 5 s and goes on", stop_router,
+        [failed_at_most(0), caught_up_within(2), share_after_heal("r1", 0.99, 0)],
+        heal=continue_router, seconds_until_heal=5, spillway_only=True,
+        story=[("stalled", "router")], untold=NOTHING_CHANGES,
+    ),
+    own(
+        "unplugged", "the router's own network is unplugged for 5 s", unplug,
+        [none_failed_after_heal(2), share_after_heal("r1", 0.99, 2)],
+        heal=plug_in, seconds_until_heal=5, own_network=True, spillway_only=True, story=HELD,
+        untold=NOTHING_CHANGES,
+    ),
+    own(
+        "cut-off", "the router's own network says nothing for 5 s", fall_silent,
+        [none_failed_after_heal(2), share_after_heal("r1", 0.99, 2.5)],
+        heal=hear_again, seconds_until_heal=5, own_network=True, spillway_only=True, story=HELD,
+        untold=NOTHING_CHANGES,
+    ),
+    own(
+        "full-disk", "the disk of the state directory is full while the first region refuses", refuse_on_full_disk,
+        [failed_at_most(0), noted_at_least("decisions lost", 1), decided_after_heal()],
+        story=[("probe-fall", "r3"), ("failback-step", "svc0 in r1"), ("region-back", "r1")],
+        untold=[*OWN, ("cascade", "r2")],
+        heal=free_disk_and_heal, seconds_until_heal=10, seconds_after=32, disk_bytes=1 << 20, loses_decisions=True,
+        spillway_only=True,
+        table={"failover": QUICK_FAILBACK, "probe": {"every_down": "1s"}},
     ),
     # Changing the table.
     Scenario(

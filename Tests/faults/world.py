@@ -1,5 +1,6 @@
 """The processes of a test: the regions' backends, and the load. Each is started here and ended by its own id."""
 
+import contextlib
 import json
 import os
 import random
@@ -11,6 +12,9 @@ import sys
 import time
 from pathlib import Path
 
+from apart import Disk, Network
+from failed import Failed
+
 HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parent.parent
 BUILD = REPOSITORY / ".build" / "faults"
@@ -18,10 +22,6 @@ BUILD = REPOSITORY / ".build" / "faults"
 REGIONS = ["r1", "r2", "r3"]
 SERVICES = [f"svc{number}" for number in range(5)]
 ENDPOINTS = 2
-
-
-class Failed(Exception):
-    """The test could not be carried out."""
 
 
 def build_load():
@@ -68,8 +68,9 @@ def cpu_seconds(process):
 class Region:
     """The process that plays a region's endpoints."""
 
-    def __init__(self, name, ports, directory, seed):
+    def __init__(self, name, ports, directory, seed, host="127.0.0.1"):
         self.name = name
+        self.host = host
         self.directory = Path(directory)
         self.executed_file = self.directory / f"executed-{name}.txt"
         self.seed = seed
@@ -81,11 +82,12 @@ class Region:
         self.process = None
 
     def addresses(self, service):
-        return [f"127.0.0.1:{e['port']}" for e in self.endpoints if e["service"] == service]
+        return [f"{self.host}:{e['port']}" for e in self.endpoints if e["service"] == service]
 
     def start(self):
         configuration = {
             "region": self.name,
+            "host": self.host,
             "seed": self.seed,
             "executed": str(self.executed_file),
             "endpoints": self.endpoints,
@@ -152,12 +154,14 @@ class Region:
 class Load:
     """The open-loop load program."""
 
-    def __init__(self, directory, port, seconds, scenario):
+    def __init__(self, directory, port, seconds, scenario, network=None):
         self.records_file = Path(directory) / "records.tsv"
         self.seconds = seconds
         self.command = [BUILD / "load", "-p", port, "-r", scenario.rate, "-d", seconds, "-o", self.records_file]
         self.command += ["-m", scenario.method, "-s", len(SERVICES)]
         self.command += ["-q", scenario.query, "-z", scenario.body_bytes]
+        if network:
+            self.command = network.command(self.command)
         self.process = None
         self.start_ns = None
         self.cpu_seconds = 0.0
@@ -195,32 +199,36 @@ class Load:
 
 
 class World:
-    """Three regions and a proxy in front of them, in a directory of their own."""
+    """Three regions and a proxy in front of them, in a directory of their own; the proxy on a network of its own, or
+    its state on a disk of `disk_bytes`, if the scenario wants it."""
 
-    def __init__(self, make_proxy, directory, seed, **table):
+    def __init__(self, make_proxy, directory, seed, own_network=False, disk_bytes=None, **table):
         self.directory = Path(directory)
+        self.network = Network() if own_network else None
+        self.disk = Disk(self.directory / "state", disk_bytes) if disk_bytes else None
+        host = self.network.outside if self.network else "127.0.0.1"
         ports = Ports(seed)
-        self.regions = {name: Region(name, ports, directory, seed + at) for at, name in enumerate(REGIONS)}
+        self.regions = {name: Region(name, ports, directory, seed + at, host) for at, name in enumerate(REGIONS)}
         self.proxy = make_proxy(self.directory, ports, self.regions, **table)
+        self.proxy.network = self.network
+        self.ends = contextlib.ExitStack()
 
     @property
     def first(self):
         return self.regions[REGIONS[0]]
 
     def __enter__(self):
-        try:
-            for region in self.regions.values():
-                region.start()
-            self.proxy.start()
-        except BaseException:
-            self.__exit__()
-            raise
+        with contextlib.ExitStack() as ends:
+            for part in filter(None, [self.network, self.disk]):
+                ends.enter_context(part)
+            for part in [*self.regions.values(), self.proxy]:
+                ends.callback(part.stop)
+                part.start()
+            self.ends = ends.pop_all()
         return self
 
     def __exit__(self, *_):
-        self.proxy.stop()
-        for region in self.regions.values():
-            region.stop()
+        self.ends.close()
 
     def cpu_seconds(self, load):
         """CPU time used by each part so far, once the load has ended."""

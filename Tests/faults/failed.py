@@ -1,0 +1,2 @@
+class Failed(Exception):
+    """The test could not be carried out."""
