@@ -51,7 +51,7 @@ let package = Package(
         module("Reactor", ["CLinux"], isHot: true),
         module("Telemetry", isHot: true),
         module("Proxy", ["Picking", "Reactor", "RouteTable", "Telemetry", "Wire"], isHot: true),
-        module("Probes", ["Reactor", "RouteTable", "Wire"]),
+        module("Probes", ["Reactor", "RouteTable", "Telemetry", "Wire"]),
 
         // Steering
         module("RouteFiles", ["RouteTable", .product(name: "Yams", package: "Yams")]),
@@ -96,7 +96,7 @@ let package = Package(
         tests(of: "Wire"),
         tests(of: "Reactor"),
         tests(of: "Proxy", ["Backends", "Reactor", "RouteTable", "Telemetry", "Wire"]),
-        tests(of: "Probes", ["Backends", "Reactor", "RouteTable"]),
+        tests(of: "Probes", ["Backends", "Reactor", "RouteTable", "Telemetry"]),
         tests(of: "Store", ["Failover", "RouteTable"]),
         tests(
             of: "Control",

@@ -192,6 +192,12 @@ extension Control {
     }
 
     func decisionMetrics(_ text: inout MetricsText) {
+        text.family("spillway_override_seconds_left", .gauge, "Until an operator's order ends by itself.")
+        for order in brain.orders {
+            text.sample(
+                [("subject", "\(order.subject)"), ("kind", "\(order.kind)")],
+                Double((order.until.nanoseconds - now.nanoseconds) / 1_000_000) / 1_000)
+        }
         text.family("spillway_decisions_total", .counter, "Decisions by rule.")
         for rule in Decision.Rule.allCases {
             text.sample([("rule", rule.rawValue)], decisionCounts[rule.rawValue] ?? 0)

@@ -235,7 +235,8 @@ extension Control {
                 targets.append(
                     ProbeTarget(
                         number: endpoint.entry.number, address: address,
-                        authority: endpoint.address.isUnix ? "localhost" : endpoint.name, probe: probe))
+                        authority: endpoint.address.isUnix ? "localhost" : endpoint.name, probe: probe,
+                        counters: endpoint.entry.counters))
             }
         }
         return targets

@@ -84,13 +84,22 @@ extension Brain {
         }
     }
 
-    /// Whether, since a drill began, requests fail or overstay where they went instead.
+    /// Whether, since a drill began, requests fail, overstay or have become slow where they went instead.
     private func hurts(_ drill: Override) -> [Decision.Evidence]? {
         guard case .region(let name) = drill.subject else { return nil }
         var total = Counts()
         for cell in cells where regions[cell.region].name != name { total += cell.recent.total }
-        guard total.bad >= 3, total.badRatio > 200 else { return nil }
-        return total.forDecision
+        if total.bad >= 3 && total.badRatio > 200 { return total.forDecision }
+        // Answers that have become slow where it went.
+        for cell in cells where regions[cell.region].name != name && cell.latency.isSlow(at: now) {
+            guard let latest = cell.latency.latest else { continue }
+            return [
+                .text("slow", "\(services[cell.service].name) in \(regions[cell.region].name)"),
+                .time("median", .microseconds(latest.median)),
+                .time("before", .microseconds(cell.latency.past.median)),
+            ]
+        }
+        return nil
     }
 
     // Moving a region by hand

@@ -1,5 +1,6 @@
 package import Reactor
 package import RouteTable
+package import Telemetry
 
 /// What is probed, and how.
 package struct ProbeTarget: Sendable {
@@ -9,8 +10,13 @@ package struct ProbeTarget: Sendable {
     /// What goes into the Host field unless the probe names one.
     package let authority: String
     package let probe: Probe
+    /// What workers count of its requests.
+    package let counters: [EndpointCounters]
 
-    package init(number: Int, address: SocketAddress, authority: String, probe: Probe) {
+    package init(
+        number: Int, address: SocketAddress, authority: String, probe: Probe, counters: [EndpointCounters] = []
+    ) {
+        self.counters = counters
         self.number = number
         self.address = address
         self.authority = authority

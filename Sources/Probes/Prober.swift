@@ -1,5 +1,6 @@
 package import Reactor
 internal import RouteTable
+internal import Telemetry
 internal import Wire
 
 /// What the prober is told.
@@ -100,6 +101,8 @@ final class TargetState: TimerOwner {
     /// Somebody waits for the next result.
     private var isAwaited = false
     private var isSuspect = false
+    private var lastProbe: Int64 = .min / 2
+    private var seen = RequestsSeen()
 
     init(prober: Prober, target: ProbeTarget) {
         self.prober = prober
@@ -141,9 +144,20 @@ final class TargetState: TimerOwner {
         if late < 0 { return arm() }
         prober.noteLag(late)
         schedule.probed(now: now, random: &prober.random)
+        if isSpared(now: now) { return arm() }
+        lastProbe = now
         connection = ProbeConnection(prober: prober, target: target) { [unowned self] finding in
             self.ended(finding)
         }
+    }
+
+    /// Requests have shown since the last look what a probe would.
+    private func isSpared(now: Int64) -> Bool {
+        guard let everyUsed = target.probe.everyUsed else { return false }
+        let before = seen
+        seen = RequestsSeen(target.counters)
+        return schedule.cadence == .normal && !isAwaited && seen.successes > before.successes
+            && seen.failures == before.failures && now - lastProbe < ProbeSchedule.nanoseconds(everyUsed)
     }
 
     private func ended(_ finding: ProbeFinding) {
@@ -155,6 +169,23 @@ final class TargetState: TimerOwner {
             schedule.probeNow(now: prober.loop.now)
         }
         arm()
+    }
+}
+
+/// Requests of an endpoint, as workers have counted them.
+struct RequestsSeen {
+    var successes: UInt64 = 0
+    var failures: UInt64 = 0
+
+    init() {}
+
+    init(_ counters: [EndpointCounters]) {
+        for one in counters {
+            successes &+= one.successes.count
+            failures &+= one.connectFailures.count &+ one.unreachables.count &+ one.connectTimeouts.count
+            failures &+= one.resets.count &+ one.truncations.count &+ one.responseTimeouts.count
+            failures &+= one.gatewayErrors.count &+ one.serverErrors.count &+ one.overstays.count
+        }
     }
 }
 

@@ -72,6 +72,9 @@ extension Shapes {
                 "After this a probe has failed."),
             Field(
                 "every_suspect", \.common.everySuspect, .duration(probeTime), "Interval while the endpoint is suspect."),
+            Field(
+                optional: "every_used", \.common.everyUsed, .duration(probeTime),
+                "Interval while requests succeed and none fails. Absent: `every`."),
             Field("every_down", \.common.everyDown, .duration(probeTime), "Interval while the endpoint is down."),
             Field("fall", \.common.fall, .integer(1...100), "Failures in a row that take an endpoint out."),
             Field("rise", \.common.rise, .integer(1...100), "Passes in a row that bring it back."),

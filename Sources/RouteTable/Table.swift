@@ -221,6 +221,8 @@ package struct Probe: Sendable, Equatable {
     package var everySuspect: Duration = .milliseconds(250)
     /// Interval while an endpoint is down.
     package var everyDown: Duration = .seconds(5)
+    /// Interval while requests to an endpoint succeed and none fails: they show what a probe would. Absent: `every`.
+    package var everyUsed: Duration?
     /// Failures in a row that take an endpoint out.
     package var fall: Int = 2
     /// Passes in a row that bring it back.

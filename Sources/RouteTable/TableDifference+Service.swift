@@ -46,6 +46,9 @@ extension TableDifference {
         notes.compare("probe.port", old.port.map(Int.init), new.port.map(Int.init))
         notes.compare("probe.every", old.every, new.every)
         notes.compare("probe.timeout", old.timeout, new.timeout)
+        if old.everyUsed != new.everyUsed {
+            notes.compare("probe.every_used", old.everyUsed ?? old.every, new.everyUsed ?? new.every)
+        }
         notes.compare("probe.every_suspect", old.everySuspect, new.everySuspect)
         notes.compare("probe.every_down", old.everyDown, new.everyDown)
         notes.compare("probe.fall", old.fall, new.fall)

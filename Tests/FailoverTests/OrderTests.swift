@@ -147,4 +147,19 @@ import Testing
         #expect(world.decisions.contains { $0.rule == .drillAborted })
         #expect(world.split()[0] == whole)
     }
+
+    @Test("A drill ends at once when answers have become slow where its traffic went")
+    func slowDrill() {
+        var world = world()
+        world.run(.seconds(10))
+        // The second region's past is known from an earlier drill.
+        #expect(give(&world, .region("east"), .drill) == .accepted)
+        world.run(.seconds(40))
+        #expect(world.time(until: { $0.isPreferred }, atMost: .seconds(30)) != nil)
+        #expect(give(&world, .region("east"), .drill, for: .seconds(60)) == .accepted)
+        world.run(.seconds(8))
+        for service in 0..<5 { world.latencies[[service, 1]] = 80_000 }
+        world.run(.seconds(3))
+        #expect(world.decisions.contains { $0.rule == .drillAborted && "\($0)".contains("median 80 ms") })
+    }
 }

@@ -2,6 +2,7 @@ import Backends
 import Reactor
 import RouteTable
 import Synchronization
+import Telemetry
 import Testing
 
 @testable import Probes
@@ -65,6 +66,38 @@ struct ProberTests {
         Case(what: "a reset", script: Backend.resets, finding: .failed(.closed)),
         Case(what: "nothing", script: Backend.hangs, finding: .failed(.timeout)),
     ]
+
+    @Test func `while requests succeed an endpoint is probed seldom, and as usual again when they stop or one fails`()
+        throws
+    {
+        let prober = try ProberUnderTest()
+        let backend = try Backend()
+        let counters = EndpointCounters()
+        let address = try #require(SocketAddress(ip: "127.0.0.1", port: backend.port))
+        var probe = Probe(kind: .http(HTTPProbe(path: "/healthz")), every: .milliseconds(20))
+        probe.everyUsed = .seconds(60)
+        prober.tell(
+            .targets([
+                ProbeTarget(number: 1, address: address, authority: "\(address)", probe: probe, counters: [counters])
+            ]))
+        #expect(eventually { backend.requests.count >= 3 })
+        // Well within each interval.
+        func use(_ milliseconds: Int, fails: Bool = false) {
+            for _ in 0..<milliseconds / 2 {
+                counters.successes.add()
+                if fails { counters.gatewayErrors.add() }
+                pause(milliseconds: 2)
+            }
+        }
+        use(60)
+        let before = backend.requests.count
+        use(400)
+        #expect(backend.requests.count <= before + 1)
+        use(200, fails: true)
+        #expect(backend.requests.count >= before + 4)
+        let then = backend.requests.count
+        #expect(eventually { backend.requests.count >= then + 4 })
+    }
 
     @Test(arguments: cases)
     func `an answer is held against what the probe expects`(_ example: Case) throws {

@@ -105,6 +105,20 @@ def refuse_while_others_return(world, notes):
     world.first.mode("refuse")
 
 
+def fail_everywhere(world, notes):
+    """Every answer anywhere is 503: how many attempts are made for each request?"""
+    regions = list(world.regions.values())
+
+    def taken():
+        return sum(counts["requests"] for region in regions for counts in region.tell({"counts": True}).values())
+
+    for region in regions:
+        region.mode("errors", fraction=1.0, status=503)
+    before = taken()
+    time.sleep(12)
+    notes["attempts for 100 requests"] = round((taken() - before) / (12 * 400) * 100)
+
+
 def flap(world, notes):
     """The first region refuses for 3 s and is well for 3 s, in turn."""
     start = time.monotonic()
@@ -357,6 +371,11 @@ SCENARIOS = [
         "capacity-returning", "the first region refuses while the others, with room for all, are on their way back",
         refuse_while_others_return, [failed_at_most(0)], seconds_after=25,
         story=LEFT, untold=OWN, table={"capacity": {"r2": 1000, "r3": 1000}, "failover": {"hold": "2s"}},
+    ),
+    Scenario(
+        "errors-everywhere", "every answer anywhere is 503: retries do not multiply the load", fail_everywhere,
+        [noted_at_most("attempts for 100 requests", 120), noted_at_least("attempts for 100 requests", 100)],
+        groups=("capacity",),
     ),
     # A region that comes and goes, and one that comes back cold.
     Scenario(
