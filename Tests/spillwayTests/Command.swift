@@ -14,7 +14,11 @@ final class Command: Sendable {
     private let output: Collected
     private let errors: Collected
 
-    init(_ arguments: String..., environment: [String: String] = [:]) throws {
+    convenience init(_ arguments: String..., environment: [String: String] = [:]) throws {
+        try self.init(arguments, environment: environment)
+    }
+
+    init(_ arguments: [String], environment: [String: String] = [:]) throws {
         output = try Collected()
         errors = try Collected()
         let process = Process()
