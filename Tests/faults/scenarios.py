@@ -46,6 +46,8 @@ class Scenario:
     # with a part of the subject: ("cascade", "r1").
     story: tuple = ()
     untold: tuple = ()
+    # Seconds after the fault → what `spillway explain` must say then.
+    explained: dict = field(default_factory=dict)
     # What the proxy runs on: a network of its own, its state on a disk of so many bytes. Both need root.
     own_network: bool = False
     disk_bytes: int | None = None
@@ -229,7 +231,8 @@ def settled(proxy, generation, seconds=3.0):
 
 def away(name, sentence, fault, checks, **settings):
     return Scenario(
-        name, sentence, fault, checks, groups=("away",), story=LEFT, untold=[*OWN, *NOT_BACK], **settings
+        name, sentence, fault, checks, groups=("away",), story=LEFT, untold=[*OWN, *NOT_BACK],
+        explained={10: ["r1 is evacuated since", "rule cascade", "svc0 goes 100 % to r2"]}, **settings
     )
 
 
@@ -327,10 +330,12 @@ SCENARIOS = [
     cascade(
         "cascade-get", "the services of the first region begin to hang, one by one",
         [failed_at_most(0), none_slow_of({3, 4}, 40)], story=ONE_BY_ONE,
+        explained={2: ["svc0 goes 100 % to r2", "Serving: r1"], 15: ["r1 is evacuated since", "svc4 goes 100 % to r2"]},
     ),
     cascade(
         "cascade-needs-get", "the same, and each service is said to need the one before it",
         [failed_at_most(0), none_slow_of({1, 2, 3, 4}, 40)], table=CHAIN, story=ALL_THAT_NEED_THE_FIRST,
+        explained={2: ["svc4 goes 100 % to r2", "It needs svc0"]},
     ),
     cascade(
         "cascade-post", "the services of the first region begin to hang, one by one, and requests are POST",
@@ -362,6 +367,7 @@ SCENARIOS = [
         ],
         table={"capacity": {"r2": 200, "r3": 100}, "services": IMPORTANCES},
         story=[*LEFT, ("shed", "svc3"), ("shed", "svc4")],
+        explained={8: ["r1 is evacuated since", "% is shed, refused at once"]},
         untold=[
             "holds", "fail-open", ("shed", "svc0"), ("shed", "svc1"), *NOT_BACK, *OTHERS_IMPAIRED,
             "requests-outrank-probes",
@@ -432,12 +438,14 @@ SCENARIOS = [
         "unplugged", "the router's own network is unplugged for 5 s", unplug,
         [none_failed_after_heal(2), share_after_heal("r1", 0.99, 2)],
         heal=plug_in, seconds_until_heal=5, own_network=True, spillway_only=True, story=HELD,
+        explained={4: ["Nothing anywhere shows itself"], 12: ["All is as preferred"]},
         untold=NOTHING_CHANGES,
     ),
     own(
         "cut-off", "the router's own network says nothing for 5 s", fall_silent,
         [none_failed_after_heal(2), share_after_heal("r1", 0.99, 2.5)],
         heal=hear_again, seconds_until_heal=5, own_network=True, spillway_only=True, story=HELD,
+        explained={4: ["Nothing anywhere shows itself"], 12: ["All is as preferred"]},
         untold=NOTHING_CHANGES,
     ),
     own(
