@@ -131,7 +131,6 @@ struct EndpointTotals: Equatable {
     var serverErrors: UInt64 = 0
     var abandoned: UInt64 = 0
     var overstays: UInt64 = 0
-    var latencyNanoseconds: UInt64 = 0
     var connectionsOpened: UInt64 = 0
     var inFlight = 0
     var overstaying = 0
@@ -155,7 +154,6 @@ struct EndpointTotals: Equatable {
             serverErrors &+= one.serverErrors.count
             abandoned &+= one.abandoned.count
             overstays &+= one.overstays.count
-            latencyNanoseconds &+= one.latency.count
             connectionsOpened &+= one.connectionsOpened.count
             inFlight += one.inFlight.level
             overstaying += one.overstaying.level

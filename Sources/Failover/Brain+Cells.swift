@@ -41,7 +41,8 @@ extension Brain {
         let before = cells[cell].usable
         cells[cell].usable = cells[cell].healthyShare * (whole - badRatio) / whole
         // What may have nothing is still a last resort, as far as it is usable.
-        if cells[cell].ceiling < whole && abs(cells[cell].usable - before) >= CellRecord.noticeableFall {
+        let (usable, limit) = (cells[cell].usable, CellRecord.noticeableFall)
+        if cells[cell].ceiling < whole && (abs(usable - before) >= limit || (usable == 0) != (before == 0)) {
             needsPlan = true
         }
     }

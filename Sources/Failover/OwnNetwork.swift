@@ -15,6 +15,8 @@ struct OwnNetwork: Sendable, Codable {
     static let grace = Duration.seconds(2)
     /// Longer than this without being told anything, and this process stood still.
     static let stall = Duration.seconds(1)
+    /// Silence everywhere that lasts this long is said to be our own.
+    static let noticed = Duration.milliseconds(200)
     /// Others are asked no more often than this.
     static let askAgain = Duration.milliseconds(500)
     /// How long others are waited for that were asked and could answer, before silence is believed.
@@ -63,7 +65,8 @@ extension Brain {
         guard let silentSince, own.lastSign <= silentSince else { return false }
         let others = regions.indices.filter { $0 != region }
         if others.contains(where: { regions[$0].silentSince != nil }) {
-            if !own.isHolding { hold(since: silentSince) }
+            // A silence that has just begun is waited for; it has a name when it lasts.
+            if !own.isHolding && now - silentSince >= OwnNetwork.noticed { hold(since: silentSince) }
             return true
         }
         // Ask, and give those asked a moment to answer.

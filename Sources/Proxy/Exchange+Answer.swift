@@ -15,7 +15,6 @@ extension Exchange {
         let latency = now - upstream.began
         let endpoint = upstream.endpoint
         let cell = upstream.cell
-        endpoint.counters.latency.add(UInt64(latency))
         if cell.answered(after: latency, status: status, now: now) { worker.reportOverload() }
         judge(status, upstream, now: now)
         if retriesInstead(of: status, from: upstream) { return false }

@@ -94,7 +94,7 @@ extension Exchange {
         let service = upstream.service
         attempts += 1
         upstream.endpoint.attemptBegan()
-        upstream.load.inFlight += 1
+        Uncounted(upstream.load).lend { $0.inFlight += 1 }
         tried.insert(upstream.endpoint.number)
         if first == nil { first = Uncounted(upstream) } else { second = Uncounted(upstream) }
         overstayDeadline = now + service.hedgeDelay(upstream.cell)
@@ -329,7 +329,7 @@ extension Exchange {
         }
         second = nil
         attempt.endpoint.attemptEnded()
-        attempt.load.inFlight -= 1
+        Uncounted(attempt.load).lend { $0.inFlight -= 1 }
         if attempt.hasOverstayed { attempt.endpoint.counters.overstaying.add(-1) }
         return true
     }

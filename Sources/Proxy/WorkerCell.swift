@@ -49,14 +49,16 @@ final class WorkerCell {
 
     /// More requests here would only wait for longer.
     @inline(__always)
-    var isFull: Bool { concurrency.isReached(by: load.inFlight) }
+    var isFull: Bool { concurrency.isReached(by: inFlight) }
+
+    private var inFlight: Int { Uncounted(load).lend { $0.inFlight } }
 
     /// An answer's head has come, whatever it says. Returns whether that shows overload.
     @inline(__always)
     func answered(after nanoseconds: Int64, status: Int, now: Int64) -> Bool {
         Uncounted(counters.attemptTime).lend { $0.record(nanoseconds: nanoseconds) }
         let isJudged = concurrency.record(
-            nanoseconds: nanoseconds, isRefusal: status == 503 || status == 504, inFlight: load.inFlight, now: now)
+            nanoseconds: nanoseconds, isRefusal: status == 503 || status == 504, inFlight: inFlight, now: now)
         return isJudged && tellLimit()
     }
 

@@ -25,8 +25,6 @@ package final class EndpointCounters: Sendable {
     package let abandoned = Counter()
     /// Attempts that overstayed the hedge delay.
     package let overstays = Counter()
-    /// Time to the response head of all that answered, nanoseconds.
-    package let latency = Counter()
     package let connectionsOpened = Counter()
 
     package let inFlight = Gauge()
