@@ -76,6 +76,7 @@ package struct AdminServer: Service {
             // A browser that another site sent here asks before it sends JSON, and is not answered.
             guard request.headers[.contentType]?.hasPrefix("application/json") == true,
                 let body = try? await request.body.collect(upTo: 65_536),
+                OrderRequest.hasOnlyKnownKeys(Data(body.readableBytesView)),
                 let asked = try? JSONDecoder().decode(OrderRequest.self, from: Data(body.readableBytesView))
             else {
                 return Self.answer(.badRequest, "an order is JSON, with content-type application/json; docs/orders.md")

@@ -1,4 +1,5 @@
 internal import Failover
+package import Foundation
 internal import RouteTable
 
 /// An order as the admin address takes it, in JSON.
@@ -34,12 +35,27 @@ package struct OrderRequest: Codable, Sendable {
         self.force = force
     }
 
+    /// Whether it is an object without members that mean nothing: a misspelt one would widen an order.
+    package static func hasOnlyKnownKeys(_ data: Data) -> Bool {
+        guard let members = try? JSONSerialization.jsonObject(with: data) as? [String: Any] else { return false }
+        return Set(members.keys).isSubset(of: CodingKeys.allCases.map(\.rawValue))
+    }
+
+    private enum CodingKeys: String, CodingKey, CaseIterable {
+        case order, region, service, endpoint, weight, seconds, why, force
+    }
+
     /// What the brain is to be told.
     func parsed() -> Result<Order, Problem> {
         let why = why ?? "no reason given"
         let length = seconds.map { Duration.seconds($0) } ?? Override.usualLength
         guard length > .zero, length <= Override.lengthLimit else { return problem("an override lasts 1 s to 72 h") }
         switch order {
+        case "freeze" where region != nil || service != nil || endpoint != nil,
+            "unfreeze" where region != nil || service != nil || endpoint != nil:
+            return problem("the router is frozen as a whole: no region, service or endpoint")
+        case "fail-over" where service != nil || endpoint != nil, "fail-back" where service != nil || endpoint != nil:
+            return problem("\(order) is of a whole region: no service or endpoint")
         case "freeze": return .success(.override(.router, .freeze, for: length, why: why))
         case "unfreeze": return .success(.end(.router, why: why))
         default: break

@@ -11,8 +11,6 @@ final class StateWriter: Sendable {
         var journal: DecisionJournal
         var evidence: EvidenceLog
         var hasComplained = false
-        /// No new segment is begun before then, after one could not be: nanoseconds of the monotonic clock.
-        var nextTry = DispatchTime.now()
     }
 
     private let queue = DispatchQueue(label: "state", qos: .utility)
@@ -23,6 +21,8 @@ final class StateWriter: Sendable {
     private let lost = Atomic<UInt64>(0)
     /// The evidence has a gap, or its segment is full: another must begin.
     private let isSegmentDue = Atomic<Bool>(true)
+    /// No new segment is begun before then, after one could not be: nanoseconds of the monotonic clock.
+    private let nextTry = Atomic<UInt64>(0)
 
     /// So many lines and events wait at most.
     private static let limit = 10_000
@@ -37,7 +37,10 @@ final class StateWriter: Sendable {
     var lostDecisions: UInt64 { lost.load(ordering: .relaxed) }
 
     /// Whether the next thing to say is `begin`.
-    var wantsSegment: Bool { isSegmentDue.load(ordering: .relaxed) }
+    var wantsSegment: Bool {
+        isSegmentDue.load(ordering: .relaxed)
+            && DispatchTime.now().uptimeNanoseconds >= nextTry.load(ordering: .relaxed)
+    }
 
     func write(_ decision: String) {
         enqueue({ self.lost.add(1, ordering: .relaxed) }) { files in
@@ -58,11 +61,10 @@ final class StateWriter: Sendable {
     func begin(_ brain: Brain) {
         isSegmentDue.store(false, ordering: .relaxed)
         enqueue({ self.isSegmentDue.store(true, ordering: .relaxed) }) { files in
-            guard DispatchTime.now() >= files.nextTry else { return self.isSegmentDue.store(true, ordering: .relaxed) }
             do {
                 try files.evidence.begin(brain)
             } catch {
-                files.nextTry = .now() + .seconds(60)
+                self.rest(for: 60)
                 self.isSegmentDue.store(true, ordering: .relaxed)
                 self.logger.warning("evidence cannot be kept in \(self.path): \(error)")
             }
@@ -70,7 +72,14 @@ final class StateWriter: Sendable {
     }
 
     func write(_ event: Event, at time: Instant) {
-        enqueue({ self.isSegmentDue.store(true, ordering: .relaxed) }) { files in
+        // A half of the queue is for decisions.
+        enqueue(
+            limit: Self.limit / 2,
+            {
+                self.isSegmentDue.store(true, ordering: .relaxed)
+                self.rest(for: 10)
+            }
+        ) { files in
             do {
                 try files.evidence.append(event, at: time)
                 if files.evidence.wantsSegment { self.isSegmentDue.store(true, ordering: .relaxed) }
@@ -80,8 +89,14 @@ final class StateWriter: Sendable {
         }
     }
 
-    private func enqueue(_ drop: () -> Void, _ work: @escaping @Sendable (inout Files) -> Void) {
-        guard waiting.load(ordering: .relaxed) < Self.limit else { return drop() }
+    private func rest(for seconds: UInt64) {
+        nextTry.store(DispatchTime.now().uptimeNanoseconds + seconds * 1_000_000_000, ordering: .relaxed)
+    }
+
+    private func enqueue(
+        limit: Int = limit, _ drop: () -> Void, _ work: @escaping @Sendable (inout Files) -> Void
+    ) {
+        guard waiting.load(ordering: .relaxed) < limit else { return drop() }
         waiting.add(1, ordering: .relaxed)
         queue.async { [self] in
             files.withLock { work(&$0) }

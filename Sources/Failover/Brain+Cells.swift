@@ -131,7 +131,12 @@ extension Brain {
         let isNews = cells[index].impairment == nil || cells[index].climb != nil
         guard isNews, hadTraffic(index, within: cascade.within) else { return }
         let reason = "\(rule.rawValue): \(evidence.map(\.description).joined(separator: ", "))"
-        cells[index].impairment = CellRecord.Impairment(since: now, reason: reason)
+        let isByRequests =
+            rule != .cellDown
+            || cells[index].endpoints.contains {
+                endpoints[$0].map { $0.state == .ejected || $0.state == .hanging } ?? false
+            }
+        cells[index].impairment = CellRecord.Impairment(since: now, reason: reason, isByRequests: isByRequests)
     }
 
     func hadTraffic(_ index: Int, within time: Duration) -> Bool {

@@ -48,7 +48,7 @@ extension Brain {
         case .hanging:
             if report.failures > 0 && report.failures >= report.successes {
                 eject(number, .hangingLong, [.count("failures", report.failures)])
-            } else if report.successes > 0 && report.overstaying == 0 && report.failureRun == 0 {
+            } else if report.successes > 0 && report.overstaying == 0 {
                 change(number, to: .healthy, .answersAgain, [.count("answers", report.successes)])
             }
         case .probation where !services[record.service].isProbed: judgeTrial(record, report)
@@ -145,8 +145,9 @@ extension Brain {
             Decision.Evidence.count("failures in a row", record.probeFailures), .text("probe", reason),
         ]
         if record.hasFailingRequests { failures.append(.count("failed requests in a row", record.lastRun)) }
-        if mayBeOurOwn(silentSince: record.silentSince, region: cells[record.cell].region) { return }
+        if own.isHolding { return }
         guard record.answersRequests(service.policy) else {
+            if mayBeOurOwn(silentSince: record.silentSince, region: cells[record.cell].region) { return }
             return change(number, to: .down, .probeFall, failures)
         }
         let answers = [
@@ -184,7 +185,11 @@ extension Brain {
     // Time
 
     mutating func passTime() {
-        if isFrozen { return }
+        if isFrozen {
+            // What is in use still gets to its full share.
+            for number in watched where endpoints[number]?.state == .healthy { tellShare(number) }
+            return
+        }
         for number in watched {
             guard let record = endpoints[number] else { continue }
             switch record.state {
@@ -205,15 +210,19 @@ extension Brain {
             }
             setPace(number, failureRun: 0)
         }
-        watched.removeAll { number in
-            guard let record = endpoints[number] else { return true }
-            let isPlain =
-                record.state == .healthy && record.pace == .normal && record.toldShare == whole
-                && record.silentSince == nil
-            if isPlain { endpoints[number]!.isWatched = false }
-            return isPlain
+        var left: [Int] = []
+        for number in watched {
+            guard let record = endpoints[number] else { continue }
+            if isPlain(record) { endpoints[number]!.isWatched = false } else { left.append(number) }
         }
+        watched = left
         passTimeOfRegions()
+    }
+
+    /// Time alone will not change it.
+    func isPlain(_ record: EndpointRecord) -> Bool {
+        record.state == .healthy && record.pace == .normal && record.silentSince == nil
+            && (record.toldShare == whole || !record.isRising(services[record.service].policy, at: now))
     }
 
     /// It is not plainly healthy: time alone may change it.
@@ -259,11 +268,17 @@ extension Brain {
         tellShare(number)
     }
 
+    /// What of its weight counts for workers: by its state, and by what is ordered of it.
+    func share(of record: EndpointRecord) -> Int {
+        let service = services[record.service]
+        return record.share(service.policy, isProbed: service.isProbed, at: now) * ordered(endpoint: record.id.number)
+            / whole
+    }
+
     /// Tells workers the share of an endpoint, if it is another one now.
     mutating func tellShare(_ number: Int) {
         let service = services[endpoints[number]!.service]
-        let own = endpoints[number]!.share(service.policy, isProbed: service.isProbed, at: now)
-        let share = own * ordered(endpoint: number) / whole
+        let share = share(of: endpoints[number]!)
         guard share != endpoints[number]!.toldShare, service.mode == .active else { return }
         endpoints[number]!.toldShare = share
         actions.append(.endpoint(EndpointID(number), share: share))

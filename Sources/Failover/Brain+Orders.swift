@@ -25,9 +25,13 @@ extension Brain {
         let made = Override(subject: subject, kind: kind, since: now, until: now + length, why: why)
         var rest = overrides
         rest.removeAll { $0.subject == subject }
-        if !isForced, kind != .freeze, let problem = harm(of: rest + [made], at: now + length) { return problem }
+        if !isForced, kind != .freeze, let problem = harm(of: made, beside: rest, at: now + length) { return problem }
+        let replaced = overrides.first { $0.subject == subject }
         overrides = rest + [made]
-        announce(made, .ordered, [.text("why", why), .time("for", length)])
+        decide(
+            Decision.Subject(subject), .order(before: replaced.map { "\($0.kind)" } ?? "none", after: "\(kind)"),
+            .ordered, [.text("why", why), .time("for", length)])
+        if let replaced { bringBack(replaced) }
         if kind == .freeze { restoreWhatProbesTook() }
         overridesChanged(subject)
         return nil
@@ -45,24 +49,23 @@ extension Brain {
         overrides.removeAll { $0.subject == known.subject }
         decide(
             Decision.Subject(known.subject), .order(before: "\(known.kind)", after: "none"), rule, evidence)
-        // What was drained is cold: it comes back in steps, but needs not wait.
-        if rule != .drillAborted {
-            for index in cells.indices where covers(known.subject, index) {
-                let ceiling = min(cells[index].ceiling, known.ceiling(at: now))
-                guard ceiling < cells[index].ceiling else { continue }
-                put(index, to: ceiling, countsAsFailure: false)
-                cells[index].mayReturn = true
-            }
-        }
+        if rule != .drillAborted { bringBack(known) }
         overridesChanged(known.subject)
     }
 
-    private mutating func announce(_ made: Override, _ rule: Decision.Rule, _ evidence: [Decision.Evidence]) {
-        decide(Decision.Subject(made.subject), .order(before: "none", after: "\(made.kind)"), rule, evidence)
+    /// What was drained is cold: it comes back in steps, but needs not wait.
+    private mutating func bringBack(_ known: Override) {
+        for index in cells.indices where covers(known.subject, index) {
+            let ceiling = min(cells[index].ceiling, known.ceiling(at: now))
+            guard ceiling < cells[index].ceiling else { continue }
+            put(index, to: ceiling, countsAsFailure: false)
+            cells[index].mayReturn = true
+        }
     }
 
     private mutating func overridesChanged(_ subject: Order.Subject) {
         needsPlan = true
+        isPlanForOrder = true
         for index in services.indices { needsLook(index) }
         if case .endpoint = subject {
             for number in endpoints.indices where endpoints[number] != nil { tellShare(number) }
@@ -79,6 +82,7 @@ extension Brain {
                     end(known, .drillAborted, evidence)
                 } else if now - known.since <= Override.drillStep * Override.drillShares.count {
                     needsPlan = true
+                    isPlanForOrder = true
                 }
             }
         }
@@ -87,17 +91,22 @@ extension Brain {
     /// Whether, since a drill began, requests fail, overstay or have become slow where they went instead.
     private func hurts(_ drill: Override) -> [Decision.Evidence]? {
         guard case .region(let name) = drill.subject else { return nil }
-        var total = Counts()
-        for cell in cells where regions[cell.region].name != name { total += cell.recent.total }
-        if total.bad >= 3 && total.badRatio > 200 { return total.forDecision }
-        // Answers that have become slow where it went.
-        for cell in cells where regions[cell.region].name != name && cell.latency.isSlow(at: now) {
-            guard let latest = cell.latency.latest else { continue }
-            return [
-                .text("slow", "\(services[cell.service].name) in \(regions[cell.region].name)"),
-                .time("median", .microseconds(latest.median)),
-                .time("before", .microseconds(cell.latency.past.median)),
-            ]
+        for service in services {
+            guard service.cells.contains(where: { regions[cells[$0].region].name == name }) else { continue }
+            var total = Counts()
+            for index in service.cells where regions[cells[index].region].name != name {
+                var recent = cells[index].recent
+                recent.advance(to: now)
+                total += recent.total
+                if cells[index].latency.isSlow(at: now), let latest = cells[index].latency.latest {
+                    return [
+                        .text("slow", "\(service.name) in \(regions[cells[index].region].name)"),
+                        .time("median", .microseconds(latest.median)),
+                        .time("before", .microseconds(cells[index].latency.past.median)),
+                    ]
+                }
+            }
+            if total.bad >= 3 && total.badRatio > 200 { return [.text("service", service.name)] + total.forDecision }
         }
         return nil
     }
@@ -108,7 +117,7 @@ extension Brain {
         guard let region = regions.firstIndex(where: { $0.name == name }) else { return unknown(.region(name)) }
         let drained = Override(
             subject: .region(name), kind: .drain, since: now, until: now + .seconds(1), why: why)
-        if !isForced, let problem = harm(of: overrides + [drained], at: now) { return problem }
+        if !isForced, let problem = harm(of: drained, beside: overrides, at: now) { return problem }
         guard regions[region].state != .evacuated else { return "\(name) is evacuated already" }
         evacuate(region, .ordered, [.text("why", why)])
         return nil
@@ -141,7 +150,9 @@ extension Brain {
         for index in cells.indices {
             weigh(index)
             let limit = cells[index].weightLimit(services[cells[index].service].policy)
-            guard cells[index].impairment == nil, cells[index].ceiling < limit else { continue }
+            guard isRegionOpen(for: index), !cells[index].mayReturn, cells[index].ceiling < limit,
+                cells[index].impairment.map({ !$0.isByRequests }) ?? true
+            else { continue }
             let before = cells[index].ceiling
             cells[index].ceiling = limit
             cells[index].climb = nil
@@ -179,9 +190,10 @@ extension Brain {
         }
     }
 
-    /// What would go wrong under these overrides, once they are in full force: services without any region, more shed
-    /// than now, or a cell without endpoints.
-    private func harm(of overrides: [Override], at time: Instant) -> String? {
+    /// What would go wrong with an override, beside the others, once it is in full force: services without any region,
+    /// more shed than now, or a cell without endpoints.
+    private func harm(of made: Override, beside others: [Override], at time: Instant) -> String? {
+        let overrides = others + [made]
         var imagined = self
         imagined.overrides = overrides
         let shares = imagined.imaginedShares(at: time)
@@ -199,8 +211,7 @@ extension Brain {
                     + "be shed: \(room(with: shares))"
             }
         }
-        for made in overrides where made.ceiling(at: time) == 0 {
-            guard case .endpoint(let service, let region, _) = made.subject else { continue }
+        if made.ceiling(at: time) == 0, case .endpoint(let service, let region, _) = made.subject {
             let isLast = !endpoints.indices.contains { number in
                 guard let record = endpoints[number], record.state == .healthy else { return false }
                 return covers(.cell(service: service, region: region), record.cell)

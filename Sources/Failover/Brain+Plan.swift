@@ -4,7 +4,7 @@ internal import RouteTable
 extension Brain {
     /// Asks whether demand has changed so much that the plan is to be made anew.
     mutating func watchDemand() {
-        guard hasCapacities, !needsPlan else { return }
+        guard hasCapacities, !needsPlan, !isFrozen else { return }
         isPlanForDemand = services.indices.contains { services[$0].demand.hasMoved(at: now) }
         needsPlan = isPlanForDemand
     }
@@ -16,9 +16,29 @@ extension Brain {
             for index in services.indices { services[index].demand.adopt(at: now) }
         }
         let requests = services.indices.map { request($0, at: now) }
-        let shares = Plan.shares(requests, in: regions.indices.map { usable($0) })
+        let shares = shares(requests)
         for index in services.indices { take(shares[index], for: index, requests[index]) }
         isPlanForDemand = false
+        isPlanForOrder = false
+    }
+
+    /// The plan of all services. One in shadow is planned as if it were active, for the record; in fact its traffic
+    /// stays in its first region, and leaves the active ones so much less room there.
+    func shares(_ requests: [Plan.Request]) -> [Plan.Share] {
+        let room = regions.indices.map { usable($0) }
+        guard services.contains(where: { $0.mode == .shadow }) else { return Plan.shares(requests, in: room) }
+        var left = room
+        var active: [Int] = []
+        for (index, service) in services.enumerated() {
+            if service.mode == .active {
+                active.append(index)
+            } else if let first = service.cells.first, let capacity = left[cells[first].region].capacity {
+                left[cells[first].region].capacity = max(capacity - requests[index].demand, 0)
+            }
+        }
+        var shares = Plan.shares(requests, in: room)
+        for (index, share) in zip(active, Plan.shares(active.map { requests[$0] }, in: left)) { shares[index] = share }
+        return shares
     }
 
     /// A change that is not worth a decision: half a percent, where demand is not known more exactly.
@@ -36,8 +56,7 @@ extension Brain {
     func imaginedShares(at time: Instant) -> [Plan.Share] {
         var imagined = self
         for index in services.indices { imagined.services[index].demand.adopt(at: now) }
-        return Plan.shares(
-            services.indices.map { imagined.request($0, at: time) }, in: regions.indices.map { imagined.usable($0) })
+        return imagined.shares(services.indices.map { imagined.request($0, at: time) })
     }
 
     func request(_ index: Int, at time: Instant) -> Plan.Request {
@@ -136,13 +155,16 @@ extension Brain {
         if share.failsOpen { return .failOpen }
         if share.shed != service.shed { return .shed }
         if share.usesLastResort { return .lastResort }
-        if service.cells.contains(where: { ordered($0, at: now) < whole }) { return .ordered }
+        if isPlanForOrder && service.cells.contains(where: { ordered($0, at: now) < whole || cells[$0].mayReturn }) {
+            return .ordered
+        }
         let gives = service.cells.filter {
             share.shares[$0 - service.cells.lowerBound] < service.split[$0 - service.cells.lowerBound]
         }
         if gives.contains(where: { !isRegionOpen(for: $0) }) { return .followsRegion }
         if gives.contains(where: { cells[$0].ceiling > allowed($0) }) { return .followsNeeds }
-        return isPlanForDemand ? .followsDemand : .followsCapacity
+        let isClimbing = service.cells.contains { cells[$0].climb != nil }
+        return isPlanForDemand && !isClimbing ? .followsDemand : .followsCapacity
     }
 
     private func evidence(_ request: Plan.Request, _ index: Int, _ names: [String]) -> [Decision.Evidence] {

@@ -18,7 +18,9 @@ extension Brain {
         for index in cells.indices where cells[index].region == region {
             if !hadTraffic(index, within: cascade.within) { continue }
             withTraffic += 1
-            guard let impairment = cells[index].impairment, now - impairment.since <= cascade.within,
+            // Those of an evacuation do not age while it lasts.
+            let until = regions[region].state == .evacuated ? regions[region].since : now
+            guard let impairment = cells[index].impairment, until - impairment.since <= cascade.within,
                 // What impaired it before it was let in again is no news.
                 regions[region].state != .returning || impairment.since >= regions[region].since
             else { continue }

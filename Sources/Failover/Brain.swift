@@ -30,8 +30,9 @@ package struct Brain: Sendable, Codable {
     var needsCorrelation = false
     /// Something changed that the splits depend on.
     var needsPlan = false
-    /// Nothing but demand has changed.
+    /// Nothing but demand has changed; an order was given or has ended.
     var isPlanForDemand = false
+    var isPlanForOrder = false
     /// Services whose evidence has changed.
     var toLookAt: [Int] = []
 
@@ -39,7 +40,7 @@ package struct Brain: Sendable, Codable {
 
     private enum CodingKeys: CodingKey {
         case regions, services, cells, endpoints, cascade, watched, proberLag, own, overrides, hasCapacities,
-            capacitiesLookedAt, toLookAt, sequence,
+            capacitiesLookedAt, toLookAt, needsCorrelation, needsPlan, isPlanForDemand, isPlanForOrder, sequence,
             now
     }
 
@@ -62,11 +63,17 @@ package struct Brain: Sendable, Codable {
             if now - capacitiesLookedAt >= .seconds(1) { passTimeOfCapacities() }
             watchDemand()
         }
+        // Probes come by the thousand; what they have changed is looked at with the traffic that follows.
+        if case .probe = event { return takeActions() }
         if !isFrozen {
             lookWhereNeeded(isTime: isTime)
             if needsCorrelation { correlate() }
         }
         if needsPlan { plan() }
+        return takeActions()
+    }
+
+    private mutating func takeActions() -> [Action] {
         defer { actions.removeAll(keepingCapacity: true) }
         return actions
     }
@@ -113,7 +120,13 @@ package struct Brain: Sendable, Codable {
             take(service, index: index, known: known[service.name], old: old)
         }
         for index in services.indices { services[index].needs = closure(of: index, topology) }
-        watched = endpoints.indices.filter { endpoints[$0].map { $0.state != .healthy } ?? false }
+        for index in cells.indices { weigh(index) }
+        for number in endpoints.indices {
+            if let record = endpoints[number], services[record.service].mode == .active {
+                endpoints[number]!.toldShare = share(of: record)
+            }
+        }
+        watched = endpoints.indices.filter { endpoints[$0].map { !isPlain($0) } ?? false }
         for number in endpoints.indices { endpoints[number]?.isWatched = false }
         for number in watched { endpoints[number]!.isWatched = true }
         hasCapacities =
@@ -144,6 +157,14 @@ package struct Brain: Sendable, Codable {
                 record.endpoints.append(endpoint.id.number)
                 take(endpoint, of: service, index: index, joins: joins, old: old)
             }
+            // None is left that could show anything: they are assumed to be well, as at the start.
+            if service.probe == nil && record.endpoints.allSatisfy({ endpoints[$0]!.isNew }) {
+                for number in record.endpoints {
+                    endpoints[number]!.isNew = false
+                    if endpoints[number]!.state == .probation { endpoints[number]!.enter(.healthy, at: now) }
+                }
+            }
+            if place == nil && service.moves == .withRegion && !regions[cell.region].isOpen { record.ceiling = 0 }
             cells.append(record)
         }
         // What gone regions had goes to the first that is left, until the plan that follows.
@@ -175,9 +196,9 @@ package struct Brain: Sendable, Codable {
                 endpoint, service: index, cell: cells.count, isNew: joins, ratioWindow: service.policy.ratioWindow,
                 at: now)
         }
-        endpoints[number]!.toldShare =
-            service.mode == .shadow
-            ? whole : endpoints[number]!.share(service.policy, isProbed: service.probe != nil, at: now)
+        // Nothing will tell of its recovery any more: requests must.
+        if service.probe == nil, endpoints[number]!.state == .down { endpoints[number]!.enter(.probation, at: now) }
+        endpoints[number]!.toldShare = whole
     }
 
     /// All that a service needs, directly or through others, but not itself.
@@ -221,5 +242,6 @@ extension CellRecord {
         lastTraffic = old.lastTraffic
         silentSince = old.silentSince
         recent = old.recent
+        beyond = old.beyond
     }
 }

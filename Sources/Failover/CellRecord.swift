@@ -67,6 +67,8 @@ struct CellRecord: Sendable, Codable {
         var since: Instant
         /// The rule and its evidence, in a few words.
         var reason: String
+        /// Requests failed or were slow; not probes alone.
+        var isByRequests: Bool
     }
 
     /// A stretch of traffic that is being watched.

@@ -64,7 +64,8 @@ extension Brain {
     mutating func mayBeOurOwn(silentSince: Instant?, region: Int) -> Bool {
         guard let silentSince, own.lastSign <= silentSince else { return false }
         let others = regions.indices.filter { $0 != region }
-        if others.contains(where: { regions[$0].silentSince != nil }) {
+        // One that has been silent since before others last showed themselves says nothing about now.
+        if others.contains(where: { regions[$0].silentSince.map { $0 >= own.lastSign } ?? false }) {
             // A silence that has just begun is waited for; it has a name when it lasts.
             if !own.isHolding && now - silentSince >= OwnNetwork.noticed { hold(since: silentSince) }
             return true
@@ -122,5 +123,7 @@ extension Brain {
             cells[index].longer.clear()
         }
         for index in regions.indices { regions[index].silentSince = nil }
+        for index in services.indices { services[index].demand.restart(at: now) }
+        for index in cells.indices where cells[index].learned != nil { cells[index].learned!.changedAt = now }
     }
 }

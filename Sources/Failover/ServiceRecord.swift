@@ -28,7 +28,7 @@ struct ServiceRecord: Sendable, Codable {
 struct Demand: Sendable, Codable {
     /// Requests of the last five seconds.
     private var requests = SlidingCounts<10>(length: .seconds(5))
-    private let began: Instant
+    private var began: Instant
     /// What the plan in force was made for, in thousandths of a request per second.
     private(set) var planned = 0
     private var plannedAt: Instant
@@ -46,10 +46,18 @@ struct Demand: Sendable, Codable {
         requests.add(counts, at: now)
     }
 
+    /// Nothing was counted for a while: what there was before says nothing of now.
+    mutating func restart(at now: Instant) {
+        requests.clear()
+        began = now
+    }
+
     /// Thousandths of a request per second.
     mutating func rate(at now: Instant) -> Int {
         if let imagined { return imagined }
         requests.advance(to: now)
+        // After a pause nothing is known for a moment.
+        if planned > 0 && now - began < .milliseconds(500) { return planned }
         // What is reported in a bucket came, on average, half a look before.
         let covered = min(max((now - began).milliseconds, 500), requests.covered(at: now).milliseconds + 50)
         return Int(requests.total.attempts) * 1_000_000 / covered

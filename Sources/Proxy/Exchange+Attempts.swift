@@ -61,7 +61,7 @@ extension Exchange {
             pooled.lend { $0.close() }
         }
         let cell = place.cell.counted
-        if cell.load.openConnections < cell.connectionLimit {
+        if cell.load.openConnections < cell.connectionLimit || cell.closeIdlest() {
             // The loop keeps it.
             return Uncounted(
                 UpstreamConnection(worker: worker, service: service, cell: cell, endpoint: place.endpoint.counted))

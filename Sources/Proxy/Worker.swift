@@ -103,7 +103,7 @@ package final class Worker: TimerOwner, TurnObserver {
         let wanted = min((service.load.inFlight * share / 10_000 + endpoints.count - 1) / endpoints.count, 16)
         for endpoint in endpoints {
             for _ in endpoint.idleCount..<max(wanted, 1, endpoint.idleCount)
-            where cell.load.openConnections < cell.connectionLimit {
+            where cell.load.openConnections < cell.connectionLimit / 2 {
                 // The loop keeps it.
                 UpstreamConnection(worker: self, service: service, cell: cell, endpoint: endpoint).warm()
             }

@@ -104,6 +104,12 @@ final class WorkerCell {
         usable.first { $0.rest.lastAnswer >= time && !tried.contains($0.number) }.map { Uncounted($0) }
     }
 
+    /// Makes room for a connection to another endpoint: closes the one that has rested longest. False: none rests.
+    func closeIdlest() -> Bool {
+        let idlest = endpoints.min { ($0.idleSince ?? .max) < ($1.idleSince ?? .max) }
+        return idlest?.closeIdlest() ?? false
+    }
+
     /// Any endpoint at all, tried or not, resting or not, used by the brain's leave or not: better than none.
     func anything(random: inout RandomSource) -> Uncounted<WorkerEndpoint>? {
         let from = usable.isEmpty ? endpoints : usable

@@ -93,6 +93,16 @@ final class WorkerEndpoint {
 
     var idleCount: Int { idle.count }
 
+    /// Since when the connection has rested that has rested longest; nil where none rests.
+    var idleSince: Int64? { idle.first?.lend { $0.idleSince } }
+
+    func closeIdlest() -> Bool {
+        guard let first = idle.first else { return false }
+        // It leaves the pool as it closes.
+        first.lend { $0.close() }
+        return true
+    }
+
     func takeIdle() -> Uncounted<UpstreamConnection>? {
         idle.popLast()
     }

@@ -51,7 +51,7 @@ import Testing
             #expect(
                 zip(expected.cells.map(\.shareThen), world.split(service)).allSatisfy { abs($0 - $1) <= 50 },
                 "seed \(seed), \(world.regions[lost]) lost, service \(service)")
-            #expect(expected.shedThen == world.brain.shed(ofService: service), "seed \(seed)")
+            #expect(abs(expected.shedThen - world.brain.shed(ofService: service)) <= 50, "seed \(seed)")
         }
         return true
     }
