@@ -55,6 +55,7 @@ package struct Socket: ~Copyable {
         let number = Int32(try SystemError.check(Int(clinux_socket(address.family))))
         let descriptor = Descriptor(owning: number)
         if !address.isUnix { _ = clinux_set_option(number, Int32(IPPROTO_TCP), TCP_NODELAY, 1) }
+        if address.ip?.isLoopback == true { _ = clinux_send_unpaced(number) }
         let result = unsafe withUnsafePointer(to: address.raw) { unsafe clinux_connect(number, $0) }
         if result == 0 || result == -EINPROGRESS {
             return Socket(descriptor: descriptor, isConnecting: result != 0)
@@ -150,6 +151,7 @@ package struct ListeningSocket: ~Copyable {
             ] {
                 _ = try SystemError.check(Int(clinux_set_option(number, level, option, 1)))
             }
+            if address.ip?.isLoopback == true { _ = clinux_send_unpaced(number) }
         }
         _ = try SystemError.check(unsafe withUnsafePointer(to: address.raw) { Int(unsafe clinux_bind(number, $0)) })
         _ = try SystemError.check(Int(clinux_listen(number, backlog)))

@@ -62,6 +62,11 @@ package struct SocketIP: Sendable {
 
     package var isIPv4: Bool { count == 4 }
 
+    /// On this machine: 127.0.0.0/8 or ::1.
+    var isLoopback: Bool {
+        isIPv4 ? bytes[0] == 127 : (0..<15).allSatisfy { bytes[$0] == 0 } && bytes[15] == 1
+    }
+
     /// Whether the first `prefixBits` bits are those of `block`, which has as many bytes as this address.
     package func isWithin(_ block: [UInt8], prefixBits: Int) -> Bool {
         guard block.count == Int(count), prefixBits <= block.count * 8 else { return false }

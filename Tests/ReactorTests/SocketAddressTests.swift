@@ -35,4 +35,12 @@ struct SocketAddressTests {
         let ip = try #require(SocketAddress(ip: text, port: 0)?.ip)
         #expect(ip.isWithin(block, prefixBits: bits) == expected)
     }
+
+    @Test(arguments: [
+        ("127.0.0.1", true), ("127.200.3.4", true), ("::1", true), ("0.0.0.0", false), ("::", false),
+        ("10.0.0.1", false), ("::ffff:10.1.2.3", false), ("1::1", false),
+    ])
+    func `an address is on this machine, or may be elsewhere`(text: String, expected: Bool) throws {
+        #expect(try #require(SocketAddress(ip: text, port: 0)?.ip).isLoopback == expected)
+    }
 }

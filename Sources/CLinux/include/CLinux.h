@@ -129,6 +129,11 @@ static inline int clinux_set_option(int fd, int level, int option, int value) {
     return (int)CLINUX_RETRY(setsockopt(fd, level, option, &value, sizeof value));
 }
 
+/// Lets a TCP socket, or those a listening one accepts, send without pacing: Reno, which every kernel has.
+static inline int clinux_send_unpaced(int fd) {
+    return (int)CLINUX_RETRY(setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, "reno", 4));
+}
+
 static inline int clinux_bind(int fd, const clinux_address *a) {
     return (int)CLINUX_RETRY(bind(fd, &a->address.any, a->length));
 }
