@@ -13,6 +13,7 @@ demo: dependencies build ## Three regions, five services, the router and load, l
 test: dependencies build ## Everything that must hold: unit tests, a short fuzzing, the built command under real faults
 	swift test
 	Tests/WireFuzz/run 20
+	cd Tests/faults && python3 -m unittest -q
 	Tests/faults/run --warm 6 quick
 
 build: ## The release build
