@@ -2,7 +2,7 @@
 
 BUILD := .build/release/spillway
 
-.PHONY: help demo test build bench bench-quick faults fuzz sanitize format lint clean dependencies bench-dependencies
+.PHONY: help demo test build bench bench-quick faults properties mutations fuzz sanitize format lint clean dependencies bench-dependencies
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 16
@@ -10,10 +10,12 @@ help: ## List the targets
 demo: dependencies build ## Three regions, five services, the router and load, live in this terminal
 	@$(BUILD) demo
 
-test: dependencies build ## Everything that must hold: unit tests, a short fuzzing, the built command under real faults
+test: dependencies build ## Everything that must hold: unit tests, scenarios and thousands of simulated worlds, real faults
 	swift test
 	Tests/WireFuzz/run 20
 	cd Tests/faults && python3 -m unittest -q
+	$(BUILD) simulate --quiet routes/scenarios/*.yaml
+	Tests/properties/run 3000
 	Tests/faults/run --warm 6 quick
 
 build: ## The release build
@@ -27,6 +29,12 @@ bench-quick: bench-dependencies build ## The same, shorter and less sure
 
 faults: dependencies build ## All fault scenarios at full length
 	Tests/faults/run
+
+properties: ## Hold the router against the laws in 20,000 simulated worlds
+	Tests/properties/run 20000
+
+mutations: ## Break one rule after the other, and show that the simulated worlds notice
+	Tests/properties/mutations
 
 fuzz: dependencies ## Feed the parsers with what nobody thought of, for five minutes
 	Tests/WireFuzz/run 300

@@ -44,6 +44,7 @@ let package = Package(
         module("RouteTable"),
         module("Failover", ["RouteTable"]),
         module("Picking", ["RouteTable"], isHot: true),
+        module("Simulation", ["Failover", "Picking", "RouteTable"], isHot: true),
         module("Wire", isHot: true),
 
         // Moving bytes
@@ -54,7 +55,7 @@ let package = Package(
         module("Probes", ["Reactor", "RouteTable", "Telemetry", "Wire"]),
 
         // Steering
-        module("RouteFiles", ["RouteTable", .product(name: "Yams", package: "Yams")]),
+        module("RouteFiles", ["Failover", "RouteTable", "Simulation", .product(name: "Yams", package: "Yams")]),
         module("Store", ["Failover", "RouteTable"]),
         module(
             "Control",
@@ -76,7 +77,7 @@ let package = Package(
         .executableTarget(
             name: "spillway",
             dependencies: [
-                "AdminAPI", "Control", "Demo", "Failover", "Reactor", "RouteFiles", "RouteTable", "Store",
+                "AdminAPI", "Control", "Demo", "Failover", "Reactor", "RouteFiles", "RouteTable", "Simulation", "Store",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -89,10 +90,14 @@ let package = Package(
             swiftSettings: settings),
         .target(
             name: "Backends", dependencies: ["Reactor"], path: "Tests/Backends", swiftSettings: settings),
+        .executableTarget(
+            name: "properties", dependencies: ["Failover", "Simulation"], path: "Tests/properties",
+            exclude: ["run", "mutations"], swiftSettings: settings),
         tests(of: "RouteTable"),
         tests(of: "RouteFiles", ["RouteTable"]),
         tests(of: "Failover", ["RouteTable"]),
         tests(of: "Picking", ["RouteTable"]),
+        tests(of: "Simulation", ["Failover", "RouteFiles", "RouteTable"]),
         tests(of: "Wire"),
         tests(of: "Reactor"),
         tests(of: "Proxy", ["Backends", "Reactor", "RouteTable", "Telemetry", "Wire"]),

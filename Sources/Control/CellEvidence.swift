@@ -12,6 +12,8 @@ struct CellEvidence {
         var nanoseconds: UInt64
         /// By bucket, of all workers together.
         var times: [UInt64]
+        /// When they were last told, or given up.
+        var timesAt: Int64 = 0
     }
 
     private var cells: [Seen] = []
@@ -19,6 +21,8 @@ struct CellEvidence {
 
     /// Answers it takes to say how long they take.
     private static let answersMinimum = 10
+    /// Fewer than that within so long say nothing: they are not kept until others come.
+    private static let timesKept: Int64 = 10_000_000_000
 
     /// Begins anew with a table's cells: what they counted before is not said again.
     mutating func adopt(_ table: Table, _ registry: Registry) {
@@ -41,31 +45,34 @@ struct CellEvidence {
         if readsTimes { timesReadAt = clock }
         var reports: [CellTraffic] = []
         for index in cells.indices {
-            if let report = take(index, readsTimes: readsTimes) { reports.append(report) }
+            if let report = take(index, clock, readsTimes: readsTimes) { reports.append(report) }
         }
         return reports
     }
 
-    private mutating func take(_ index: Int, readsTimes: Bool) -> CellTraffic? {
+    private mutating func take(_ index: Int, _ clock: Int64, readsTimes: Bool) -> CellTraffic? {
         let counters = cells[index].counters
         var report = CellTraffic(service: cells[index].service, position: cells[index].position)
         let overloads = Self.overloads(counters)
         report.overloads = Int(clamping: overloads &- cells[index].overloads)
         cells[index].overloads = overloads
-        if readsTimes && Self.nanoseconds(counters) != cells[index].nanoseconds { takeTimes(index, &report) }
+        if readsTimes && Self.nanoseconds(counters) != cells[index].nanoseconds { takeTimes(index, clock, &report) }
         if report.overloads == 0 && report.answers == 0 { return nil }
         report.concurrencyLimit = counters.reduce(0) { $0 + $1.concurrencyLimit.level }
         return report
     }
 
-    private mutating func takeTimes(_ index: Int, _ report: inout CellTraffic) {
+    private mutating func takeTimes(_ index: Int, _ clock: Int64, _ report: inout CellTraffic) {
         let times = Self.times(cells[index].counters)
         let since = zip(times, cells[index].times).map { $0 &- $1 }
         let answers = since.reduce(0, &+)
-        // Few answers wait for more.
-        guard answers >= UInt64(Self.answersMinimum) else { return }
+        // Few answers wait for more, but not for long.
+        let isEnough = answers >= UInt64(Self.answersMinimum)
+        guard isEnough || clock - cells[index].timesAt >= Self.timesKept else { return }
+        cells[index].timesAt = clock
         cells[index].nanoseconds = Self.nanoseconds(cells[index].counters)
         cells[index].times = times
+        guard isEnough else { return }
         report.answers = Int(clamping: answers)
         report.median = Self.quantile(since, of: answers, hundredths: 50)
         report.tail = Self.quantile(since, of: answers, hundredths: 95)

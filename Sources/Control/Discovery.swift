@@ -1,3 +1,4 @@
+internal import Failover
 internal import Reactor
 internal import RouteTable
 
@@ -9,7 +10,7 @@ struct Discovery {
     }
 
     private struct Entry {
-        var addresses: [String]
+        var known = KnownAddresses()
         var isResolving = false
         /// When to ask again, nanoseconds of the monotonic clock.
         var due: Int64 = .max
@@ -25,7 +26,7 @@ struct Discovery {
 
     /// The addresses known for a name, oldest answer included.
     func addresses(of host: String) -> [String] {
-        entries[host]?.addresses ?? []
+        entries[host]?.known.addresses ?? []
     }
 
     /// Takes on the names of a table; returns those nothing is known of yet.
@@ -47,7 +48,7 @@ struct Discovery {
         var unknown: [String] = []
         for (host, every) in wanted {
             if entries[host] == nil {
-                entries[host] = Entry(addresses: [], due: 0)
+                entries[host] = Entry(due: 0)
                 unknown.append(host)
             }
             entries[host]?.every = every
@@ -81,10 +82,11 @@ struct Discovery {
         case .success(let answer):
             let pause = entry.every ?? answer.timeToLive ?? Self.fallback
             entry.due = now + nanoseconds(max(pause, Self.shortest))
-            if answer.addresses.isEmpty { return .kept("empty answer") }
-            if answer.addresses == entry.addresses { return .none }
-            entry.addresses = answer.addresses
-            return .changed
+            return switch entry.known.answered(answer.addresses) {
+            case .none: .none
+            case .changed: .changed
+            case .kept: .kept("empty answer")
+            }
         }
     }
 

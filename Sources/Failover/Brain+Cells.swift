@@ -151,6 +151,8 @@ extension Brain {
     // Back in steps
 
     private mutating func raiseIfPossible(_ index: Int, _ policy: FailoverPolicy) {
+        // Nothing comes back at all: nothing is shown by it.
+        if own.isHolding { return }
         let cell = cells[index]
         let limit = cell.limit(policy)
         if cell.climb != nil { return verify(index, policy) }
@@ -217,6 +219,7 @@ extension Brain {
         let trial = climb.trial
         let counts = trial.counts
         if trial.fails(policy) {
+            if mayBeOurOwn(silentSince: cell.silentSince, region: cell.region) { return }
             let evidence = counts.forDecision + [.ratio("elsewhere", trial.others.failureRatio)]
             leave(index, .failbackAborted, evidence)
             put(index, to: climb.base, countsAsFailure: true)
@@ -236,7 +239,7 @@ extension Brain {
         guard
             seen >= policy.soakRequests || !isOffered
                 || time >= policy.soak * 3 && (seen >= 5 && counts.failures == 0)
-                || time >= policy.soak * 10 && counts.failures == 0
+                || time >= policy.soak * 10 && counts.bad == 0
         else { return }
         let evidence = [Decision.Evidence.time("soaked for", time)] + counts.forDecision
         if cell.ceiling == whole || cell.ceiling >= cell.limit(policy) {

@@ -8,7 +8,10 @@ extension Brain {
     mutating func observe(_ report: EndpointTraffic) {
         let number = report.endpoint.number
         guard endpoints.indices.contains(number), endpoints[number] != nil else { return }
-        let report = isInGrace ? report.withoutSilence : report
+        // What comes with the first sign of life was begun in the silence.
+        if own.isHolding && report.signs > 0 { release() }
+        let owed = endpoints[number]!.withoutOwedSilence(report)
+        let report = isInGrace ? owed.withoutSilence : owed
         let counts = Counts(report)
         let (service, cell) = (endpoints[number]!.service, endpoints[number]!.cell)
         endpoints[number]!.count(counts, at: now)
@@ -20,8 +23,7 @@ extension Brain {
             }
         }
         if counts != Counts() { needsLook(service) }
-        var run = endpoints[number]!.failureRun(report.failureRun)
-        // Workers count for themselves: one that has not been here since still has its old run.
+        var run = endpoints[number]!.failureRun(report.failureRun, answered: report.successes > 0)
         if report.successes > report.failures + report.overstays {
             endpoints[number]!.forgiveRun(report.failureRun)
             run = 0
@@ -90,6 +92,7 @@ extension Brain {
         let number = record.id.number
         endpoints[number]!.trialSuccesses += report.successes
         if report.failures + report.overstays > 1 && report.failures + report.overstays > report.successes {
+            if mayBeOurOwn(silentSince: record.silentSince, region: cells[record.cell].region) { return }
             eject(number, .trialFailed, [.count("failures", report.failures), .count("overstays", report.overstays)])
         } else if record.trialSuccesses >= EndpointRecord.trialLength {
             change(number, to: .healthy, .trialPassed, [.count("answers", record.trialSuccesses)])
@@ -146,7 +149,7 @@ extension Brain {
         ]
         if record.hasFailingRequests { failures.append(.count("failed requests in a row", record.lastRun)) }
         if own.isHolding { return }
-        guard record.answersRequests(service.policy) else {
+        guard record.answersRequests(service.policy, at: now) else {
             if mayBeOurOwn(silentSince: record.silentSince, region: cells[record.cell].region) { return }
             return change(number, to: .down, .probeFall, failures)
         }
@@ -166,7 +169,8 @@ extension Brain {
                 number, to: .down, .probeFallWithinLimit,
                 failures + answers + [.count("weight removed", removed + record.weight), .count("limit", limit)])
             endpoints[number]!.isOutByProbesAlone = true
-        } else if !record.isKeptFromProbes {
+        } else if !record.isKeptFromProbes && (share(of: record.cell) > 0 || record.hasAnsweredSinceProbesFailed) {
+            // Where nothing is sent any more there is nothing to say of requests.
             endpoints[number]!.isKeptFromProbes = true
             decide(
                 subject(record), .state(before: .healthy, after: .healthy), .requestsOutrankProbes,
@@ -204,7 +208,7 @@ extension Brain {
                 if record.silentSince != nil {
                     var report = EndpointTraffic(endpoint: record.id)
                     report.failureRun = record.lastRun
-                    judge(number, report, run: endpoints[number]!.failureRun(record.lastRun))
+                    judge(number, report, run: endpoints[number]!.failureRun(record.lastRun, answered: false))
                 }
             default: break
             }

@@ -11,7 +11,7 @@ extension Brain {
     }
 
     /// What speaks for an impairment of a region: the cells that have lately become impaired there and not
-    /// everywhere, among those with traffic.
+    /// everywhere, and are not on their way back, among those with traffic.
     private func witnesses(_ region: Int) -> (impaired: [Int], withTraffic: Int) {
         var withTraffic = 0
         var impaired: [Int] = []
@@ -21,6 +21,7 @@ extension Brain {
             // Those of an evacuation do not age while it lasts.
             let until = regions[region].state == .evacuated ? regions[region].since : now
             guard let impairment = cells[index].impairment, until - impairment.since <= cascade.within,
+                cells[index].ceiling == 0,
                 // What impaired it before it was let in again is no news.
                 regions[region].state != .returning || impairment.since >= regions[region].since
             else { continue }
@@ -136,7 +137,8 @@ extension Brain {
                 if record.isCapacity(isProbed: services[cell.service].isProbed) { healthy += record.weight }
             }
         }
-        return all == 0 ? 0 : healthy * whole / all
+        // Where nothing moves with the region, nothing holds it back.
+        return all == 0 ? whole : healthy * whole / all
     }
 
     mutating func change(

@@ -119,3 +119,8 @@ extension Brain {
         }
     }
 }
+
+extension Brain {
+    /// What the plan in force was made for, in thousandths of a request per second.
+    package func plannedDemand(ofService index: Int) -> Int { services[index].demand.planned }
+}

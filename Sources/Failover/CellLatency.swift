@@ -25,8 +25,11 @@ struct CellLatency: Sendable, Codable {
     private static let tailSlack = 50_000
     /// Reports in a row by which it is degraded: a slow second may be a pause of our own.
     static let slowReports = 2
+    /// Reports further apart than this are not in a row.
+    private static let stretch = Duration.seconds(5)
 
     mutating func take(_ report: Quantiles, at now: Instant) {
+        if now - at > Self.stretch { slowInRow = 0 }
         latest = report
         at = now
         guard reports >= Self.reportsOfPast else {

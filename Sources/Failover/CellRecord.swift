@@ -96,6 +96,15 @@ struct CellRecord: Sendable, Codable {
         if counts.attempts > 0 { lastTraffic = now }
     }
 
+    /// Forgets what was silence of our own making; what is being watched is watched anew.
+    mutating func forgiveSilence(at now: Instant) {
+        silentSince = nil
+        recent.clear()
+        longer.clear()
+        climb?.trial = Trial(since: now)
+        if beyond != nil { beyond = Trial(since: now) }
+    }
+
     mutating func addOthers(_ counts: Counts) {
         climb?.trial.others += counts
         beyond?.others += counts

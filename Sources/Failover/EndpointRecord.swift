@@ -47,8 +47,16 @@ struct EndpointRecord: Sendable, Codable {
     /// speaks against it.
     private(set) var lastRun = 0
     private var forgivenRun = 0
+    /// Requests under way, and those of them that overstay, as last reported; and of those that were under way in a
+    /// silence of our own making, how many may still time out or come to overstay.
+    private var lastInFlight = 0
+    private var lastOverstaying = 0
+    private var owedTimeouts = 0
+    private var owedOverstays = 0
     /// When requests were last answered.
     private(set) var lastAnswer: Instant
+    /// When the first was sent that has not been answered, by itself or by another, since.
+    private var unansweredSince: Instant?
     /// Since when nothing at all has come back from here, although something was sent.
     var silentSince: Instant?
     /// It joined or came back then, and gets its full share bit by bit.
@@ -135,8 +143,11 @@ struct EndpointRecord: Sendable, Codable {
         forgivenRun = lastRun
     }
 
-    /// Forgets what was silence of our own making.
+    /// Forgets what was silence of our own making, and what is still to come of it: requests that were under way then
+    /// may run out long after.
     mutating func forgiveSilence() {
+        owedTimeouts = lastInFlight
+        owedOverstays = lastInFlight - lastOverstaying
         if silentSince != nil { window.clear() }
         silentSince = nil
         forgivenRun = lastRun
@@ -145,7 +156,12 @@ struct EndpointRecord: Sendable, Codable {
 
     mutating func count(_ counts: Counts, at now: Instant) {
         window.add(counts, at: now)
-        if counts.successes > 0 { lastAnswer = now }
+        if counts.successes > 0 {
+            lastAnswer = now
+            unansweredSince = nil
+        } else if counts.attempts > 0 {
+            unansweredSince = unansweredSince ?? now
+        }
     }
 
     /// It has answered: what failed in a row before, in whatever worker, is not in a row any more.
@@ -164,11 +180,32 @@ struct EndpointRecord: Sendable, Codable {
         now - lastAnswer >= Self.silence && Int(window.total.successes) >= policy.ratioMinimum
     }
 
-    /// Failures in a row since it was last taken in.
-    mutating func failureRun(_ reported: Int) -> Int {
-        if reported < lastRun { forgivenRun = 0 }
+    /// Failures in a row since it was last taken in, and since it last answered.
+    ///
+    /// Each worker counts its own run, and what is reported is their sum. An answer to one of them ends the runs that
+    /// the others began before it: they may not have asked again since.
+    mutating func failureRun(_ reported: Int, answered: Bool) -> Int {
+        if reported < lastRun { forgivenRun = max(forgivenRun - (lastRun - reported), 0) }
+        if answered { forgivenRun = max(forgivenRun, min(reported, lastRun)) }
+        forgivenRun = min(forgivenRun, reported)
         lastRun = reported
         return reported - forgivenRun
+    }
+
+    /// Takes out of a report what runs out now of requests that were under way in a silence of our own making.
+    mutating func withoutOwedSilence(_ report: EndpointTraffic) -> EndpointTraffic {
+        lastInFlight = report.inFlight
+        lastOverstaying = min(report.overstaying, report.inFlight)
+        guard owedTimeouts > 0 || owedOverstays > 0 else { return report }
+        var rest = report
+        let timeouts = min(owedTimeouts, report.responseTimeouts)
+        let overstays = min(owedOverstays, report.overstays)
+        rest.responseTimeouts -= timeouts
+        rest.overstays -= overstays
+        forgivenRun += timeouts + overstays
+        owedTimeouts = min(owedTimeouts - timeouts, lastInFlight)
+        owedOverstays = min(owedOverstays - overstays, lastInFlight - lastOverstaying)
+        return rest
     }
 
     /// Its latest request failed.
@@ -198,10 +235,15 @@ struct EndpointRecord: Sendable, Codable {
         probeFailures = min(probeFailures + 1, 1_000_000)
     }
 
-    /// It has lately answered enough requests, well enough, to outrank its probes: the latest among them, and one since
-    /// its probes began to fail.
-    func answersRequests(_ policy: FailoverPolicy) -> Bool {
-        lastRun == forgivenRun && lastAnswer >= probesFailSince && window.total.ended >= 3
+    /// Requests were answered after the first of the probes failed that have failed in a row.
+    var hasAnsweredSinceProbesFailed: Bool { lastAnswer >= probesFailSince }
+
+    /// It has lately answered enough requests, well enough, to outrank its probes: the latest among them, and none that
+    /// was sent since its probes began to fail waits for longer than a moment.
+    func answersRequests(_ policy: FailoverPolicy, at now: Instant) -> Bool {
+        let waits =
+            lastInFlight > 0 && (unansweredSince.map { $0 >= probesFailSince && now - $0 >= Self.silence } ?? false)
+        return lastRun == forgivenRun && !waits && window.total.ended >= 3
             && window.total.failureRatio <= policy.cellFailureRatio
     }
 

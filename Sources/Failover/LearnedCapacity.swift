@@ -9,6 +9,8 @@ struct LearnedCapacity: Sendable, Codable {
     /// How long it stays before a little more is tried; twice as long after each try that was too much.
     private(set) var patience = LearnedCapacity.firstPatience
     private(set) var isTrying = false
+    /// Tries in a row that were not too much.
+    private var successes = 0
 
     init(rate: Int, at now: Instant) {
         self.rate = rate
@@ -19,6 +21,7 @@ struct LearnedCapacity: Sendable, Codable {
     static let settling = Duration.milliseconds(500)
     /// What is tried beyond what was carried, in ten-thousandths.
     private static let trial = 500
+    private static let doublings = 3
     private static let firstPatience = Duration.seconds(5)
     private static let patienceLimit = Duration.seconds(60)
     /// Forgotten when less than half of it was needed for so long.
@@ -28,6 +31,7 @@ struct LearnedCapacity: Sendable, Codable {
     mutating func fall(to rate: Int, at now: Instant) {
         if isTrying { patience = min(patience * 2, Self.patienceLimit) }
         isTrying = false
+        successes = 0
         self.rate = rate
         changedAt = now
     }
@@ -37,8 +41,14 @@ struct LearnedCapacity: Sendable, Codable {
         load * 100 >= rate * 85 && now - max(changedAt, lastOverload) >= patience
     }
 
+    /// Twice as much, and as soon again as at first, each time that went well: what was learned in a fault that is over
+    /// must not be shed for long.
     mutating func tryMore(at now: Instant) {
-        rate += max(rate * Self.trial / whole, 1_000)
+        if isTrying {
+            successes = min(successes + 1, Self.doublings)
+            patience = max(patience / 2, Self.firstPatience)
+        }
+        rate += max(rate * Self.trial / whole, 1_000) << successes
         isTrying = true
         changedAt = now
     }

@@ -62,12 +62,14 @@ extension Brain {
     ///
     /// - Parameter region: the one that is silent.
     mutating func mayBeOurOwn(silentSince: Instant?, region: Int) -> Bool {
+        // Nothing at all comes back: whatever is judged now is judged by silence.
+        if own.isHolding { return true }
         guard let silentSince, own.lastSign <= silentSince else { return false }
         let others = regions.indices.filter { $0 != region }
         // One that has been silent since before others last showed themselves says nothing about now.
         if others.contains(where: { regions[$0].silentSince.map { $0 >= own.lastSign } ?? false }) {
             // A silence that has just begun is waited for; it has a name when it lasts.
-            if !own.isHolding && now - silentSince >= OwnNetwork.noticed { hold(since: silentSince) }
+            if now - silentSince >= OwnNetwork.noticed { hold(since: silentSince) }
             return true
         }
         // Ask, and give those asked a moment to answer.
@@ -97,7 +99,7 @@ extension Brain {
     }
 
     /// Something shows itself again: what was silence of our own making is forgotten.
-    private mutating func release() {
+    mutating func release() {
         own.isHolding = false
         decide(
             .router, .holds(before: true, after: false), .signsAgain,
@@ -118,9 +120,7 @@ extension Brain {
             endpoints[number]!.forgiveSilence()
         }
         for index in cells.indices where cells[index].silentSince != nil {
-            cells[index].silentSince = nil
-            cells[index].recent.clear()
-            cells[index].longer.clear()
+            cells[index].forgiveSilence(at: now)
         }
         for index in regions.indices { regions[index].silentSince = nil }
         for index in services.indices { services[index].demand.restart(at: now) }

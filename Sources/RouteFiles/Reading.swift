@@ -14,6 +14,17 @@ struct Reading {
         self.files = files
     }
 
+    /// - Parameter within: the key all that is read belongs to.
+    init(files: [String], within: String) {
+        self.init(files: files)
+        path = [.key(within)]
+    }
+
+    /// Goes on with what lies outside of all keys.
+    mutating func leaveAll() {
+        path = []
+    }
+
     /// Reads something that belongs to a key.
     mutating func at<Result>(_ key: String, _ body: (inout Reading) -> Result) -> Result {
         path.append(.key(key))

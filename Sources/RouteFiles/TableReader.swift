@@ -32,21 +32,26 @@ package struct TableReader: Sendable {
         var draft = TableDraft(reading: Reading(files: files))
         let table = draft.read(roots.compactMap { $0 })
         let problems = tree.problems + draft.reading.problems
-        guard problems.isEmpty else { return .failure(Problems(sorted(problems, files))) }
+        guard problems.isEmpty else { return .failure(Problems(problems, inOrderOf: files)) }
         return .success(TableSource(table: table, files: files))
     }
+}
 
-    /// By file in the order read, then by place.
-    private func sorted(_ problems: [Problem], _ files: [String]) -> [Problem] {
+extension Problems {
+    /// By file in the order read, then by place; not more than people can read.
+    init(_ problems: [Problem], inOrderOf files: [String]) {
         let order = Dictionary(files.enumerated().map { ($1, $0) }) { first, _ in first }
         let sorted = problems.enumerated().sorted { a, b in
             let (x, y) = (a.element, b.element)
             return (order[x.file] ?? 0, x.line, x.column, a.offset) < (order[y.file] ?? 0, y.line, y.column, b.offset)
         }.map(\.element)
-        guard sorted.count > SourceLimits.problems else { return sorted }
+        guard sorted.count > SourceLimits.problems else {
+            self.init(sorted)
+            return
+        }
         let rest = Problem(
             file: sorted[SourceLimits.problems].file, found: "\(sorted.count - SourceLimits.problems) further mistakes")
-        return sorted.prefix(SourceLimits.problems) + [rest]
+        self.init(sorted.prefix(SourceLimits.problems) + [rest])
     }
 }
 

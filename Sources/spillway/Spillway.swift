@@ -13,10 +13,8 @@ struct Spillway: AsyncParsableCommand {
         version: Version.current,
         subcommands: [
             Run.self, Check.self, Show.self, Schema.self, Status.self, Drain.self, Undrain.self, Weight.self,
-            Freeze.self,
-            Unfreeze.self, FailOver.self, FailBack.self, Drill.self, ExplainCommand.self, HistoryCommand.self,
-            WhatIfCommand.self,
-            ReplayCommand.self, Demo.self,
+            Freeze.self, Unfreeze.self, FailOver.self, FailBack.self, Drill.self, ExplainCommand.self,
+            HistoryCommand.self, WhatIfCommand.self, ReplayCommand.self, Simulate.self, Demo.self,
         ])
 }
 
