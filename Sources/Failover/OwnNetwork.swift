@@ -73,7 +73,11 @@ extension Brain {
             return true
         }
         // Ask, and give those asked a moment to answer.
-        return now - silentSince < OwnNetwork.patience && ask(others)
+        if now - silentSince < OwnNetwork.patience && ask(others) { return true }
+        // Those that were silent before are still: nothing anywhere shows itself, and there is nowhere to go.
+        guard !others.isEmpty, others.allSatisfy({ regions[$0].silentSince != nil }) else { return false }
+        hold(since: silentSince)
+        return true
     }
 
     /// Asks for probes of a few endpoints of other regions; false if there is none to ask.
