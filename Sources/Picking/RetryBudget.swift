@@ -2,6 +2,7 @@
 ///
 /// What ten seconds of requests have earned can be spent at once, so a burst of failures passes; a storm does not,
 /// because what it spends is not earned again faster than requests come. Retries and hedges draw on the same budget.
+/// When they come to nothing, one after the other, repeating does not help: then few are made, until one does.
 package struct RetryBudget: Sendable {
     @usableFromInline static var seconds: Int { 10 }
     /// Always allowed, per second, so that a service with little traffic can retry at all.
@@ -14,6 +15,13 @@ package struct RetryBudget: Sendable {
     @usableFromInline var requestSum = 0
     @usableFromInline var extraSum = 0
     @usableFromInline var second: Int64 = 0
+
+    /// Retries and hedges in a row that came to nothing.
+    private var uselessRun = 0
+    private var turn = 0
+    /// From so many on only each so-many-th is still made.
+    private static let uselessLimit = 30
+    private static let trialEvery = 20
 
     package init(share: Int) {
         self.share = share
@@ -31,9 +39,18 @@ package struct RetryBudget: Sendable {
         advance(now)
         let allowed = max(requestSum * share / 10_000, Self.floorPerSecond * Self.seconds)
         guard extraSum < allowed else { return false }
+        if uselessRun >= Self.uselessLimit {
+            turn = (turn + 1) % Self.trialEvery
+            if turn > 0 { return false }
+        }
         extras[Int(second % 10)] += 1
         extraSum += 1
         return true
+    }
+
+    /// A retry or hedge has been answered, or has failed.
+    package mutating func extraEnded(helped: Bool) {
+        uselessRun = helped ? 0 : min(uselessRun + 1, Self.uselessLimit)
     }
 
     @inlinable mutating func advance(_ now: Int64) {

@@ -17,6 +17,7 @@ extension Exchange {
         let cell = upstream.cell
         if cell.answered(after: latency, status: status, now: now) { worker.reportOverload() }
         judge(status, upstream, now: now)
+        if attempts > 1 { upstream.service.budget.extraEnded(helped: !upstream.service.retries(status: status)) }
         if retriesInstead(of: status, from: upstream) { return false }
 
         // This one it is: the other attempt, if any, is called off.

@@ -155,6 +155,7 @@ extension Exchange {
         } else {
             count(failure, at: upstream.endpoint.counters)
             worker.report(upstream.endpoint, failures: upstream.endpoint.failed(now: now), overstaying: false)
+            if attempts > 1 { upstream.service.budget.extraEnded(helped: false) }
         }
         if first != nil { return armTimer() }
         let service = upstream.service

@@ -122,6 +122,7 @@ extension World {
         cellEvidence[requests[index].service][attempt.cell].times.add(nanoseconds: latency)
         if cell.answered(after: latency, status: status, now: now) { lookSoon() }
         judge(status, index, attempt)
+        if attempt.id > 0 { service.budget.extraEnded(helped: !service.retries(.status(status))) }
         if retriesInstead(of: status, index, service) { return declined(index, attempt, service) }
         cell.record(responseTime: latency)
         if status < 500 {
@@ -175,8 +176,9 @@ extension World {
         remove(index, attempt)
         change(attempt.endpoint) { failure.count(in: &$0) }
         noteFailure(index, attempt)
-        if requests[index].first != nil { return arm(index) }
         let service = service(of: index)
+        if attempt.id > 0 { service.budget.extraEnded(helped: false) }
+        if requests[index].first != nil { return arm(index) }
         guard !attempt.isSent || !requests[index].isWrite, requests[index].retriesLeft > 0,
             service.retries(failure.condition), service.budget.take(now: now)
         else { return fail(index) }
