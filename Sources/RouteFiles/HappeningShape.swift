@@ -33,6 +33,7 @@ struct HappeningDraft: Sendable {
         case capacity
         // To the router
         case proberStalls = "prober_stalls"
+        case proberLags = "prober_lags"
         case routerStalls = "router_stalls"
         case routerRestarts = "router_restarts"
         case networkCut = "network_cut"
@@ -50,7 +51,7 @@ struct HappeningDraft: Sendable {
         var required: [String] {
             switch self {
             case .errs, .loses: ["share"]
-            case .slows: ["by"]
+            case .slows, .proberLags: ["by"]
             case .capacity: ["to"]
             case .proberStalls, .routerStalls: ["for"]
             case .resolves: ["name", "addresses"]
@@ -74,6 +75,7 @@ struct HappeningDraft: Sendable {
             case .probesFail, .probesPass: scope + ["for"]
             case .capacity: scope + ["from", "to", "over", "for"]
             case .proberStalls, .routerStalls, .routerRestarts, .networkCut: ["for"]
+            case .proberLags: ["for", "by"]
             case .resolves: ["name", "addresses"]
             case .load: ["service", "rate", "over", "for"]
             case .drain: scope + ["for", "why", "forced"]
@@ -200,6 +202,7 @@ extension HappeningDraft {
         case .probesPass: .probesLie(scope, .passes)
         case .capacity: .capacity(scope, from: from, to: to ?? 10_000, over: over ?? .zero)
         case .proberStalls: .proberStalls
+        case .proberLags: .proberLags(by: by ?? .zero)
         case .routerStalls: .routerStalls
         case .routerRestarts: .routerRestarts
         case .networkCut: .ownNetworkIsCut

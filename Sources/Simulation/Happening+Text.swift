@@ -17,6 +17,7 @@ extension Happening {
             "\(scenario.dependencies[index].name) in \(scenario.table.regions[region].name) is back"
         case .capacity(let scope, _, _, _): "\(scope.text(in: scenario)) has its whole capacity again"
         case .proberStalls: "the prober goes on"
+        case .proberLags: "the prober keeps up again"
         case .routerStalls: "the router goes on"
         case .ownNetworkIsCut: "our own network is back"
         case .routerRestarts: "the router is up again"
@@ -43,6 +44,7 @@ extension Happening.What {
                 + (from.map { "\(percent($0)), then " } ?? "") + "\(percent(to)) of what it could"
                 + (over > .zero ? " within \(timeText(over))" : "")
         case .proberStalls: "the prober stands still"
+        case .proberLags(let lag): "the prober is overloaded, and \(timeText(lag)) late"
         case .routerStalls: "the router stands still"
         case .ownNetworkIsCut: "our own network is cut"
         case .routerRestarts: "the router restarts"

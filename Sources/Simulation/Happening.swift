@@ -27,6 +27,8 @@ package struct Happening: Sendable, Equatable {
         case capacity(Scope, from: Int?, to: Int, over: Duration)
         /// The prober stands still, and sees nothing in time.
         case proberStalls
+        /// The prober is overloaded: it looks at everything so much later than it should.
+        case proberLags(by: Duration)
         /// The router as a whole stands still.
         case routerStalls
         /// Nothing of ours reaches anything.

@@ -23,12 +23,13 @@ package enum Law: String, Sendable, CaseIterable {
         case .leastImportantFirst:
             "Nothing is shed of a service while a less important one has what it could have had."
         case .withinCapacity: "No region is planned to have more than its usable capacity, unless a service fails open."
-        case .fewReturns: "Traffic returns to a cell no more often than damping allows, however it flaps."
+        case .fewReturns: "What has flapped too much stays away as long as damping (RFC 2439) says."
         case .velocityLimited:
             "Probes alone take no more than their part of a region out of use in a window, while requests succeed."
         case .lastEndpointStays: "Probes alone never take a cell's last endpoint while its requests succeed."
         case .innocentStay: "What has done nothing wrong is neither taken out of use nor left."
-        case .lateIsNotDown: "A prober or a router that stood still, or an own network that was cut, takes nothing out."
+        case .lateIsNotDown:
+            "A prober that lags or stands still, a router that stood still, or an own network that was cut, takes nothing out."
         case .newMustShow: "What is new gets no requests before its probes have passed, and counts for nothing."
         case .stepsAreVerified: "No step of a way back is followed by another while the step's requests fail."
         case .deadIsLeft: "What is dead is left within seconds, when there is somewhere well to go."

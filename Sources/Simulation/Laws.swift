@@ -10,22 +10,26 @@ struct Laws {
     var lastSequence: UInt64 = 0
     /// When the router last started again: what it does then it would have done before.
     var lastRestart = Int64.min / 2
+    /// When the prober last ceased to lag.
+    var lastLag = Int64.min / 2
     /// When the router last held, or ceased to hold, what it had decided.
     var lastHold = Int64.min / 2
     /// When a region last had more to do than it could.
     var lastOverload: [Int64]
     let hasOrders: Bool
+    /// What was seen in a freeze is decided when it ends.
+    let hasFreeze: Bool
 
     /// Of each cell, what its requests ever met.
     var met: [[Trial]]
     /// The same of all cells of its service, as it was when the cell's ceiling last changed.
     var metAtStep: [[[Trial]]]
-    /// When traffic began to return to a cell that had been left for its own sake.
-    var returns: [[[Int64]]]
-    var wasLeftItself: [[Bool]]
+    var stepBegan: [[Int64]]
+    /// What leaving has brought upon a cell, and upon a region.
+    var penalties: [[Penalty]]
+    var regionPenalties: [Penalty]
     /// When a cell last had little or no traffic.
     var lastLittle: [[Int64]]
-    var regionReturns: [[Int64]]
     /// What probes alone took out of a region.
     var removals: [[(at: Int64, weight: Int)]]
     private(set) var count: [Law: Int] = [:]
@@ -45,13 +49,18 @@ struct Laws {
         let longest = table.services.map { $0.timeouts.response + $0.failover.ratioWindow }.max() ?? .zero
         memory = longest.nanoseconds + 3_000_000_000
         hasOrders = scenario.timeline.contains { if case .order = $0.what { true } else { false } }
+        hasFreeze = scenario.timeline.contains {
+            if case .order(.override(_, .freeze, for: _, why: _), _) = $0.what { true } else { false }
+        }
         lastOverload = table.regions.map { _ in .min / 2 }
         met = table.services.map { $0.cells.map { _ in Trial() } }
+        stepBegan = met.map { $0.map { _ in 0 } }
         metAtStep = met.map { cells in cells.map { _ in cells } }
-        returns = table.services.map { $0.cells.map { _ in [] } }
-        wasLeftItself = table.services.map { $0.cells.map { _ in false } }
+        penalties = table.services.map { service in
+            service.cells.map { _ in Penalty(service.failover.damping) }
+        }
+        regionPenalties = table.regions.map { _ in Penalty(table.cascade.damping) }
         lastLittle = table.services.map { $0.cells.map { _ in 0 } }
-        regionReturns = table.regions.map { _ in [] }
         removals = table.regions.map { _ in [] }
     }
 
@@ -100,5 +109,43 @@ struct Laws {
         guard !backend.isNew else { return }
         met[backend.service][backend.cell].ended += report.successes + report.failures
         met[backend.service][backend.cell].failures += report.failures
+    }
+}
+
+/// The route flap damping of RFC 2439, 4.2, kept by the laws for themselves: leaving adds 1,000, which halves with time
+/// (in a straight line between halvings); from `suppress` on nothing returns until it is below `reuse`.
+struct Penalty {
+    private let policy: DampingPolicy
+    private var value: Int64 = 0
+    private var at: Int64 = 0
+    private var isSuppressed = false
+
+    init(_ policy: DampingPolicy) {
+        self.policy = policy
+    }
+
+    private func value(at now: Int64) -> Int64 {
+        let halfLife = max(policy.halfLife.nanoseconds, 1)
+        let halvings = (now - at) / halfLife
+        guard halvings < 62 else { return 0 }
+        let begun = value >> halvings
+        return begun - begun * ((now - at) % halfLife / 1_000) / (2 * (halfLife / 1_000))
+    }
+
+    mutating func leave(at now: Int64) {
+        let most = max(
+            Int64(policy.reuse) << min(policy.limit.nanoseconds / max(policy.halfLife.nanoseconds, 1), 32),
+            Int64(policy.suppress))
+        if isSuppressed && value(at: now) < Int64(policy.reuse) { isSuppressed = false }
+        value = min(value(at: now) + 1_000, most)
+        at = now
+        if value >= Int64(policy.suppress) { isSuppressed = true }
+    }
+
+    /// What is in the way of a return, if it is far enough from its bounds to be no matter of rounding.
+    func objection(at now: Int64) -> String? {
+        let present = value(at: now)
+        guard isSuppressed, present * 10 > Int64(policy.reuse) * 11 else { return nil }
+        return "its penalty is \(present), and \(policy.suppress) was reached"
     }
 }

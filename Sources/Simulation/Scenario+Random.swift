@@ -185,7 +185,9 @@ private struct RandomScenario {
         case 14: return .probesLie(.init(), .fails)
         case 15, 16: return .flap(scope(chance.below(3)), fault(), every: .milliseconds(chance.from(500...6_000)))
         case 17: return .capacity(scope(0), from: chance.from(500...5_000), to: whole, over: length)
-        case 18, 19: return .proberStalls
+        case 18: return .proberStalls
+        // Late enough to see nothing in time; not so late that the brain ignores it altogether.
+        case 19: return .proberLags(by: .milliseconds(chance.from(760...1_100)))
         case 20: return .ownNetworkIsCut
         case 21: return chance.hits(5_000) ? .routerStalls : .routerRestarts
         case 22 where !scenario.dependencies.isEmpty:

@@ -22,6 +22,7 @@ extension World {
             refreshFaults()
         case .capacity(let scope, let from, let to, let over):
             changeCapacity(of: scope) { $0.change(from: from, to: to, over: over.nanoseconds, at: self.now) }
+        case .proberLags(let lag): prober.lag = lag.nanoseconds
         case .proberStalls: prober.standsUntil = now + (happening.length ?? .seconds(10)).nanoseconds
         case .routerStalls: standStill(until: now + (happening.length ?? .seconds(5)).nanoseconds)
         case .ownNetworkIsCut:
@@ -67,6 +68,9 @@ extension World {
             for load in scenario.loads.indices where scenario.loads[load].service == service {
                 rates[load].change(to: scenario.loads[load].perSecond, over: over.nanoseconds, at: now)
             }
+        case .proberLags:
+            laws.lastLag = now
+            prober.lag = 0
         case .heal, .proberStalls, .routerStalls, .resolves, .order, .imagine: break
         }
     }

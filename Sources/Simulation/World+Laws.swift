@@ -28,16 +28,15 @@ extension World {
             }
             check(decision, of: service, position, from: before, to: after)
             laws.metAtStep[service][position] = laws.met[service]
+            laws.stepBegan[service][position] = now
         case (.region(let name), .region(_, let after)):
             guard let region = table.regions.firstIndex(where: { $0.name == name }) else { return }
             if after == .evacuated, decision.rule == .cascade, isInnocent(region: region, longer: table.cascade.within)
             {
                 breach(isBlind ? .lateIsNotDown : .innocentStay, "\(decision)")
             }
-            if after == .returning, decision.rule == .regionRestored {
-                laws.regionReturns[region].append(now)
-                checkReturns(laws.regionReturns[region], table.cascade.damping, name)
-            }
+            if after == .evacuated, decision.rule == .cascade { laws.regionPenalties[region].leave(at: now) }
+            if decision.rule == .regionRestored { checkReturn(laws.regionPenalties[region], decision) }
         // What is being watched is watched anew from here.
         case (.router, .holds): laws.lastHold = now
         default: break
@@ -103,13 +102,10 @@ extension World {
             if !members.isEmpty, members.allSatisfy({ isInnocent($0) }) {
                 breach(isBlind ? .lateIsNotDown : .innocentStay, "\(decision)")
             }
-            if after == 0 { laws.wasLeftItself[service][position] = true }
+            if after == 0 || decision.rule == .failbackAborted { laws.penalties[service][position].leave(at: now) }
         case .failbackStep, .failbackDone:
             if decision.evidence.first?.name == "soaked for" { checkStep(decision, service, position, policy) }
-            guard before == 0, decision.rule == .failbackStep, laws.wasLeftItself[service][position] else { return }
-            laws.wasLeftItself[service][position] = false
-            laws.returns[service][position].append(now)
-            checkReturns(laws.returns[service][position], policy.damping, "\(decision.subject)")
+            if before == 0, decision.rule == .failbackStep { checkReturn(laws.penalties[service][position], decision) }
         default: break
         }
     }
@@ -118,7 +114,9 @@ extension World {
     private func checkStep(_ decision: Decision, _ service: Int, _ position: Int, _ policy: FailoverPolicy) {
         let trial = laws.sinceStep(service, position, others: false)
         // What was under way in a silence of its own runs out long after it, and is forgiven.
-        guard trial.ended >= 20, !isBlind, now - laws.lastHold > laws.memory else { return }
+        guard trial.ended >= 20, !isBlind, laws.stepBegan[service][position] - laws.lastHold > laws.memory else {
+            return
+        }
         let others = laws.sinceStep(service, position, others: true)
         let elsewhere = others.ended == 0 ? 0 : others.failures * whole / others.ended
         // What a step's first look saw may have been told just before or after: half as much again is luck.
@@ -127,17 +125,11 @@ extension World {
         }
     }
 
-    /// Damping of RFC 2439: four returns until the penalty has added up, and one for each half of a half-life, at which
-    /// it would add up no further.
-    private func checkReturns(_ returns: [Int64], _ damping: DampingPolicy, _ name: String) {
-        guard !laws.hasOrders, damping.suppress == 3_000, damping.reuse == 750 else { return }
-        for windows in [Int64(1), 2, 4] {
-            let window = damping.halfLife.nanoseconds * windows
-            let recent = returns.count { $0 > now - window }
-            if recent > 4 + 2 * Int(windows) {
-                return breach(.fewReturns, "\(recent) returns to \(name) within \(seconds(window))")
-            }
-        }
+    /// What has flapped too much stays away.
+    private func checkReturn(_ penalty: Penalty, _ decision: Decision) {
+        // Operators may let it return.
+        guard !laws.hasOrders, let objection = penalty.objection(at: now) else { return }
+        breach(.fewReturns, "\(objection): \(decision)")
     }
 
     // Guilt
@@ -145,19 +137,27 @@ extension World {
     /// It has not failed, been late, had lying health checks or too much to do for so long that nothing of it lingers.
     func isInnocent(_ backend: Backend, longer: Int64 = 0) -> Bool {
         // With nothing else to look at, a cut of our own looks like its fault.
-        if now - laws.lastRestart < laws.memory || isBlind && (!canAskElsewhere || laws.hasOrders) { return false }
+        if laws.hasFreeze || now - laws.lastRestart < laws.memory
+            || isBlind && (!canAskElsewhere(than: backend.region) || laws.hasOrders)
+        {
+            return false
+        }
         return backend.fault == nil && backend.lie != .fails
             && now - max(backend.lastGuilt, laws.lastOverload[backend.region]) > laws.memory + longer
     }
 
     private var isCutRecent: Bool { isCut || now - lastCut < laws.memory }
 
-    /// Something is probed in more than one region.
-    private var canAskElsewhere: Bool {
-        // Nor when the prober stood still at the time.
-        if prober.standsUntil > lastCut - 15_000_000_000 && prober.standsUntil > 0 && isCutRecent { return false }
-        let probed = table.services.filter { $0.probe != nil }.flatMap { $0.cells.map(\.region) }
-        return probed.contains { $0 != probed.first }
+    /// Something that was well when the router went blind is probed in another region than a backend's.
+    private func canAskElsewhere(than region: Int) -> Bool {
+        // Not when the prober stood still or lagged at the time.
+        if isCutRecent && max(prober.standsUntil, laws.lastLag, prober.lag > 0 ? now : 0) > lastCut - 15_000_000_000 {
+            return false
+        }
+        return backends.contains {
+            $0.region != region && $0.isMember && table.services[$0.service].probe != nil && $0.fault == nil
+                && $0.lastRequestGuilt < lastCut - 5_000_000_000
+        }
     }
 
     /// - Parameter longer: how much longer its backends are remembered than by themselves.
@@ -169,6 +169,7 @@ extension World {
     var isBlind: Bool {
         isCutRecent || now - laws.lastRestart < laws.memory || now < standsUntil + laws.memory && standsUntil > 0
             || now < prober.standsUntil + laws.memory && prober.standsUntil > 0
+            || prober.lag > 0 || now - laws.lastLag < laws.memory
     }
 
     private func breach(_ law: Law, _ text: String) {

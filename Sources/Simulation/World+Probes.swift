@@ -8,6 +8,8 @@ struct ProberState {
     /// How late it was at worst since it last said so.
     var worstLag: Int64 = 0
     var toldLag: Int64 = 0
+    /// It looks at everything so much too late.
+    var lag: Int64 = 0
 }
 
 /// What a probe finds, if it is looked at in time.
@@ -18,6 +20,8 @@ struct ProbeResult {
     /// When its time-out runs out.
     let deadline: Int64
     let timeout: Int64
+    /// How late the prober was when it began.
+    var lag: Int64 = 0
     let router: UInt32
 }
 
@@ -81,8 +85,9 @@ extension World {
         let timeout = probe.timeout.nanoseconds
         let (finding, time) = find(number, timeout: timeout)
         let result = ProbeResult(
-            finding: finding, deadline: now + timeout, timeout: timeout, router: UInt32(record.restarts.count))
-        queue.put(.probed(number: number, result), at: now + time)
+            finding: finding, deadline: now + timeout, timeout: timeout, lag: prober.lag,
+            router: UInt32(record.restarts.count))
+        queue.put(.probed(number: number, result), at: now + time + prober.lag)
     }
 
     /// What a probe finds, and after what time.
@@ -118,7 +123,6 @@ extension World {
                 finding: .timedOut, deadline: result.deadline, timeout: result.timeout, router: result.router)
             return queue.put(.probed(number: number, lost), at: result.deadline)
         }
-        var rhythm = backends[number].probe
         let late = max(now - result.deadline, 0)
         prober.worstLag = max(prober.worstLag, late)
         let outcome: ProbeOutcome =
@@ -127,6 +131,13 @@ extension World {
             case .failed(let reason, let answered): .failed(reason, answered: answered)
             case .timedOut: late > result.timeout / 2 ? .unknown : .failed("timeout", answered: false)
             }
+        report(outcome, of: number, result)
+    }
+
+    private func report(_ found: ProbeOutcome, of number: Int, _ result: ProbeResult) {
+        var rhythm = backends[number].probe
+        // It noticed the connection so late that the time was over before the request was sent.
+        let outcome = result.lag > result.timeout * 3 / 2 ? ProbeOutcome.unknown : found
         findings.append((number, outcome))
         laws.noteProbe(outcome, of: &backends[number])
         if rhythm.isAwaited || rhythm.pace == .suspect { lookSoon() }
@@ -142,7 +153,7 @@ extension World {
     func proberSecond() {
         if now < prober.standsUntil { return queue.put(.proberSecond, at: prober.standsUntil) }
         if !isDown {
-            let lag = prober.worstLag
+            let lag = max(prober.worstLag, prober.lag)
             if lag != prober.toldLag || lag > 0 { carryOut(tell(.proberLag(.nanoseconds(lag)))) }
             prober.toldLag = lag
         }

@@ -38,7 +38,7 @@ struct ScenarioMistakeTests {
         arguments: [
             (
                 "what: hangs", "what: hang",
-                #"s.yaml:9:22: timeline[0].what: found "hang"; expected one of refuses, hangs, drops, resets, errs, slows, truncates, loses, heals, probes_fail, probes_pass, capacity, prober_stalls, router_stalls, router_restarts, network_cut, resolves, load, drain, weight, drill, freeze, end_order, fail_over, fail_back, imagine; did you mean "hangs"?"#
+                #"s.yaml:9:22: timeline[0].what: found "hang"; expected one of refuses, hangs, drops, resets, errs, slows, truncates, loses, heals, probes_fail, probes_pass, capacity, prober_stalls, prober_lags, router_stalls, router_restarts, network_cut, resolves, load, drain, weight, drill, freeze, end_order, fail_over, fail_back, imagine; did you mean "hangs"?"#
             ),
             (
                 "region: us-east-1, for", "region: us-esat-1, for",
