@@ -49,6 +49,7 @@ def bench_scale(bench):
             ["steady, away from home", f"{brain['after_ms']:.2f}"],
             ["a new table is taken on", f"{brain['adoption_ms']:.2f}"],
         ],
+        [f"At most {brain['peak_mib']:.0f} MiB of memory, the table and the events of a step included."],
     )
     markdown(
         f"{TARGETS:,} endpoints probed every 10 s, by HTTP, each on a connection of its own, by one core",

@@ -68,20 +68,20 @@ struct BrainScale {
         var brain = Brain()
         var now = Instant(nanoseconds: 1_000_000_000_000)
         let all = services * regions * endpoints
-        let before = CPUTime.ofThread
+        let before = Usage.ofThread
         var actions = brain.observe(.topology(topology), at: now).count
-        let adoption = CPUTime.ofThread - before
+        let adoption = Usage.ofThread - before
         var probed = 0
         func step(_ traffic: Traffic) -> Int64 {
             now = now + .milliseconds(100)
-            let before = CPUTime.ofThread
+            let before = Usage.ofThread
             for _ in 0..<all / probeEvery / 10 {
                 actions += brain.observe(.probe(EndpointID(probed), .passed), at: now).count
                 probed = (probed + 1) % all
             }
             actions += brain.observe(.traffic(traffic), at: now).count
             actions += brain.observe(.tick, at: now).count
-            return CPUTime.ofThread - before
+            return Usage.ofThread - before
         }
         var steady: [Int64] = []
         for number in 0..<300 { steady.append(step(traffic(in: 0, fails: false, step: number))) }
@@ -94,7 +94,8 @@ struct BrainScale {
         return """
             {"steady_ms": \(median(steady)), "steady_worst_ms": \(milliseconds(steady.max()!)), \
             "failing_ms": \(milliseconds(failing.max()!)), "moved": \(moved), "after_ms": \(median(after)), \
-            "adoption_ms": \(milliseconds(adoption)), "endpoints": \(all), "actions": \(actions)}
+            "adoption_ms": \(milliseconds(adoption)), "endpoints": \(all), "actions": \(actions), \
+            "peak_mib": \(Usage.peakMemoryMiB)}
             """
     }
 

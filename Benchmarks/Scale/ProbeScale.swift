@@ -47,10 +47,10 @@ final class ProbeScale: ProbeReports {
         mailbox.post(.targets(list()))
         // The first round is spread over one interval; the second is the rhythm.
         sleep(11)
-        let (cpu, count, wall) = (CPUTime.ofProcess, counted, EventLoop.clock())
+        let (cpu, count, wall) = (Usage.ofProcess, counted, EventLoop.clock())
         worstLag.store(0, ordering: .relaxed)
         sleep(UInt32(seconds))
-        let spent = CPUTime.ofProcess - cpu
+        let spent = Usage.ofProcess - cpu
         let probes = counted - count
         let time = EventLoop.clock() - wall
         return """
