@@ -3,10 +3,7 @@ internal import Telemetry
 internal import Wire
 
 /// A client's HTTP/1 connection: requests come in one after the other, and so do the answers.
-///
-/// What an exchange asks of it: answers are pushed piece by piece and sent by `flushAnswer`; what the client does not
-/// take at once is kept here, and the exchange is told when that is sent (`downstreamDrained`).
-final class ClientConnection: Connection, TimerOwner {
+final class ClientConnection: Downstream, Client, TimerOwner {
     private enum Phase {
         /// Between requests, or within a head.
         case head
@@ -53,8 +50,21 @@ final class ClientConnection: Connection, TimerOwner {
         exchange = Exchange(worker: worker, listener: listener, client: listener.context(for: peer))
         super.init(worker: worker, socket: socket)
         guard watch() else { return }
-        exchange.attach(to: self)
         listener.connectionOpened()
+        begin()
+    }
+
+    /// Goes on from an arrival, which the listener has counted; `held` is what the client has sent already.
+    init(takingOver arrival: Arrival, listener: WorkerListener, client: ClientContext, held: [UInt8]) {
+        self.listener = listener
+        self.held = held
+        exchange = Exchange(worker: arrival.worker, listener: listener, client: client)
+        super.init(takingOver: arrival)
+        begin()
+    }
+
+    private func begin() {
+        exchange.attach(to: self)
         timer = worker.timers.add(self)
         arm(listener.headTimeout)
         worker.clients.insert(self)
@@ -246,14 +256,12 @@ final class ClientConnection: Connection, TimerOwner {
 
     var isAnswering: Bool { answerBegun }
 
-    /// A 1xx answer, passed on.
-    func passInterim(_ head: borrowing ResponseHead, _ bytes: RawSpan) {
+    override func passInterim(_ head: borrowing ResponseHead, _ bytes: RawSpan) {
         guard minorVersion == 1 else { return }
         if encodeInterim(head, bytes, into: &worker.sendBuffer) { flushAnswer() }
     }
 
-    /// The head of the final answer, as it came from the upstream.
-    func answer(_ head: borrowing ResponseHead, _ bytes: RawSpan, edits: borrowing CompiledEdits) {
+    override func answer(_ head: borrowing ResponseHead, _ bytes: RawSpan, edits: borrowing CompiledEdits) {
         if case .body = phase { keepsAlive = false }
         if worker.isDraining || peerEnded { keepsAlive = false }
         answerBegun = true
@@ -264,7 +272,7 @@ final class ClientConnection: Connection, TimerOwner {
         if case .chunked = framing { answerIsChunked = true } else { answerIsChunked = false }
     }
 
-    func answerBody(_ data: RawSpan) {
+    override func answerBody(_ data: RawSpan) {
         if data.isEmpty { return }
         if answerIsChunked {
             worker.sendBuffer.append(hex: UInt64(data.byteCount))
@@ -279,13 +287,11 @@ final class ClientConnection: Connection, TimerOwner {
         if answerIsChunked { worker.sendBuffer.append("\r\n") }
     }
 
-    /// One trailer field line, validated, with its line end.
-    func answerTrailer(_ line: RawSpan) {
+    override func answerTrailer(_ line: RawSpan) {
         if answerIsChunked { trailers.append(contentsOf: line) }
     }
 
-    /// The answer is complete. The exchange is over for the client.
-    func endAnswer() {
+    override func endAnswer() {
         if answerIsChunked {
             worker.sendBuffer.append("0\r\n")
             if !trailers.isEmpty {
@@ -299,8 +305,7 @@ final class ClientConnection: Connection, TimerOwner {
         answerDone()
     }
 
-    /// Sends what was pushed.
-    func flushAnswer() {
+    override func flushAnswer() {
         listener.countSent(worker.sendBuffer.count)
         transmit()
     }
@@ -309,8 +314,7 @@ final class ClientConnection: Connection, TimerOwner {
         arm(listener.bodyTimeout)
     }
 
-    /// An answer of our own instead of the upstream's. The exchange is over for the client.
-    func answerOwn(_ answer: OwnAnswer) {
+    override func answerOwn(_ answer: OwnAnswer) {
         if case .body = phase { keepsAlive = false }
         if worker.isDraining || peerEnded || answer.closes { keepsAlive = false }
         worker.sendBuffer.clear()
@@ -322,8 +326,7 @@ final class ClientConnection: Connection, TimerOwner {
         answerDone()
     }
 
-    /// The answer cannot be completed: whatever was sent must not look whole.
-    func abortAnswer() {
+    override func abortAnswer() {
         isExchanging = false
         worker.sendBuffer.clear()
         close(reset: true)
@@ -373,8 +376,7 @@ final class ClientConnection: Connection, TimerOwner {
         if !isConsuming { worker.loop.defer(self) }
     }
 
-    /// The exchange can take more of the request's body.
-    func resumeRequestBody() {
+    override func resumeRequestBody() {
         guard isReadPaused, case .body = phase, isExchanging, exchange.wantsRequestBody else { return }
         if !isConsuming { worker.loop.defer(self) }
     }

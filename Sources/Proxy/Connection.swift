@@ -29,6 +29,29 @@ class Connection: EventHandler, Deferred {
         self.socket = socket
     }
 
+    /// Goes on where another connection of the same client leaves off, in its place in the loop: once it is known what
+    /// the client speaks. Nothing that `other` was to send may wait in the worker's send buffer.
+    init(takingOver other: Connection) {
+        precondition(!other.isQueued, "a message of the connection before would be lost")
+        worker = other.worker
+        socket = other.giveSocket()
+        registration = other.registration
+        unsent = other.unsent
+        unsentStart = other.unsentStart
+        isBroken = other.isBroken
+        hasUnread = other.hasUnread
+        other.registration = nil
+        other.unsent = []
+        other.unsentStart = 0
+        if let registration { worker.loop.pass(registration, to: self) }
+    }
+
+    private func giveSocket() -> Socket {
+        var given = Socket.none
+        swap(&given, &socket)
+        return given
+    }
+
     final var isOpen: Bool { socket.isOpen }
 
     /// The kernel did not take all.

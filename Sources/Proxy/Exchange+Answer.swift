@@ -9,7 +9,7 @@ extension Exchange {
     private static let goingWell: Int64 = 1_000_000_000
 
     /// A final answer's head. False: the answer is not wanted, another attempt is made instead.
-    func answerHead(_ head: borrowing ResponseHead, _ bytes: RawSpan, from upstream: UpstreamConnection) -> Bool {
+    func answerHead(_ head: borrowing ResponseHead, _ bytes: RawSpan, from upstream: Upstream) -> Bool {
         let now = worker.loop.now
         let status = Int(head.status)
         let latency = now - upstream.began
@@ -36,7 +36,7 @@ extension Exchange {
     }
 
     /// Another attempt has answered first.
-    private func abandonOther(than upstream: UpstreamConnection) {
+    private func abandonOther(than upstream: Upstream) {
         guard let other = (first?.isSame(as: upstream) == true ? second : first)?.counted else { return }
         remove(other)
         other.endpoint.counters.abandoned.add()
@@ -44,7 +44,7 @@ extension Exchange {
     }
 
     /// What the status says about the endpoint.
-    private func judge(_ status: Int, _ upstream: UpstreamConnection, now: Int64) {
+    private func judge(_ status: Int, _ upstream: Upstream, now: Int64) {
         let endpoint = upstream.endpoint
         let counters = endpoint.counters
         switch status {
@@ -60,7 +60,7 @@ extension Exchange {
     }
 
     /// A head alone is no success yet: the answer is at its end, or goes on well.
-    private func countSuccess(of upstream: UpstreamConnection) {
+    private func countSuccess(of upstream: Upstream) {
         guard upstream.owesSuccess else { return }
         upstream.owesSuccess = false
         upstream.endpoint.counters.successes.add()
@@ -77,7 +77,7 @@ extension Exchange {
     }
 
     /// The answer is whole. The upstream goes back to its pool, or closes, by itself.
-    func answerEnded(by upstream: UpstreamConnection) {
+    func answerEnded(by upstream: Upstream) {
         remove(upstream)
         countSuccess(of: upstream)
         downstream?.lend { $0.endAnswer() }
@@ -96,7 +96,7 @@ extension Exchange {
     }
 
     /// The upstream broke within its answer: the client must see that it is not whole.
-    func answerBroken(by upstream: UpstreamConnection) {
+    func answerBroken(by upstream: Upstream) {
         if remove(upstream) {
             upstream.endpoint.counters.truncations.add()
             worker.report(

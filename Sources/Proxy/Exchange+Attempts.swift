@@ -54,10 +54,10 @@ extension Exchange {
     }
 
     /// A pooled connection, or one that is being opened. Nil: the request waits for one, or was refused.
-    private func connection(to place: Place, _ service: WorkerService) -> Uncounted<UpstreamConnection>? {
+    private func connection(to place: Place, _ service: WorkerService) -> Uncounted<Upstream>? {
         while let pooled = place.endpoint.lend({ $0.takeIdle() }) {
             // What cannot be repeated must not meet a connection that was closed a moment ago.
-            if method.isIdempotent || pooled.lend({ $0.isQuiet }) { return pooled }
+            if method.isIdempotent || pooled.lend({ $0.isQuiet }) { return pooled.lend { Uncounted($0) } }
             pooled.lend { $0.close() }
         }
         let cell = place.cell.counted
@@ -89,7 +89,7 @@ extension Exchange {
         armTimer()
     }
 
-    private func launch(_ upstream: UpstreamConnection) {
+    private func launch(_ upstream: Upstream) {
         let now = worker.loop.now
         let service = upstream.service
         attempts += 1
@@ -102,7 +102,7 @@ extension Exchange {
             self, now: now, deadline: now + (upstream.isConnected ? service.responseTimeout : service.connectTimeout))
     }
 
-    private func send(on upstream: UpstreamConnection, _ head: borrowing RequestHead, _ bytes: RawSpan) {
+    private func send(on upstream: Upstream, _ head: borrowing RequestHead, _ bytes: RawSpan) {
         upstream.sendRequest(self, head, bytes)
         upstream.isSent = true
         upstream.deadline = worker.loop.now + upstream.service.responseTimeout
@@ -124,14 +124,14 @@ extension Exchange {
     }
 
     /// A connection that was being opened for this exchange is open.
-    func upstreamConnected(_ upstream: UpstreamConnection) {
+    func upstreamConnected(_ upstream: Upstream) {
         sendKept(on: upstream)
         armTimer()
         downstream?.lend { $0.resumeRequestBody() }
     }
 
     /// Parses the kept head again, which is much cheaper than what made it necessary, and sends.
-    private func sendKept(on upstream: UpstreamConnection) {
+    private func sendKept(on upstream: Upstream) {
         keptHead.withBytes { bytes in
             guard case .complete? = try? worker.keptRequestHead.parse(bytes, .unlimited) else {
                 preconditionFailure("a head that was parsed once is no longer one")
@@ -144,7 +144,7 @@ extension Exchange {
     // Failing
 
     /// An attempt failed before its answer's head was accepted.
-    func attemptFailed(_ upstream: UpstreamConnection, _ failure: AttemptFailure) {
+    func attemptFailed(_ upstream: Upstream, _ failure: AttemptFailure) {
         guard remove(upstream) else { return }
         let now = worker.loop.now
         lastFailure = failure
@@ -174,7 +174,7 @@ extension Exchange {
     }
 
     /// Tries again on another endpoint of the same cell; the last time, or when there is none, in another region.
-    private func retry(after attempt: UpstreamConnection, _ service: WorkerService) {
+    private func retry(after attempt: Upstream, _ service: WorkerService) {
         retriesLeft -= 1
         attempt.cell.counters.retries.add()
         let now = worker.loop.now
@@ -209,7 +209,7 @@ extension Exchange {
     }
 
     /// Whether the answer with this status is better not passed on but tried again; takes the retry if so.
-    func retriesInstead(of status: Int, from upstream: UpstreamConnection) -> Bool {
+    func retriesInstead(of status: Int, from upstream: Upstream) -> Bool {
         let service = upstream.service
         guard service.retries(status: status), isRepeatable, isRequestComplete else { return false }
         // Another attempt is still under way: its answer may be better.
@@ -223,7 +223,7 @@ extension Exchange {
     }
 
     /// The answer of `upstream` was not passed on (see `retriesInstead`).
-    func answerDeclined(by upstream: UpstreamConnection) {
+    func answerDeclined(by upstream: Upstream) {
         guard remove(upstream) else { return }
         if first != nil { return armTimer() }
         lastFailure = .reset
@@ -292,7 +292,7 @@ extension Exchange {
 
     /// Where to hedge: a neighbor that answered something while this request waited has shown that the region is
     /// alive; without such a sign another region is asked.
-    private func hedgePlace(for attempt: UpstreamConnection, _ service: WorkerService, now: Int64) -> Place? {
+    private func hedgePlace(for attempt: Upstream, _ service: WorkerService, now: Int64) -> Place? {
         if let endpoint = attempt.cell.alive(since: attempt.began, excluding: tried) {
             return Place(cell: Uncounted(attempt.cell), endpoint: endpoint)
         }
@@ -322,7 +322,7 @@ extension Exchange {
 
     /// Takes an attempt out; the hedge moves up. False if it is none of ours.
     @discardableResult
-    func remove(_ attempt: UpstreamConnection) -> Bool {
+    func remove(_ attempt: Upstream) -> Bool {
         if first?.isSame(as: attempt) == true {
             first = second
         } else if second?.isSame(as: attempt) != true {

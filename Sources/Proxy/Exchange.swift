@@ -23,7 +23,7 @@ final class Exchange: TimerOwner {
     let worker: Worker
     let listener: WorkerListener
     let client: ClientContext
-    private(set) var downstream: Uncounted<ClientConnection>?
+    private(set) var downstream: Uncounted<Downstream>?
     private(set) var timer: TimerWheel.Handle?
 
     var phase = Phase.free
@@ -46,9 +46,9 @@ final class Exchange: TimerOwner {
     var hashKey: UInt64?
 
     // Attempts: each is the connection that carries it, open or about to fail
-    var first: Uncounted<UpstreamConnection>?
+    var first: Uncounted<Upstream>?
     /// The hedge, while there is one.
-    var second: Uncounted<UpstreamConnection>?
+    var second: Uncounted<Upstream>?
     var tried = TriedEndpoints()
     var retriesLeft = 0
     var isHedged = false
@@ -85,7 +85,7 @@ final class Exchange: TimerOwner {
     }
 
     /// Makes it ready for requests from a client's connection that is in the loop.
-    func attach(to downstream: ClientConnection) {
+    func attach(to downstream: Downstream) {
         self.downstream = Uncounted(downstream)
         timer = worker.timers.add(self)
     }
@@ -155,7 +155,7 @@ final class Exchange: TimerOwner {
         guard phase != .free else { return true }
         guard let first else { return phase == .answering || keptBody.isEmpty }
         return first.lend { first in
-            phase == .answering || first.isSent ? !first.isCongested : keptBody.isEmpty
+            phase == .answering || first.isSent ? !first.holdsBack : keptBody.isEmpty
         }
     }
 

@@ -3,7 +3,7 @@ internal import Telemetry
 internal import Wire
 
 /// An HTTP/1.1 connection to an endpoint: it carries one exchange at a time and rests in its endpoint's pool between.
-final class UpstreamConnection: Connection {
+final class UpstreamConnection: Upstream {
     private enum State {
         case connecting, idle, busy, closed
     }
@@ -16,11 +16,6 @@ final class UpstreamConnection: Connection {
         case untilClose
     }
 
-    let endpoint: WorkerEndpoint
-    let cell: WorkerCell
-    /// The cell's.
-    let load: CellLoad
-    let service: WorkerService
     private var state = State.connecting
     private var reading = Reading.head
     private var exchange: Uncounted<Exchange>?
@@ -34,35 +29,20 @@ final class UpstreamConnection: Connection {
     private var connectFailure: AttemptFailure?
     private(set) var idleSince: Int64 = 0
 
-    // The attempt it carries
-    private(set) var began: Int64 = 0
-    /// Connecting, or waiting for the answer's head, at most until then.
-    var deadline: Int64 = .max
-    var isSent = false
-    var hasOverstayed = false
-    /// Its answer's head was good; the rest is to come.
-    var owesSuccess = false
-    /// It carried an exchange before this one.
-    private(set) var wasReused = false
-
-    var isConnected: Bool { state != .connecting }
+    override var isConnected: Bool { state != .connecting }
 
     init(worker: Worker, service: WorkerService, cell: WorkerCell, endpoint: WorkerEndpoint) {
-        self.service = service
-        self.cell = cell
-        self.endpoint = endpoint
-        load = cell.load
-        load.openConnections += 1
+        cell.load.openConnections += 1
         endpoint.counters.connectionsOpened.add()
         endpoint.counters.openConnections.add(1)
         do {
             let socket = try Socket.connect(to: endpoint.address)
             if !socket.isConnecting { state = .idle }
-            super.init(worker: worker, socket: socket)
+            super.init(worker: worker, service: service, cell: cell, endpoint: endpoint, socket: socket)
             if watch() { return }
         } catch {
             connectFailure = error.isUnreachable ? .unreachable : .connectFailed
-            super.init(worker: worker, socket: Socket.none)
+            super.init(worker: worker, service: service, cell: cell, endpoint: endpoint, socket: Socket.none)
         }
         // The failure is told from the loop, after whatever made this connection.
         connectFailure = connectFailure ?? .connectFailed
@@ -76,20 +56,15 @@ final class UpstreamConnection: Connection {
 
     // Sending
 
-    func assign(_ exchange: Exchange, now: Int64, deadline: Int64) {
+    override func assign(_ exchange: Exchange, now: Int64, deadline: Int64) {
+        super.assign(exchange, now: now, deadline: deadline)
         self.exchange = Uncounted(exchange)
-        began = now
-        self.deadline = deadline
-        isSent = false
-        hasOverstayed = false
-        owesSuccess = false
         requestIsComplete = false
         canPersist = true
         if state == .idle { state = .busy }
     }
 
-    /// Puts the head, and what is kept of the body, into the worker's send buffer.
-    func sendRequest(_ exchange: Exchange, _ head: borrowing RequestHead, _ bytes: RawSpan) {
+    override func sendRequest(_ exchange: Exchange, _ head: borrowing RequestHead, _ bytes: RawSpan) {
         exchange.route?.lend { route in
             encodeRequest(
                 head, bytes, client: exchange.client, rewrite: route.rewrite, edits: route.requestEdits,
@@ -101,7 +76,7 @@ final class UpstreamConnection: Connection {
         if sendsChunks { exchange.keptTrailers.withBytes { endBody($0) } } else { requestIsComplete = true }
     }
 
-    func sendBody(_ data: RawSpan) {
+    override func sendBody(_ data: RawSpan) {
         if data.isEmpty { return }
         if sendsChunks {
             worker.sendBuffer.append(hex: UInt64(data.byteCount))
@@ -111,7 +86,7 @@ final class UpstreamConnection: Connection {
         if sendsChunks { worker.sendBuffer.append("\r\n") }
     }
 
-    func endBody(_ trailers: RawSpan) {
+    override func endBody(_ trailers: RawSpan) {
         requestIsComplete = true
         if sendsChunks {
             worker.sendBuffer.append("0\r\n")
@@ -129,7 +104,7 @@ final class UpstreamConnection: Connection {
         }
     }
 
-    func flush() {
+    override func flush() {
         transmit()
     }
 
@@ -185,14 +160,13 @@ final class UpstreamConnection: Connection {
     }
 
     private func pauseIfCongested() {
-        if exchange?.lend({ $0.downstream?.lend { $0.isCongested } }) == true {
+        if exchange?.lend({ $0.downstream?.lend { $0.holdsBack } }) == true {
             isReadPaused = true
             readLimit = Self.smallRead
         }
     }
 
-    /// The client can take more.
-    func resumeReading() {
+    override func resumeReading() {
         guard isReadPaused else { return }
         isReadPaused = false
         if hasUnread { worker.loop.defer(self) }
@@ -387,8 +361,7 @@ final class UpstreamConnection: Connection {
         }
     }
 
-    /// The exchange no longer wants anything of this connection.
-    func giveUp() {
+    override func giveUp() {
         exchange = nil
         close()
     }

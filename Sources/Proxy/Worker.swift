@@ -240,19 +240,27 @@ package protocol WorkerReports: Sendable {
     func workerEnded()
 }
 
+/// A client's connection, as its worker keeps it.
+protocol Client: AnyObject {
+    /// Where it stands in the worker's list.
+    var place: Int { get set }
+    /// The worker drains: what is under way is finished, nothing new is begun.
+    func drainStarted()
+}
+
 /// The open client connections of a worker, in no order.
 struct ClientList {
-    private var members: [ClientConnection] = []
+    private var members: [any Client] = []
 
     var isEmpty: Bool { members.isEmpty }
     var count: Int { members.count }
 
-    mutating func insert(_ client: ClientConnection) {
+    mutating func insert(_ client: any Client) {
         client.place = members.count
         members.append(client)
     }
 
-    mutating func remove(_ client: ClientConnection) {
+    mutating func remove(_ client: any Client) {
         let last = members.removeLast()
         if last !== client {
             members[client.place] = last
@@ -261,7 +269,7 @@ struct ClientList {
     }
 
     /// Visits a copy: visiting may close connections.
-    func forEach(_ visit: (ClientConnection) -> Void) {
+    func forEach(_ visit: (any Client) -> Void) {
         for client in members { visit(client) }
     }
 }

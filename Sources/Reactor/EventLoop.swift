@@ -142,6 +142,15 @@ package final class EventLoop {
         freeSlots.append(registration.index)
     }
 
+    /// Tells another handler of what happens from now on. The one before stays alive until the end of the turn.
+    package func pass(_ registration: Registration, to handler: any EventHandler) {
+        let index = Int(registration.index)
+        guard let before = handlers[index] else { preconditionFailure("passed on after it was unregistered") }
+        leaving.append(before)
+        handlers[index] = handler
+        unsafe slots[index].handler = handler
+    }
+
     /// Stops watching a listening socket that stays open.
     package func unwatch(_ socket: borrowing ListeningSocket, _ registration: Registration) {
         _ = clinux_epoll_remove(epoll.number, socket.number)

@@ -1,0 +1,61 @@
+internal import Reactor
+internal import Wire
+
+/// What carries an attempt: an HTTP/1 connection to an endpoint, or one stream of an HTTP/2 connection (which has no
+/// socket of its own).
+class Upstream: Connection {
+    let endpoint: WorkerEndpoint
+    let cell: WorkerCell
+    /// The cell's.
+    let load: CellLoad
+    let service: WorkerService
+
+    // The attempt it carries
+    final var began: Int64 = 0
+    /// Connecting, or waiting for the answer's head, at most until then.
+    final var deadline: Int64 = .max
+    final var isSent = false
+    final var hasOverstayed = false
+    /// Its answer's head was good; the rest is to come.
+    final var owesSuccess = false
+    /// It carried an exchange before this one.
+    final var wasReused = false
+
+    init(worker: Worker, service: WorkerService, cell: WorkerCell, endpoint: WorkerEndpoint, socket: consuming Socket) {
+        self.service = service
+        self.cell = cell
+        self.endpoint = endpoint
+        load = cell.load
+        super.init(worker: worker, socket: socket)
+    }
+
+    /// Whether a request can be sent; if not, `Exchange.upstreamConnected` tells when.
+    var isConnected: Bool { unsupported() }
+
+    /// The endpoint takes no more at present.
+    var holdsBack: Bool { isCongested }
+
+    func assign(_ exchange: Exchange, now: Int64, deadline: Int64) {
+        began = now
+        self.deadline = deadline
+        isSent = false
+        hasOverstayed = false
+        owesSuccess = false
+    }
+
+    /// Puts the head, and what is kept of the body, into what is to be sent.
+    func sendRequest(_ exchange: Exchange, _ head: borrowing RequestHead, _ bytes: RawSpan) { unsupported() }
+
+    func sendBody(_ data: RawSpan) { unsupported() }
+
+    func endBody(_ trailers: RawSpan) { unsupported() }
+
+    /// Sends what was pushed.
+    func flush() { unsupported() }
+
+    /// The client can take more.
+    func resumeReading() { unsupported() }
+
+    /// The exchange no longer wants anything of it.
+    func giveUp() { unsupported() }
+}
