@@ -49,9 +49,10 @@ let package = Package(
 
         // Moving bytes
         .target(name: "CLinux", linkerSettings: [.linkedLibrary("resolv")]),
+        .target(name: "CNGHTTP2"),
         module("Reactor", ["CLinux"], isHot: true),
         module("Telemetry", isHot: true),
-        module("Proxy", ["Picking", "Reactor", "RouteTable", "Telemetry", "Wire"], isHot: true),
+        module("Proxy", ["CNGHTTP2", "Picking", "Reactor", "RouteTable", "Telemetry", "Wire"], isHot: true),
         module("Probes", ["Reactor", "RouteTable", "Telemetry", "Wire"]),
 
         // Steering

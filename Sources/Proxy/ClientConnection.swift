@@ -31,6 +31,8 @@ final class ClientConnection: Downstream, Client, TimerOwner {
     private var held: [UInt8] = []
     private var isReadPaused = false
     private var isConsuming = false
+    /// No request has come yet: it may turn out to be HTTP/2.
+    private var isFirst = true
     private var peerEnded = false
     private var method = Method.get
     private var minorVersion: UInt8 = 1
@@ -146,6 +148,17 @@ final class ClientConnection: Downstream, Client, TimerOwner {
     /// Takes a request head off the front; 0 when it is not all there.
     private func consumeHead(_ bytes: RawSpan) -> Int {
         let headBytes: Int
+        if isFirst {
+            switch HTTP2Preface.compare(bytes) {
+            case .differs: isFirst = false
+            case .incomplete:
+                isTimingHead = true
+                return 0
+            case .complete:
+                becomeHTTP2(bytes)
+                return 0
+            }
+        }
         do {
             switch try worker.requestHead.parse(bytes, listener.headLimits) {
             case .incomplete:
@@ -179,6 +192,13 @@ final class ClientConnection: Downstream, Client, TimerOwner {
         isExchanging = true
         exchange.begin(worker.requestHead, bytes.extracting(0..<headBytes))
         return headBytes
+    }
+
+    /// The client speaks HTTP/2 without having been asked (RFC 9113, 3.3).
+    private func becomeHTTP2(_ bytes: RawSpan) {
+        leave()
+        // The loop keeps it.
+        _ = HTTP2ClientConnection(takingOver: self, listener: listener, client: exchange.client, held: bytes)
     }
 
     private func consumeBody(_ bytes: RawSpan, _ reading: BodyReading) -> Int {
@@ -424,14 +444,19 @@ final class ClientConnection: Downstream, Client, TimerOwner {
         if case .head = phase, held.isEmpty, !isExchanging { close() } else { keepsAlive = false }
     }
 
-    private func close(reset: Bool = false) {
-        guard isOpen else { return }
+    /// Another connection, or none, goes on with the socket.
+    private func leave() {
         if let timer { worker.timers.remove(timer) }
         timer = nil
         held = []
         exchange.detach()
-        closeSocket(reset: reset)
         worker.clients.remove(self)
+    }
+
+    private func close(reset: Bool = false) {
+        guard isOpen else { return }
+        leave()
+        closeSocket(reset: reset)
         listener.connectionClosed()
         worker.clientLeft()
     }

@@ -85,6 +85,7 @@ class Connection: EventHandler, Deferred {
     final func transmit() {
         if worker.sendBuffer.isEmpty { return }
         if isBroken || !isOpen { return worker.sendBuffer.clear() }
+        if isQueued && worker.extendQueued(of: self) { return }
         if isQueued || isCongested { return transmit(followedBy: RawSpan()) }
         isQueued = true
         worker.queueMessage(of: self)

@@ -11,6 +11,9 @@ class Downstream: Connection {
     /// More is kept for the client than it takes: the upstream is to be read no further.
     var holdsBack: Bool { isCongested }
 
+    /// How much of an answer is wanted at once.
+    var answerLimit: Int { Self.largeRead }
+
     /// A 1xx answer, passed on.
     func passInterim(_ head: borrowing ResponseHead, _ bytes: RawSpan) { unsupported() }
 

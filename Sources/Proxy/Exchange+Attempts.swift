@@ -55,6 +55,7 @@ extension Exchange {
 
     /// A pooled connection, or one that is being opened. Nil: the request waits for one, or was refused.
     private func connection(to place: Place, _ service: WorkerService) -> Uncounted<Upstream>? {
+        if service.isHTTP2 { return stream(to: place, service) }
         while let pooled = place.endpoint.lend({ $0.takeIdle() }) {
             // What cannot be repeated must not meet a connection that was closed a moment ago.
             if method.isIdempotent || pooled.lend({ $0.isQuiet }) { return pooled.lend { Uncounted($0) } }
@@ -66,17 +67,39 @@ extension Exchange {
             return Uncounted(
                 UpstreamConnection(worker: worker, service: service, cell: cell, endpoint: place.endpoint.counted))
         }
+        wait(service)
+        return nil
+    }
+
+    /// A stream on a connection that is shared, open or being opened; or on another one.
+    private func stream(to place: Place, _ service: WorkerService) -> Uncounted<Upstream>? {
+        let cell = place.cell.counted
+        let endpoint = place.endpoint.counted
+        var connection = endpoint.sharedConnection?.counted
+        if connection == nil, cell.load.openConnections < cell.connectionLimit {
+            let made = HTTP2UpstreamConnection(worker: worker, service: service, cell: cell, endpoint: endpoint)
+            endpoint.addShared(made)
+            connection = made
+        }
+        guard let connection else {
+            wait(service)
+            return nil
+        }
+        // The connection keeps it.
+        return Uncounted(HTTP2UpstreamStream(of: connection))
+    }
+
+    /// Waits for a connection, or is refused.
+    private func wait(_ service: WorkerService) {
         guard service.load.pending.count < service.pendingLimit else {
             service.counters.overflows.add()
-            answerOwn(.overflow)
-            return nil
+            return answerOwn(.overflow)
         }
         isPending = true
         // As long as a connect may take, and no longer.
         overstayDeadline = worker.loop.now + service.connectTimeout
         service.load.pending.append(self)
         service.counters.pending.set(service.load.pending.count)
-        return nil
     }
 
     /// A connection became free, or may be opened: the turn of this exchange in the queue has come.
@@ -106,7 +129,7 @@ extension Exchange {
         upstream.sendRequest(self, head, bytes)
         upstream.isSent = true
         upstream.deadline = worker.loop.now + upstream.service.responseTimeout
-        if !method.isIdempotent && isRequestComplete { keptBody.removeAll(keepingCapacity: true) }
+        if isRequestComplete, !keepsBody { keptBody.removeAll(keepingCapacity: true) }
     }
 
     /// Another attempt, from what was kept of the request.
@@ -148,7 +171,7 @@ extension Exchange {
         guard remove(upstream) else { return }
         let now = worker.loop.now
         lastFailure = failure
-        let wasStale = failure == .reset && upstream.wasReused && upstream.isSent
+        let wasStale = failure == .refused || failure == .reset && upstream.wasReused && upstream.isSent
         if wasStale {
             // A pooled connection that the other side had just closed tells nothing about the endpoint.
             upstream.endpoint.counters.abandoned.add()
@@ -159,7 +182,8 @@ extension Exchange {
         }
         if first != nil { return armTimer() }
         let service = upstream.service
-        guard !upstream.isSent || isRepeatable else { return answerOwn(.failed(failure)) }
+        let isUntouched = !upstream.isSent || failure == .refused && !bodyExceedsKept
+        guard isUntouched || isRepeatable else { return answerOwn(.failed(failure)) }
         if wasStale && freeRetryLeft {
             freeRetryLeft = false
             startAnotherAttempt(service)
@@ -351,6 +375,7 @@ extension Exchange {
         case .connectTimedOut: counters.connectTimeouts.add()
         case .reset, .malformed: counters.resets.add()
         case .responseTimedOut: counters.responseTimeouts.add()
+        case .refused: counters.abandoned.add()
         }
     }
 }

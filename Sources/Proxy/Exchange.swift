@@ -21,8 +21,8 @@ final class Exchange: TimerOwner {
     }
 
     let worker: Worker
-    let listener: WorkerListener
-    let client: ClientContext
+    private(set) var listener: WorkerListener
+    private(set) var client: ClientContext
     private(set) var downstream: Uncounted<Downstream>?
     private(set) var timer: TimerWheel.Handle?
 
@@ -82,6 +82,13 @@ final class Exchange: TimerOwner {
         self.worker = worker
         self.listener = listener
         self.client = client
+    }
+
+    /// The same for a stream, of whichever client it is now.
+    func attach(to downstream: Downstream, listener: WorkerListener, client: ClientContext) {
+        self.listener = listener
+        self.client = client
+        attach(to: downstream)
     }
 
     /// Makes it ready for requests from a client's connection that is in the loop.
@@ -145,6 +152,9 @@ final class Exchange: TimerOwner {
     /// Whether the request may be sent again after bytes of it were sent.
     var isRepeatable: Bool { method.isIdempotent && !bodyExceedsKept }
 
+    /// What was sent of the request's body may be sent again: to another endpoint, or because one has not looked at it.
+    var keepsBody: Bool { method.isIdempotent || service?.lend { $0.isHTTP2 } == true }
+
     /// Whether the whole request is at hand.
     var isWholeRequestKept: Bool { isRequestComplete && !bodyExceedsKept }
 
@@ -164,7 +174,7 @@ final class Exchange: TimerOwner {
 
     func requestBody(_ data: RawSpan) {
         bytesFromClient += data.byteCount
-        if phase == .waiting && !bodyExceedsKept && (method.isIdempotent || !isSent) {
+        if phase == .waiting && !bodyExceedsKept && (keepsBody || !isSent) {
             if keptBody.count + data.byteCount <= Self.keptBodyLimit {
                 keptBody.append(contentsOf: data)
             } else if isSent {

@@ -65,6 +65,10 @@ struct OwnAnswer {
             OwnAnswer(
                 status: 502, token: "upstream-reset", sentence: "The service broke off before it answered.",
                 isFailure: true)
+        case .refused:
+            OwnAnswer(
+                status: 503, token: "upstream-refused", sentence: "The service took on no further request.",
+                retryAfter: 1, isFailure: true)
         case .malformed:
             OwnAnswer(
                 status: 502, token: "malformed-response", sentence: "The service's answer was not understood.",

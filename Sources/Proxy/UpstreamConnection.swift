@@ -61,6 +61,7 @@ final class UpstreamConnection: Upstream {
         self.exchange = Uncounted(exchange)
         requestIsComplete = false
         canPersist = true
+        readLimit = exchange.downstream?.lend { $0.answerLimit } ?? Self.largeRead
         if state == .idle { state = .busy }
     }
 

@@ -20,6 +20,15 @@ package final class Worker: TimerOwner, TurnObserver {
     var keptRequestHead = RequestHead(fieldLimit: 1_000)
     var responseHead = ResponseHead(fieldLimit: 1_000)
 
+    // What HTTP/2 needs to take heads apart and put them together, for one stream after the other.
+    var headBuffer = WriteBuffer(capacity: 1 << 21)
+    var fieldBuffer = WriteBuffer(capacity: 1 << 21)
+    var statusText = WriteBuffer(capacity: 16)
+    var fields = HTTP2Fields(capacity: 1_100)
+    private var streams = HTTP2StreamPool()
+    /// Connections that collect what they have to send before the turn ends.
+    private var pumps: [Uncounted<HTTP2Connection>] = []
+
     private(set) var table: WorkerTable
     private(set) var listeners: [WorkerListener] = []
     private(set) var isDraining = false
@@ -101,6 +110,13 @@ package final class Worker: TimerOwner, TurnObserver {
         let endpoints = cell.usableEndpoints
         guard !endpoints.isEmpty else { return }
         let wanted = min((service.load.inFlight * share / 10_000 + endpoints.count - 1) / endpoints.count, 16)
+        if service.isHTTP2 {
+            for endpoint in endpoints where endpoint.sharedCount == 0 {
+                endpoint.addShared(
+                    HTTP2UpstreamConnection(worker: self, service: service, cell: cell, endpoint: endpoint))
+            }
+            return
+        }
         for endpoint in endpoints {
             for _ in endpoint.idleCount..<max(wanted, 1, endpoint.idleCount)
             where cell.load.openConnections < cell.connectionLimit / 2 {
@@ -152,6 +168,14 @@ package final class Worker: TimerOwner, TurnObserver {
         if queue.count == Self.queueLimit || sendBuffer.waiting > Connection.largeRead { sendQueued() }
     }
 
+    /// The message in hand goes on where the last one that waits ends. False: that one is another connection's.
+    func extendQueued(of connection: Connection) -> Bool {
+        guard let last = queue.last, last.connection.isSame(as: connection) else { return false }
+        queue[queue.count - 1].message = last.message.lowerBound..<sendBuffer.setAside().upperBound
+        if sendBuffer.waiting > Connection.largeRead { sendQueued() }
+        return true
+    }
+
     /// Sends what waits, in a row. It comes back to nobody: what fails is told from the loop.
     func sendQueued() {
         if queue.isEmpty { return }
@@ -163,7 +187,42 @@ package final class Worker: TimerOwner, TurnObserver {
     }
 
     package func turnEnds() {
+        if !pumps.isEmpty { pump() }
         sendQueued()
+        streams.turnEnds()
+    }
+
+    // HTTP/2
+
+    func queuePump(of connection: HTTP2Connection) {
+        pumps.append(Uncounted(connection))
+    }
+
+    /// A pump may ask for others.
+    private func pump() {
+        var next = 0
+        while next < pumps.count {
+            pumps[next].lend { $0.pump() }
+            next += 1
+        }
+        pumps.removeAll(keepingCapacity: true)
+    }
+
+    func takeClientStream(listener: WorkerListener, client: ClientContext) -> HTTP2ClientStream {
+        streams.take() ?? HTTP2ClientStream(worker: self, listener: listener, client: client)
+    }
+
+    /// It may be in use until the end of the turn.
+    func giveBack(_ stream: HTTP2ClientStream) {
+        streams.giveBack(stream)
+    }
+
+    func takeRequestFields() -> HTTP2RequestFields {
+        streams.fields.popLast() ?? HTTP2RequestFields()
+    }
+
+    func giveBack(_ fields: HTTP2RequestFields) {
+        if streams.fields.count < 4 { streams.fields.append(fields) }
     }
 
     // The table, while an exchange uses it
@@ -238,6 +297,26 @@ package protocol WorkerReports: Sendable {
     func listenerFailed(_ name: String, _ error: SystemError)
     /// The worker has drained and its thread ends.
     func workerEnded()
+}
+
+/// Streams that were used and can be used again.
+private struct HTTP2StreamPool {
+    private var free: [HTTP2ClientStream] = []
+    /// Closed in this turn.
+    private var leaving: [HTTP2ClientStream] = []
+    var fields: [HTTP2RequestFields] = []
+
+    private static let limit = 512
+
+    mutating func take() -> HTTP2ClientStream? { free.popLast() }
+
+    mutating func giveBack(_ stream: HTTP2ClientStream) { leaving.append(stream) }
+
+    mutating func turnEnds() {
+        if leaving.isEmpty { return }
+        free.append(contentsOf: leaving.prefix(Self.limit - free.count))
+        leaving.removeAll(keepingCapacity: leaving.count <= Self.limit)
+    }
 }
 
 /// A client's connection, as its worker keeps it.

@@ -89,6 +89,29 @@ final class WorkerEndpoint {
         return rest.failureRun
     }
 
+    // HTTP/2 connections, which requests share. The loop keeps them; one that is closed leaves.
+
+    private var shared: [Uncounted<HTTP2UpstreamConnection>] = []
+
+    /// One that takes another stream: the one that was opened first, so that the others come to rest.
+    var sharedConnection: Uncounted<HTTP2UpstreamConnection>? { shared.first { $0.lend { $0.hasRoom } } }
+
+    var sharedCount: Int { shared.count }
+
+    func addShared(_ connection: HTTP2UpstreamConnection) {
+        shared.append(Uncounted(connection))
+    }
+
+    func removeShared(_ connection: HTTP2UpstreamConnection) {
+        if let index = shared.firstIndex(where: { $0.isSame(as: connection) }) { shared.remove(at: index) }
+    }
+
+    private func closeIdleShared(unusedSince time: Int64) {
+        for connection in shared {
+            connection.lend { if $0.isIdle, $0.isConnected, isRetired || $0.idleSince <= time { $0.close(.reset) } }
+        }
+    }
+
     // Idle connections
 
     var idleCount: Int { idle.count }
@@ -118,6 +141,7 @@ final class WorkerEndpoint {
 
     /// Closes connections unused since `time`, or all if the endpoint is retired.
     func closeIdle(unusedSince time: Int64) {
+        if !shared.isEmpty { closeIdleShared(unusedSince: time) }
         if isRetired {
             while let connection = idle.popLast() { connection.lend { $0.close() } }
             return

@@ -16,6 +16,8 @@ final class WorkerService {
     let retryAttempts: Int
     let hedges: Bool
     let hashKey: HashKey?
+    /// Its endpoints are spoken to in HTTP/2.
+    let isHTTP2: Bool
     /// There is a `hashKey`.
     let hashes: Bool
     let requestLimit: Int
@@ -51,6 +53,7 @@ final class WorkerService {
             }
         if case .hash(let key) = service.balance { hashKey = key } else { hashKey = nil }
         hashes = hashKey != nil
+        isHTTP2 = service.protocol == .http2
         requestLimit = (service.limits.requests + workers - 1) / workers
         pendingLimit = (service.limits.pending + workers - 1) / workers
         load = heir?.load ?? ServiceLoad(loop: loop)
@@ -68,6 +71,7 @@ final class WorkerService {
         case .connectFailed, .unreachable, .connectTimedOut: retriesConnect
         case .reset, .malformed: retriesReset
         case .responseTimedOut: retriesTimeout
+        case .refused: true
         }
     }
 
@@ -106,6 +110,8 @@ final class WorkerService {
 /// Why an attempt failed before the answer's head was accepted.
 enum AttemptFailure {
     case connectFailed, unreachable, connectTimedOut, reset, malformed, responseTimedOut
+    /// The endpoint says that it has not looked at the request (RFC 9113, 8.7).
+    case refused
 }
 
 extension Duration {

@@ -21,6 +21,9 @@ extension Shapes {
         "settings", ServiceSettings(),
         [
             probeField,
+            Field(
+                "protocol", \.service.protocol, .words(["http1": .http1, "http2": .http2]),
+                "What the endpoints speak: HTTP/1.1, or HTTP/2, whose connections requests share."),
             Field("balance", \.service.balance, Forms.balance, "Which endpoint of a region gets a request."),
             Field(nested: "timeouts", \.service.timeouts, serviceTimeouts, "How long the service is waited for."),
             Field(nested: "retry", \.service.retry, retry, "Which requests are tried again, and how often."),

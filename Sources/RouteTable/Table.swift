@@ -133,6 +133,8 @@ package struct Service: Sendable, Equatable {
     package var cells: [Cell]
     /// Absent: no active probes; requests alone tell.
     package var probe: Probe?
+    /// What its endpoints are spoken to in.
+    package var `protocol`: Protocol
     package var balance: Balance
     package var timeouts: ServiceTimeouts
     package var retry: RetryPolicy
@@ -147,8 +149,15 @@ package struct Service: Sendable, Equatable {
     /// How often endpoint names are resolved again. Absent: by the answer's TTL.
     package var resolveEvery: Duration?
 
+    package enum `Protocol`: String, Sendable, Equatable, CaseIterable {
+        case http1
+        /// Without TLS with prior knowledge.
+        case http2
+    }
+
     package init(
-        name: String, cells: [Cell], probe: Probe? = nil, balance: Balance = .leastRequests,
+        name: String, cells: [Cell], probe: Probe? = nil, protocol: Protocol = .http1,
+        balance: Balance = .leastRequests,
         timeouts: ServiceTimeouts = ServiceTimeouts(), retry: RetryPolicy = RetryPolicy(),
         limits: ServiceLimits = ServiceLimits(), importance: Importance = .normal, needs: [Int] = [],
         moves: Moves = .withRegion, mode: FailoverMode = .active, failover: FailoverPolicy = FailoverPolicy(),
@@ -157,6 +166,7 @@ package struct Service: Sendable, Equatable {
         self.name = name
         self.cells = cells
         self.probe = probe
+        self.protocol = `protocol`
         self.balance = balance
         self.timeouts = timeouts
         self.retry = retry

@@ -14,6 +14,7 @@ extension TableDifference {
             notes.compare("capacity.\(region)", known.capacity, cell.capacity)
         }
         compareProbes(old.probe, new.probe, &notes)
+        notes.compare("protocol", old.protocol, new.protocol) { $0.rawValue }
         notes.compare("balance", old.balance, new.balance) { "\($0)" }
         notes.compare("timeouts.connect", old.timeouts.connect, new.timeouts.connect)
         notes.compare("timeouts.response", old.timeouts.response, new.timeouts.response)

@@ -102,6 +102,8 @@ package final class ListenerCounters: Sendable {
     package let bytesReceived = Counter()
     package let bytesSent = Counter()
     package let accessLogDropped = Counter()
+    /// HTTP/2 connections that were ended because of what they cost.
+    package let abuses = Counter()
 
     package init() {}
 }

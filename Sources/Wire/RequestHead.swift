@@ -116,6 +116,16 @@ package struct RequestHead: ~Copyable {
         return number
     }
 
+    /// The client says that it takes trailers (TE, RFC 9110, 10.1.4), which gRPC servers insist on.
+    package func acceptsTrailers(_ bytes: RawSpan) -> Bool {
+        guard let value = firstField(.te) else { return false }
+        var members = ListMembers(of: value)
+        while let member = members.next(in: bytes) {
+            if bytes.isToken(member, "trailers") { return true }
+        }
+        return false
+    }
+
     // Parsing
 
     /// Parses the head that begins with the first of `bytes`.

@@ -1,0 +1,65 @@
+internal import Wire
+
+/// What a client's connection has cost beyond what it was for: frames that carry nothing, streams it opened and reset,
+/// rules it broke. A debt that is forgiven with time and with answers that reach their end; beyond a limit the
+/// connection is ended.
+///
+/// The costs are small numbers for what each makes us do; the limit lets a browser cancel a page's worth of requests at
+/// once, and gRPC ping as often as it likes (compare HAProxy's glitches and Envoy's inbound frame limits).
+struct HTTP2Account {
+    private var debt = 0
+    private var forgivenAt: Int64 = 0
+    /// Window updates that are paid for by what was sent.
+    private var paidUpdates = 32
+
+    /// The debt that ends a connection.
+    static let limit = 1_000
+    /// Forgiven each second.
+    static let forgiven: Int64 = 50
+
+    private static let controlFrame = 2
+    private static let emptyFrame = 5
+    private static let clientReset = 10
+    private static let ownReset = 10
+
+    var isOverdrawn: Bool { debt > Self.limit }
+
+    /// A frame began to arrive.
+    mutating func count(_ frame: HTTP2Frame, now: Int64) {
+        switch frame.type {
+        case HTTP2Frame.data:
+            if frame.length == 0, !frame.endsStream { add(Self.emptyFrame, now) }
+        case HTTP2Frame.headers: break
+        case HTTP2Frame.windowUpdate:
+            if paidUpdates > 0 { paidUpdates -= 1 } else { add(Self.controlFrame, now) }
+        case HTTP2Frame.reset: add(Self.clientReset, now)
+        default:
+            if !frame.isAcknowledgement { add(frame.length == 0 ? Self.emptyFrame : Self.controlFrame, now) }
+        }
+    }
+
+    mutating func countSent(_ frame: HTTP2Frame) {
+        switch frame.type {
+        // A client that opens its windows for each frame, stream and connection, is as good as any.
+        case HTTP2Frame.data: paidUpdates = min(paidUpdates + 2, 4_096)
+        case HTTP2Frame.reset: debt += Self.ownReset
+        default: break
+        }
+    }
+
+    mutating func streamClosed(isClean: Bool, now: Int64) {
+        if isClean { debt = max(debt - Self.clientReset, 0) }
+    }
+
+    /// A stream is about to be reset from here for no fault of the client's.
+    mutating func excuseReset() { debt -= Self.ownReset }
+
+    private mutating func add(_ cost: Int, _ now: Int64) {
+        let seconds = (now - forgivenAt) / 1_000_000_000
+        if seconds > 0 {
+            debt = max(debt - Int(clamping: seconds * Self.forgiven), 0)
+            forgivenAt = now
+        }
+        debt += cost
+    }
+}

@@ -1,0 +1,371 @@
+internal import CNGHTTP2
+internal import Reactor
+internal import Telemetry
+internal import Wire
+
+/// A client's HTTP/2 connection: requests come in as streams, many at a time.
+///
+/// A request's fields are written as the HTTP/1.1 head that means the same and parsed as one, an answer's head is taken
+/// apart into fields again: so there is one reading of what a message means (docs/decisions/0009).
+final class HTTP2ClientConnection: HTTP2Connection, Client, TimerOwner {
+    let listener: WorkerListener
+    let client: ClientContext
+    var place = 0
+    private var timer: TimerWheel.Handle?
+    private var armedFor: Int64 = .max
+    private var streams: [HTTP2ClientStream] = []
+    /// The fields that are coming, of a request or its trailers, and of which stream.
+    private var coming: HTTP2RequestFields?
+    private var comingStream: Int32 = 0
+    private var comingSince: Int64 = .max
+    private var highestStream: Int32 = 0
+    /// The last streams that were reset from here, as many as there can be at once.
+    private var resetStreams: [Int32] = []
+    private var idleSince: Int64
+    private var scanner = HTTP2FrameScanner(prefaceBytes: HTTP2Preface.byteCount)
+    private var account = HTTP2Account()
+    /// The client was told to begin no more streams.
+    private var isGoingAway = false
+    private var hasSaidGoodbye = false
+    private var congestedSince: Int64 = 0
+    /// Everything is said; only the client's end is awaited.
+    private var isLingering = false
+
+    /// Streams a client may have at once.
+    static let streamLimit: UInt32 = 128
+    /// What a client may send, on all streams together, before it is passed on.
+    static let window: Int32 = 1_048_576
+    private static let lingerTime: Int64 = 1_000_000_000
+    /// Between the announcement that the connection ends and the end of new streams: a client's way here and back.
+    private static let goodbyeTime: Int64 = 1_000_000_000
+
+    /// `held` is what the client has sent already.
+    init(takingOver other: Connection, listener: WorkerListener, client: ClientContext, held: RawSpan) {
+        self.listener = listener
+        self.client = client
+        idleSince = other.worker.loop.now
+        super.init(takingOver: other, asServer: true)
+        timer = worker.timers.add(self)
+        worker.clients.insert(self)
+        session.settle(
+            [
+                (NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, Self.streamLimit),
+                (NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, UInt32(listener.headLimits.headBytes)),
+            ], window: Self.window)
+        take(held)
+        hasUnread = true
+        worker.loop.defer(self)
+        armTimer()
+    }
+
+    // Receiving
+
+    override func ready(_ readiness: Readiness) {
+        guard isOpen else { return }
+        if readiness.isWritable, isCongested { drain() }
+        guard isOpen, readiness.isReadableOrEnded else { return }
+        if readiness.isBroken { return close() }
+        hasUnread = true
+        if isLingering { return linger() }
+        readAll(untilEnd: readiness.isEnded)
+        armTimer()
+    }
+
+    override func resume() {
+        guard isOpen else { return }
+        if isBroken { return close() }
+        readAll(untilEnd: true)
+        armTimer()
+    }
+
+    override func countReceived(_ count: Int) { listener.countReceived(count) }
+    override func countSent(_ count: Int) { listener.countSent(count) }
+
+    override func peerEnded() { close() }
+
+    /// Gives bytes to the session, and looks at each frame before it does.
+    override func take(_ bytes: RawSpan) {
+        var given = 0
+        var offset = 0
+        while !isEnding, let (start, frame) = scanner.next(in: bytes, from: &offset) {
+            account.count(frame, now: worker.loop.now)
+            if account.isOverdrawn { calmDown() }
+            guard frame.type == HTTP2Frame.headers || frame.type == HTTP2Frame.data else { continue }
+            if frame.stream > highestStream || frame.stream == 0 {
+                highestStream = max(highestStream, frame.stream)
+                continue
+            }
+            super.take(bytes.extracting(given..<max(start, given)))
+            given = max(start, given)
+            if stream(frame.stream) == nil, isForgotten(frame.stream) { fail(.streamClosed) }
+        }
+        super.take(bytes.extracting(given..<bytes.byteCount))
+    }
+
+    /// Whether the client itself has ended the stream. One that was reset from here may still be sent on, until the
+    /// client knows (RFC 9113, 5.1); the session does not tell them apart.
+    private func isForgotten(_ id: Int32) -> Bool {
+        !session.hasStream(id) && !resetStreams.contains(id)
+    }
+
+    /// The client does what costs us more than it costs itself.
+    private func calmDown() {
+        guard !isEnding else { return }
+        listener.counters.abuses.add()
+        fail(.enhanceYourCalm)
+    }
+
+    /// It is in `streams` from `headEnded` to `streamClosed`.
+    @inline(__always)
+    private func stream(_ id: Int32) -> Uncounted<HTTP2ClientStream>? {
+        session.owner(of: id, as: HTTP2ClientStream.self)
+    }
+
+    override func headBegan(_ id: Int32, isFirst: Bool) {
+        comingStream = id
+        comingSince = worker.loop.now
+        coming = worker.takeRequestFields()
+        coming?.byteLimit = listener.headLimits.headBytes
+        coming?.begin()
+    }
+
+    override func field(_ id: Int32, _ name: RawSpan, _ value: RawSpan) -> Bool {
+        coming?.add(name, value)
+        // Too large is answered; a multiple of that is an attack.
+        if coming?.excess ?? 0 >= 4 { calmDown() }
+        return true
+    }
+
+    override func headEnded(_ id: Int32, isFirst: Bool, endsStream: Bool) {
+        guard let fields = takeComing() else { return }
+        defer { worker.giveBack(fields) }
+        guard isFirst else { return trailersEnded(id, fields) }
+        let stream = worker.takeClientStream(listener: listener, client: client)
+        stream.open(id, of: self)
+        stream.place = streams.count
+        streams.append(stream)
+        session.setOwner(of: id, stream)
+        begin(stream, fields, endsStream: endsStream)
+    }
+
+    private func takeComing() -> HTTP2RequestFields? {
+        comingSince = .max
+        let fields = coming
+        coming = nil
+        return fields
+    }
+
+    /// Trailers end their stream: the session has seen to that.
+    private func trailersEnded(_ id: Int32, _ fields: HTTP2RequestFields) {
+        stream(id)?.lend { stream in
+            do throws(Malformed) {
+                try fields.visitTrailers { stream.receiveTrailer($0) }
+                stream.receivedAll()
+            } catch {
+                refuse(stream, .malformed(error))
+            }
+        }
+    }
+
+    private func begin(_ stream: HTTP2ClientStream, _ fields: HTTP2RequestFields, endsStream: Bool) {
+        worker.headBuffer.clear()
+        let refusal: OwnAnswer?
+        do throws(Malformed) {
+            try fields.write(hasBody: !endsStream, into: &worker.headBuffer)
+            // The exchange keeps a copy; nothing else writes heads meanwhile.
+            refusal = worker.headBuffer.withBytes { start(stream, $0) }
+        } catch {
+            refusal = .malformed(error)
+        }
+        if let refusal { refuse(stream, refusal) }
+    }
+
+    /// Parses a head that was written from fields and begins the exchange; or says why not.
+    private func start(_ stream: HTTP2ClientStream, _ bytes: RawSpan) -> OwnAnswer? {
+        do {
+            guard case .complete = try worker.requestHead.parse(bytes, listener.headLimits) else {
+                return .malformed(.headTooLarge)
+            }
+        } catch {
+            return .malformed(error)
+        }
+        if let refusal = listener.refusal(of: worker.requestHead, bytes) { return refusal }
+        stream.begin(worker.requestHead, bytes)
+        return nil
+    }
+
+    private func refuse(_ stream: HTTP2ClientStream, _ answer: OwnAnswer) {
+        listener.counters.refused.add()
+        if listener.isLogged { stream.exchange.recordRefusal(answer) }
+        stream.refuse(answer)
+    }
+
+    override func data(_ id: Int32, _ data: RawSpan) {
+        // Each stream has a window of its own: what one of them does not take must not hold the others back.
+        session.openWindow(data.byteCount)
+        stream(id)?.lend { $0.receive(data) }
+    }
+
+    override func dataEnded(_ id: Int32) {
+        stream(id)?.lend { $0.receivedAll() }
+    }
+
+    override func streamClosed(_ id: Int32, _ error: UInt32) {
+        if comingStream == id, let fields = takeComing() { worker.giveBack(fields) }
+        guard let stream = stream(id)?.counted else { return }
+        account.streamClosed(isClean: error == HTTP2Error.noError.rawValue, now: worker.loop.now)
+        remove(stream)
+        if streams.isEmpty { idleSince = worker.loop.now }
+    }
+
+    private func remove(_ stream: HTTP2ClientStream) {
+        let last = streams.removeLast()
+        if last !== stream {
+            streams[stream.place] = last
+            last.place = stream.place
+        }
+        stream.close()
+        worker.giveBack(stream)
+    }
+
+    // Sending
+
+    /// Submits the head in the worker's field buffer. Returns where the body behind it begins.
+    func submitAnswer(of stream: HTTP2ClientStream, status: Int, hasBody: Bool) -> Int {
+        let bodyStart = fillFields(status: status)
+        session.submitAnswer(stream.id, worker.fields, body: hasBody ? stream.body : nil)
+        queuePump()
+        return bodyStart
+    }
+
+    /// Submits the interim head in the worker's field buffer.
+    func submitInterim(_ id: Int32, status: Int) {
+        _ = fillFields(status: status)
+        session.submitInterim(id, worker.fields)
+        queuePump()
+    }
+
+    private func fillFields(status: Int) -> Int {
+        worker.fields.removeAll()
+        worker.statusText.clear()
+        worker.statusText.append(decimal: status)
+        worker.statusText.withBytes { worker.fields.append(":status", $0) }
+        return worker.fieldBuffer.visitFields { name, value in
+            // The session frames the body; the only other field that would be wrong here is gone already.
+            if !name.isTransferEncoding { worker.fields.append(name, value) }
+        }
+    }
+
+    override func bodyDrained(_ id: Int32) {
+        stream(id)?.lend { $0.exchange.downstreamDrained() }
+    }
+
+    override func sent(_ frame: HTTP2Frame) {
+        account.countSent(frame)
+        if account.isOverdrawn { calmDown() }
+        if frame.type == HTTP2Frame.reset {
+            if resetStreams.count == Int(Self.streamLimit) { resetStreams.removeFirst() }
+            resetStreams.append(frame.stream)
+        }
+        guard frame.type == HTTP2Frame.data || frame.type == HTTP2Frame.headers else { return }
+        if stream(frame.stream)?.lend({ $0.sent(frame) }) == true {
+            account.excuseReset()
+            reset(frame.stream, .noError)
+        }
+    }
+
+    // The end
+
+    func drainStarted() {
+        guard isOpen, !isOver, !isGoingAway else { return }
+        isGoingAway = true
+        session.announceEnd()
+        queuePump()
+        arm(worker.loop.now + Self.goodbyeTime)
+    }
+
+    private func sayGoodbye() {
+        hasSaidGoodbye = true
+        session.refuseFurtherStreams()
+        queuePump()
+    }
+
+    override func finished() {
+        worker.sendQueued()
+        closeStreams()
+        if isBroken || isCongested { return close(reset: true) }
+        // What the client still sends would turn the close into a reset, and our last words might be lost.
+        isLingering = true
+        shutdownWrite()
+        arm(worker.loop.now + Self.lingerTime)
+    }
+
+    /// Waits for the client's end, reading nothing but that.
+    private func linger() {
+        if case .endOfStream = receive(after: 0) { close() }
+    }
+
+    private func closeStreams() {
+        for stream in streams {
+            stream.close()
+            worker.giveBack(stream)
+        }
+        streams = []
+    }
+
+    private func close(reset: Bool = false) {
+        guard isOpen else { return }
+        if let timer { worker.timers.remove(timer) }
+        timer = nil
+        if let fields = takeComing() { worker.giveBack(fields) }
+        closeStreams()
+        closeSocket(reset: reset)
+        worker.clients.remove(self)
+        listener.connectionClosed()
+        worker.clientLeft()
+    }
+
+    // Deadlines
+
+    override func becameCongested() {
+        congestedSince = worker.loop.now
+        armTimer()
+    }
+
+    /// Deadlines mostly move later: the timer is armed only where it would come too late, and armed again when it comes.
+    private func armTimer() {
+        guard isOpen, !isLingering else { return }
+        let deadline = nextDeadline
+        if deadline < armedFor { arm(deadline) }
+    }
+
+    private func arm(_ deadline: Int64) {
+        armedFor = deadline
+        if let timer { worker.arm(timer, at: deadline) }
+    }
+
+    private var nextDeadline: Int64 {
+        if isEnding { return worker.loop.now + Self.lingerTime }
+        if comingSince != .max { return comingSince + listener.headTimeout }
+        if isCongested || !streams.isEmpty { return worker.loop.now + listener.bodyTimeout / 2 }
+        return idleSince + listener.idleTimeout
+    }
+
+    func deadlineReached() {
+        guard isOpen else { return }
+        let now = worker.loop.now
+        armedFor = .max
+        if isEnding || isLingering { return close(reset: true) }
+        if isCongested, congestedSince <= now - listener.bodyTimeout { return close(reset: true) }
+        if isGoingAway, !hasSaidGoodbye { sayGoodbye() }
+        if comingSince <= now - listener.headTimeout {
+            listener.counters.refused.add()
+            fail(.enhanceYourCalm)
+        }
+        for stream in streams where stream.awaitsClient && stream.lastProgress <= now - listener.bodyTimeout {
+            stream.timedOut()
+        }
+        if streams.isEmpty, idleSince <= now - listener.idleTimeout { fail(.noError) }
+        arm(nextDeadline)
+    }
+}

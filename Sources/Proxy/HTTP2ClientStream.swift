@@ -1,0 +1,241 @@
+internal import Reactor
+internal import Telemetry
+internal import Wire
+
+/// One request of a client's HTTP/2 connection, and its answer. Used for one request after the other, of whichever
+/// connection.
+final class HTTP2ClientStream: Downstream {
+    private(set) var connection: Uncounted<HTTP2ClientConnection>?
+    private(set) var id: Int32 = 0
+    let exchange: Exchange
+    let body = HTTP2Body()
+    /// Where it stands in its connection's list.
+    var place = 0
+
+    /// Bytes of the request's body that the exchange does not want yet.
+    private var held: [UInt8] = []
+    private(set) var isRequestComplete = false
+    /// The exchange is not over.
+    private var isExchanging = false
+    private(set) var isAnswerBegun = false
+    private var isAnswerEnded = false
+    private var method = Method.get
+    private var bodyFraming = RequestBody.none
+    private var bodyReceived = 0
+    /// When the client last sent something of this request, or took something of its answer.
+    private(set) var lastProgress: Int64 = 0
+
+    init(worker: Worker, listener: WorkerListener, client: ClientContext) {
+        exchange = Exchange(worker: worker, listener: listener, client: client)
+        super.init(worker: worker, socket: Socket.none)
+    }
+
+    // Its life
+
+    func open(_ id: Int32, of connection: HTTP2ClientConnection) {
+        self.id = id
+        self.connection = Uncounted(connection)
+        body.begin()
+        isRequestComplete = false
+        isExchanging = false
+        isAnswerBegun = false
+        isAnswerEnded = false
+        bodyReceived = 0
+        lastProgress = worker.loop.now
+        exchange.attach(to: self, listener: connection.listener, client: connection.client)
+    }
+
+    /// The stream is over for the client, whether the exchange is or not.
+    func close() {
+        if isExchanging {
+            isExchanging = false
+            exchange.downstreamGone()
+        }
+        exchange.detach()
+        connection?.lend { $0.waiting -= body.count }
+        if !held.isEmpty { held = [] }
+        connection = nil
+    }
+
+    /// Waits for the client: its request's body is not complete, or its answer is not taken.
+    var awaitsClient: Bool { !isRequestComplete && held.isEmpty || body.count > 0 }
+
+    /// All that Content-Length announced has come. Many clients end their stream in a frame of its own after that, and
+    /// take a reset before it for a fault.
+    private var isLengthReached: Bool {
+        if case .length(let length) = bodyFraming { length == UInt64(bodyReceived) } else { false }
+    }
+
+    // The request
+
+    /// Its head is complete.
+    func begin(_ head: borrowing RequestHead, _ bytes: RawSpan) {
+        method = head.method
+        bodyFraming = head.body
+        isRequestComplete = !head.hasBody
+        isExchanging = true
+        exchange.begin(head, bytes)
+        if isExchanging { exchange.flushRequest() }
+    }
+
+    func receive(_ data: RawSpan) {
+        lastProgress = worker.loop.now
+        bodyReceived += data.byteCount
+        guard isExchanging else { return discard(data.byteCount) }
+        connection?.lend { connection in
+            if let limit = connection.listener.bodyLimit, bodyReceived > limit {
+                connection.listener.counters.refused.add()
+                return refuse(.bodyTooLarge)
+            }
+            guard held.isEmpty, exchange.wantsRequestBody else { return held.append(contentsOf: data) }
+            pass(data)
+        }
+    }
+
+    private func pass(_ data: RawSpan) {
+        exchange.requestBody(data)
+        if isExchanging { exchange.flushRequest() }
+        connection?.lend { $0.openWindow(of: id, data.byteCount) }
+    }
+
+    /// Nobody wants it: the client may go on sending until it hears so.
+    private func discard(_ count: Int) {
+        connection?.lend { $0.openWindow(of: id, count) }
+    }
+
+    func receiveTrailer(_ line: RawSpan) {
+        if isExchanging { exchange.requestTrailer(line) }
+    }
+
+    /// The client has sent all of its request.
+    func receivedAll() {
+        isRequestComplete = true
+        if isExchanging, held.isEmpty { endRequest() }
+    }
+
+    private func endRequest() {
+        exchange.endRequest()
+        if isExchanging { exchange.flushRequest() }
+    }
+
+    override func resumeRequestBody() {
+        if !held.isEmpty { worker.loop.defer(self) }
+    }
+
+    override func resume() {
+        guard isExchanging, !held.isEmpty, exchange.wantsRequestBody else { return }
+        let data = held
+        held = []
+        data.withBytes { pass($0) }
+        if isExchanging, isRequestComplete { endRequest() }
+    }
+
+    // The answer
+
+    /// What waits here is bounded by what the client takes: one that takes nothing costs next to nothing.
+    override var holdsBack: Bool { body.isFull(at: max(min(room, HTTP2Body.most), HTTP2Body.leastRead)) }
+
+    override var answerLimit: Int { max(room - body.count, HTTP2Body.leastRead) }
+
+    private var room: Int { connection?.lend { $0.room(for: id) } ?? 0 }
+
+    override func passInterim(_ head: borrowing ResponseHead, _ bytes: RawSpan) {
+        worker.fieldBuffer.clear()
+        guard encodeInterim(head, bytes, into: &worker.fieldBuffer) else { return }
+        connection?.lend { $0.submitInterim(id, status: Int(head.status)) }
+    }
+
+    override func answer(_ head: borrowing ResponseHead, _ bytes: RawSpan, edits: borrowing CompiledEdits) {
+        isAnswerBegun = true
+        worker.fieldBuffer.clear()
+        var keepsAlive = true
+        let framing = encodeResponse(
+            head, bytes, toMinorVersion: 1, method: method, keepsAlive: &keepsAlive, date: worker.date, edits: edits,
+            into: &worker.fieldBuffer)
+        let hasBody: Bool
+        switch head.body {
+        case .length(let length): hasBody = length > 0
+        default: if case .none = framing { hasBody = false } else { hasBody = true }
+        }
+        submit(status: Int(head.status), hasBody: hasBody)
+    }
+
+    private func submit(status: Int, hasBody: Bool) {
+        lastProgress = worker.loop.now
+        connection?.lend { _ = $0.submitAnswer(of: self, status: status, hasBody: hasBody) }
+    }
+
+    override func answerBody(_ data: RawSpan) {
+        if data.isEmpty { return }
+        if body.count == 0 { lastProgress = worker.loop.now }
+        push(data)
+    }
+
+    private func push(_ data: RawSpan) {
+        body.append(data)
+        connection?.lend { $0.waiting += data.byteCount }
+    }
+
+    override func answerTrailer(_ line: RawSpan) {
+        body.trailers.append(contentsOf: line)
+    }
+
+    override func flushAnswer() {
+        connection?.lend { $0.resume(body, of: id) }
+    }
+
+    override func endAnswer() {
+        body.isEnded = true
+        flushAnswer()
+        over()
+    }
+
+    override func answerOwn(_ answer: OwnAnswer) {
+        worker.fieldBuffer.clear()
+        answer.encode(
+            method: method, minorVersion: 1, keepsAlive: true, date: worker.date, into: &worker.fieldBuffer)
+        isAnswerBegun = true
+        let bodyStart = connection?.lend { $0.submitAnswer(of: self, status: answer.status, hasBody: true) } ?? 0
+        worker.fieldBuffer.withBytes { push($0.extracting(bodyStart..<$0.byteCount)) }
+        endAnswer()
+    }
+
+    override func abortAnswer() {
+        over()
+        connection?.lend { $0.reset(id, .internalError) }
+    }
+
+    private func over() {
+        isExchanging = false
+        isAnswerEnded = true
+        if !held.isEmpty {
+            discard(held.count)
+            held = []
+        }
+    }
+
+    /// Answers a request that is cut short.
+    func refuse(_ answer: OwnAnswer) {
+        if isAnswerBegun {
+            if isExchanging {
+                isExchanging = false
+                exchange.downstreamGone()
+            }
+            return abortAnswer()
+        }
+        if isExchanging { exchange.answerOwn(answer) } else { answerOwn(answer) }
+    }
+
+    /// The client has not gone on for too long.
+    func timedOut() {
+        if isExchanging, !isAnswerBegun { connection?.lend { $0.listener.counters.refused.add() } }
+        refuse(.bodyTimeout)
+    }
+
+    /// A frame of the answer went out. True: it was the last, and the client, who has not sent all of its request, is to
+    /// send no more (RFC 9113, 8.1).
+    func sent(_ frame: HTTP2Frame) -> Bool {
+        lastProgress = worker.loop.now
+        return frame.endsStream && !isRequestComplete && !isLengthReached
+    }
+}

@@ -1,0 +1,248 @@
+internal import CNGHTTP2
+internal import Picking
+internal import Reactor
+internal import Telemetry
+internal import Wire
+
+/// An HTTP/2 connection to an endpoint, shared by as many exchanges as the endpoint allows.
+///
+/// Each stream is an attempt. Streams may be added while the connection is being opened; they are told when it is open.
+final class HTTP2UpstreamConnection: HTTP2Connection {
+    private enum State {
+        case connecting, open, closed
+    }
+
+    let endpoint: WorkerEndpoint
+    let cell: WorkerCell
+    let service: WorkerService
+    private var state = State.connecting
+    private var streams: [HTTP2UpstreamStream] = []
+    /// Why there is no connection, once that is known.
+    private var connectFailure: AttemptFailure?
+    /// No stream is added any more: the endpoint says goodbye, or has not been heard of for too long.
+    private(set) var isRetiring = false
+    private(set) var idleSince: Int64 = 0
+    /// When something last came from the endpoint.
+    private(set) var lastHeard: Int64
+    /// An answer has come on it.
+    private(set) var hasServed = false
+    /// The fields that are coming, and of which stream.
+    private var coming = HTTP2ResponseFields()
+    private var comingStream: Int32 = 0
+
+    /// Streams on one connection at most, whatever the endpoint allows: one broken connection must not break everything.
+    static let streamLimit = 100
+    /// What an endpoint may send on one stream, and on all together, before it is passed on.
+    private static let streamWindow: UInt32 = 262_144
+    private static let window: Int32 = 16_777_216
+
+    init(worker: Worker, service: WorkerService, cell: WorkerCell, endpoint: WorkerEndpoint) {
+        self.service = service
+        self.cell = cell
+        self.endpoint = endpoint
+        lastHeard = worker.loop.now
+        cell.load.openConnections += 1
+        endpoint.counters.connectionsOpened.add()
+        endpoint.counters.openConnections.add(1)
+        do {
+            let socket = try Socket.connect(to: endpoint.address)
+            let isConnecting = socket.isConnecting
+            super.init(worker: worker, socket: socket, asServer: false)
+            if watch() {
+                if !isConnecting { begin() }
+                return
+            }
+        } catch {
+            connectFailure = error.isUnreachable ? .unreachable : .connectFailed
+            super.init(worker: worker, socket: Socket.none, asServer: false)
+        }
+        // The failure is told from the loop, after whatever made this connection.
+        connectFailure = connectFailure ?? .connectFailed
+        worker.loop.defer(self)
+    }
+
+    private func begin() {
+        state = .open
+        idleSince = worker.loop.now
+        session.settle(
+            [
+                (NGHTTP2_SETTINGS_ENABLE_PUSH, 0),
+                (NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, Self.streamWindow),
+            ], window: Self.window)
+        queuePump()
+    }
+
+    var isConnected: Bool { state == .open }
+
+    /// Another stream may be added.
+    var hasRoom: Bool {
+        state != .closed && !isRetiring && !isEnding && connectFailure == nil
+            && streams.count < min(Self.streamLimit, session.streamsAllowed)
+    }
+
+    var isIdle: Bool { streams.isEmpty }
+
+    // Streams
+
+    func add(_ stream: HTTP2UpstreamStream) {
+        stream.place = streams.count
+        streams.append(stream)
+    }
+
+    /// It is over, and nothing of it is in the session any more.
+    func remove(_ stream: HTTP2UpstreamStream) {
+        let last = streams.removeLast()
+        if last !== stream {
+            streams[stream.place] = last
+            last.place = stream.place
+        }
+        if streams.isEmpty { rest() }
+        service.load.connectionFreed()
+    }
+
+    /// Nothing is under way.
+    private func rest() {
+        idleSince = worker.loop.now
+        // Nobody waits for it to open any more; or nobody is to use it again.
+        if state == .connecting || isRetiring || endpoint.isRetired || worker.isDraining { worker.loop.defer(self) }
+    }
+
+    /// Submits the request whose head is in the worker's field buffer, written for HTTP/1.1.
+    func submit(_ stream: HTTP2UpstreamStream, hasBody: Bool, acceptsTrailers: Bool) -> Int32 {
+        worker.fields.removeAll()
+        let line = worker.fieldBuffer.requestLine
+        worker.fieldBuffer.withBytes { bytes in
+            worker.fields.append(":method", bytes.extracting(line.method))
+            worker.fields.append(":scheme", bytes: "http")
+            worker.fields.append(":path", bytes.extracting(line.path))
+        }
+        worker.fieldBuffer.visitFields { name, value in
+            if name.isHost {
+                worker.fields.append(":authority", value)
+            } else if !name.isTransferEncoding {
+                worker.fields.append(name, value)
+            }
+        }
+        if acceptsTrailers { worker.fields.append("te", bytes: "trailers") }
+        worker.fields.movePseudoFieldsFirst()
+        let id = session.submitRequest(worker.fields, body: hasBody ? stream.body : nil, owner: stream)
+        queuePump()
+        return id
+    }
+
+    /// An exchange has waited in vain: if nothing has come since it began, nobody else is to wait here.
+    func waitedInVain(since began: Int64) {
+        if lastHeard < began { isRetiring = true }
+    }
+
+    @inline(__always)
+    private func stream(_ id: Int32) -> Uncounted<HTTP2UpstreamStream>? {
+        session.owner(of: id, as: HTTP2UpstreamStream.self)
+    }
+
+    // Events
+
+    override func ready(_ readiness: Readiness) {
+        if state == .connecting {
+            connectEnded(readiness)
+            if state != .open { return }
+        }
+        if readiness.isWritable, isCongested { drain() }
+        if readiness.isReadableOrEnded {
+            hasUnread = true
+            readAll(untilEnd: readiness.isEnded)
+        }
+    }
+
+    private func connectEnded(_ readiness: Readiness) {
+        guard readiness.isWritable || readiness.isEnded else { return }
+        if let error = socketError {
+            connectFailure = error.isUnreachable ? .unreachable : .connectFailed
+            return resume()
+        }
+        begin()
+        for stream in streams { stream.connected() }
+    }
+
+    override func resume() {
+        guard state != .closed else { return }
+        if let connectFailure { return close(connectFailure) }
+        if isBroken { return close(.reset) }
+        if state == .open { readAll(untilEnd: true) }
+        if state != .closed, streams.isEmpty,
+            state == .connecting || isRetiring || endpoint.isRetired || worker.isDraining
+        {
+            close(.reset)
+        }
+    }
+
+    override func countReceived(_ count: Int) {
+        lastHeard = worker.loop.now
+    }
+
+    override func peerEnded() {
+        close(.reset)
+    }
+
+    override func finished() {
+        close(hasServed ? .reset : .malformed)
+    }
+
+    override func goingAway(lastStream: Int32) {
+        // Streams above it are closed as refused by the session.
+        isRetiring = true
+    }
+
+    override func headBegan(_ id: Int32, isFirst: Bool) {
+        comingStream = id
+        coming.begin()
+    }
+
+    override func field(_ id: Int32, _ name: RawSpan, _ value: RawSpan) -> Bool {
+        coming.add(name, value)
+        return true
+    }
+
+    override func headEnded(_ id: Int32, isFirst: Bool, endsStream: Bool) {
+        hasServed = true
+        stream(id)?.lend { $0.headEnded(coming, endsStream: endsStream) }
+    }
+
+    override func data(_ id: Int32, _ data: RawSpan) {
+        session.openWindow(data.byteCount)
+        if let stream = stream(id) {
+            stream.lend { $0.receive(data) }
+        } else {
+            openWindow(of: id, data.byteCount)
+        }
+    }
+
+    override func dataEnded(_ id: Int32) {
+        stream(id)?.lend { $0.answerComplete() }
+    }
+
+    override func streamClosed(_ id: Int32, _ error: UInt32) {
+        guard let stream = stream(id)?.counted else { return }
+        stream.closed(error)
+        remove(stream)
+    }
+
+    override func bodyDrained(_ id: Int32) {
+        stream(id)?.lend { $0.drained() }
+    }
+
+    // The end
+
+    func close(_ failure: AttemptFailure) {
+        guard state != .closed else { return }
+        state = .closed
+        closeSocket()
+        endpoint.removeShared(self)
+        cell.load.openConnections -= 1
+        endpoint.counters.openConnections.add(-1)
+        let failed = streams
+        streams = []
+        for stream in failed { stream.connectionLost(failure) }
+        service.load.connectionFreed()
+    }
+}
