@@ -1,6 +1,7 @@
 // What holds of every input, whatever its bytes are. libFuzzer looks for one of which it does not.
 //
-// The first byte says what is fed: a request head, a response head or a chunked body; the second, where it is cut.
+// The first byte says what is fed: a request head, a response head, a chunked body, a ClientHello or a PROXY header; the
+// second, where it is cut.
 
 /// Stops the fuzzer, which keeps the input.
 func demand(_ holds: Bool, _ law: String) {
@@ -12,11 +13,13 @@ public func fuzz(_ start: UnsafePointer<UInt8>, _ count: Int) -> CInt {
     guard count >= 2 else { return 0 }
     let input = unsafe [UInt8](UnsafeBufferPointer(start: start + 2, count: count - 2))
     let cut = input.isEmpty ? 0 : Int(unsafe start[1]) % (input.count + 1)
-    switch unsafe start[0] % 4 {
+    switch unsafe start[0] % 6 {
     case 0: checkRequest(input, cut)
     case 1: checkResponse(input, cut, .get)
     case 2: checkResponse(input, cut, .head)
-    default: checkChunks(input, cut)
+    case 3: checkChunks(input, cut)
+    case 4: checkHello(input, cut)
+    default: checkProxyHeader(input, cut)
     }
     return 0
 }
@@ -182,4 +185,58 @@ func checkChunks(_ input: [UInt8], _ cut: Int) {
     let whole = decode(input, cuts: [])
     demand(decode(input, cuts: [cut]) == whole, "a cut changes nothing")
     demand(decode(input, cuts: Array(0..<min(input.count, 512))) == whole, "many cuts change nothing")
+}
+
+enum Hello: Equatable {
+    case complete(bytes: Int, name: [UInt8], protocols: [[UInt8]])
+    case incomplete
+    case refused(HelloMalformed)
+}
+
+func readHello(_ input: [UInt8], _ hello: inout ClientHello) -> Hello {
+    do throws(HelloMalformed) {
+        guard case .complete(let count) = try hello.read(unsafe input.span.bytes) else { return .incomplete }
+        var protocols: [[UInt8]] = []
+        _ = hello.offers { bytes in
+            protocols.append((0..<bytes.byteCount).map { bytes.byte(at: $0) })
+            return false
+        }
+        let name = hello.withServerName { bytes in (0..<bytes.byteCount).map { bytes.byte(at: $0) } }
+        return .complete(bytes: count, name: name, protocols: protocols)
+    } catch {
+        return .refused(error)
+    }
+}
+
+func checkHello(_ input: [UInt8], _ cut: Int) {
+    var hello = ClientHello()
+    let whole = readHello(input, &hello)
+    let part = readHello(Array(input[..<cut]), &hello)
+    demand(part == .incomplete || part == whole, "a part says what the whole says")
+    guard case .complete(let count, let name, _) = whole else { return }
+    demand(count <= input.count && name.count <= 254, "a hello lies within its bytes")
+    demand(readHello(Array(input[..<count]), &hello) == whole, "what follows it changes nothing")
+}
+
+func checkProxyHeader(_ input: [UInt8], _ cut: Int) {
+    func parse(_ bytes: ArraySlice<UInt8>) -> Result<ProxyHeader.Progress, ProxyHeaderMalformed> {
+        do throws(ProxyHeaderMalformed) {
+            return .success(try ProxyHeader.parse(unsafe bytes.span.bytes))
+        } catch {
+            return .failure(error)
+        }
+    }
+    let whole = parse(input[...])
+    let part = parse(input[..<cut])
+    demand(part == .success(.incomplete) || part == whole, "a part says what the whole says")
+    guard case .success(.complete(let header, let count)) = whole else { return }
+    demand(count <= input.count && count <= ProxyHeader.bytesLimit, "a header lies within its bytes")
+    for version in ProxyHeader.Version.allCases {
+        var out = WriteBuffer(capacity: 512)
+        header.encode(version, into: &out)
+        let sent = written(out)
+        demand(
+            parse(sent[...]) == .success(.complete(header, headerBytes: sent.count)), "what is written is what was read"
+        )
+    }
 }
