@@ -202,6 +202,14 @@ extension Forms {
         .text($0)
     }
 
+    /// Names of protocols (RFC 7301): up to 255 bytes, in practice words.
+    static let protocolName = Form<String>.text(
+        "protocol", expectation: "the name of a protocol, such as h2 or http/1.1", pattern: "^[!-~]{1,255}$"
+    ) { text in
+        (1...255).contains(text.utf8.count) && text.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F }
+            ? .value(text) : .nothing(suggestion: nil)
+    }
+
     static let plainPath: Form<String> = requestPath(withQuery: false)
     static let pathAndQuery: Form<String> = requestPath(withQuery: true)
 

@@ -6,15 +6,33 @@ extension Shapes {
         [
             Field(
                 "bind", \.bind, Forms.bind, isRequired: true, "Where to listen. Port 0 asks the system for a free one."),
-            Field("protocol", \.transport, .words(["http": .http]), "What is spoken: HTTP/1.1."),
+            Field(
+                "protocol", \.transport, .words(["http": .http, "tcp": .tcp, "tls_passthrough": .tlsPassthrough]),
+                "What is spoken. `http`: HTTP/1.1. `tcp`: bytes, passed on as they come. `tls_passthrough`: TLS, passed on "
+                    + "as it comes, and routed by the server name and the protocols (ALPN) that the client says first."),
             Field(
                 "trusted_proxies", \.trustedProxies, Forms.block.list(0...1_000, of: "addresses and ranges"),
                 "Peers whose `X-Forwarded-*` and `Forwarded` fields are believed and appended to; those of others are "
                     + "replaced."),
+            Field(
+                "proxy_protocol", \.readsProxyHeader, .words(["true": true, "false": false], schema: booleans),
+                "Connections of `trusted_proxies` begin with a PROXY protocol header, of version 1 or 2, which says who "
+                    + "the client is; one without is closed. Others are clients themselves."),
             Field(nested: "limits", \.limits, Shapes.listenerLimits, "What is accepted of one client, at most."),
             Field(nested: "timeouts", \.timeouts, Shapes.listenerTimeouts, "How long a client is waited for."),
-            Field("access_log", \.accessLog, accessLog.form.or("none"), "Where each request is logged."),
-        ])
+            Field(
+                "access_log", \.accessLog, accessLog.form.or("none"), "Where each request, or tunnel, is logged."),
+        ]
+    ) { listener in
+        listener.readsProxyHeader && listener.trustedProxies.isEmpty
+            ? [
+                Breach(
+                    key: "proxy_protocol", found: "a header that anybody could send",
+                    expected: "`trusted_proxies` beside it: those who send it")
+            ] : []
+    }
+
+    private static let booleans = JSONValue.object(["type": "boolean"])
 }
 
 extension Shapes {
@@ -59,6 +77,9 @@ extension Shapes {
             Field(
                 "body", \.body, .duration(.milliseconds(100) ... .seconds(3_600)),
                 "Without progress while a body comes from the client or an answer goes to it."),
+            Field(
+                "tunnel", \.tunnel, .duration(.milliseconds(100) ... .seconds(604_800)),
+                "Without a byte either way on a connection that is passed on as it comes; then it is closed."),
         ])
 }
 

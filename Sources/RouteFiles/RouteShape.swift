@@ -68,11 +68,14 @@ extension Shapes {
     static let match = Shape<Match>(
         "match", Match(),
         [
-            Field(optional: "listener", \.listener, .reference(.listener), "Requests that came in there."),
+            Field(
+                optional: "listener", \.listener, .reference(.listener),
+                "Requests that came in there. A route for a listener of `tcp` or `tls_passthrough` must name it; one that "
+                    + "names none is for requests of all `http` listeners."),
             Field(
                 optional: "host", \.host, Forms.host,
-                "Requests for this host, in small or capital letters. `*.example.com` is any number of labels before "
-                    + "example.com, at least one."),
+                "Requests for this host, in small or capital letters; of `tls_passthrough`, connections for this server "
+                    + "name. `*.example.com` is any number of labels before example.com, at least one."),
             Field(
                 optional: "path", \.path, Forms.path, "Requests for this path, as sent: without its query, not decoded."
             ),
@@ -82,6 +85,9 @@ extension Shapes {
             Field(
                 optional: "header", \.optionalHeaders, Forms.headerMatches,
                 "Requests that have all of these fields with these values."),
+            Field(
+                optional: "alpn", \.optionalALPN, Forms.protocolName.oneOrMany(of: "protocols"),
+                "Connections of `tls_passthrough` whose client offers one of these protocols, such as h2."),
         ])
 }
 
@@ -90,6 +96,11 @@ extension Match {
         get { methods.isEmpty ? nil : methods }
         // In one order, each once, so that two tables that mean the same are equal.
         set { methods = Set(newValue ?? []).sorted() }
+    }
+
+    fileprivate var optionalALPN: [String]? {
+        get { alpn.isEmpty ? nil : alpn }
+        set { alpn = Set(newValue ?? []).sorted() }
     }
 
     fileprivate var optionalHeaders: [HeaderMatch]? {

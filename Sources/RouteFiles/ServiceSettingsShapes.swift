@@ -123,6 +123,44 @@ extension Forms {
     }
 }
 
+extension Forms {
+    private static let closingTime = Form<Duration>.duration(.milliseconds(1) ... .seconds(86_400))
+
+    static let onFailover: Form<OnFailover> = Form<OnFailover>(
+        FormType(
+            name: "`keep`, `close` or `{ close_after: … }`, a \(closingTime.type.name)",
+            expectation: "keep, close or { close_after: 30s }",
+            schema: .object([
+                "anyOf": .array([
+                    .object(["enum": .array(["keep", "close"])]),
+                    .object([
+                        "type": "object", "properties": .object(["close_after": closingTime.type.schema]),
+                        "required": .array(["close_after"]), "additionalProperties": .bool(false),
+                    ]),
+                ])
+            ]))
+    ) { node, reading in
+        switch node.content {
+        case .text("keep", _): return .keep
+        case .text("close", _): return .close
+        case .mapping(let entries) where entries.count == 1 && entries[0].key == "close_after":
+            return reading.at("close_after") { closingTime.read(entries[0].value, &$0) }.map { .closeAfter($0) }
+        default:
+            reading.report(
+                node, expected: onFailover.type.expectation,
+                suggestion: node.text.flatMap { NearName.of($0, among: ["keep", "close"]) })
+            return nil
+        }
+    } write: { choice, writing in
+        switch choice {
+        case .keep: .word("keep")
+        case .close: .word("close")
+        case .closeAfter(let time):
+            .mapping([OutputEntry(key: "close_after", value: closingTime.write(time, writing))])
+        }
+    }
+}
+
 extension Shapes {
     static let serviceLimits = Shape<ServiceLimits>(
         "service limits", ServiceLimits(),

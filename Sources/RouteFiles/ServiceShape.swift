@@ -44,6 +44,15 @@ extension Shapes {
                 "resolve_every", \.service.resolveEvery,
                 Form<Duration>.duration(.milliseconds(100) ... .seconds(86_400)).or("ttl"),
                 "How often names of endpoints are resolved again; `ttl`: as their answers say."),
+            Field(
+                "proxy_protocol", \.service.proxyHeader,
+                .words(["v1": .v1, "v2": .v2, "none": nil]),
+                "The version of the PROXY protocol in which endpoints are told who the client is, before everything else."
+            ),
+            Field(
+                "on_failover", \.service.onFailover, Forms.onFailover,
+                "What becomes of open tunnels (of `tcp` and `tls_passthrough`) when their region gets nothing any more, or "
+                    + "their endpoint is no longer in the table: `keep`, `close`, or `{ close_after: 30s }`."),
         ])
 
     /// `probe: none`, or a mapping that changes what there is by default.

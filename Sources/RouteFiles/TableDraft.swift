@@ -50,7 +50,7 @@ struct TableDraft {
         }
         checkBinds(table.listeners, entries("listeners"))
         let routes = sections.filter { $0.key == "routes" }
-        table.routes = routes.flatMap { readRoutes($0.value) }
+        table.routes = routes.flatMap { readRoutes($0.value, table.listeners) }
         return table
     }
 
@@ -169,13 +169,14 @@ struct TableDraft {
 
     // Routes
 
-    private mutating func readRoutes(_ node: SourceNode) -> [Route] {
+    private mutating func readRoutes(_ node: SourceNode, _ listeners: [Listener]) -> [Route] {
         guard case .sequence(let elements) = node.content else { return [] }
         return elements.enumerated().compactMap { index, element in
             reading.at("routes") { reading in
                 reading.at(index) { reading in
                     var draft = RouteDraft()
                     guard Shapes.route.read(element, into: &draft, &reading) else { return nil }
+                    draft.checkTransport(at: element, listeners, &reading)
                     return draft.route(at: element, &reading)
                 }
             }

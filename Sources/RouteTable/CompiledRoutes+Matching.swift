@@ -14,6 +14,15 @@ extension CompiledRoutes {
         return Int(candidates[Int(best)].route)
     }
 
+    /// See `RouteMatcher.matchTunnel`.
+    func matchTunnel(listener: Int, serverName: RawSpan, protocols: FieldLookup) -> Int? {
+        guard listener &+ 1 < realms.count, realms[listener &+ 1].isUsed else { return nil }
+        let nothing = RawSpan()
+        let found = find(
+            realms[listener &+ 1], host: serverName, path: nothing, method: nothing, fields: protocols)
+        return found < 0 ? nil : Int(candidates[Int(found)].route)
+    }
+
     // Each of these gives the number of the best candidate, or -1.
 
     @inline(__always)
@@ -178,6 +187,16 @@ extension CompiledRoutes {
                         value, from: 0, to: value.byteCount, unsafe arena.bytes, condition.value, ignoringCase: false)
             }
             if !isThere { return false }
+        }
+        if candidate.protocolCount > 0 {
+            let range = Int(candidate.firstProtocol)..<Int(candidate.firstProtocol &+ candidate.protocolCount)
+            let isOffered = fields(RawSpan()) { offered in
+                range.contains(where: {
+                    ByteHash.isEqual(
+                        offered, from: 0, to: offered.byteCount, unsafe arena.bytes, protocols[$0], ignoringCase: false)
+                })
+            }
+            if !isOffered { return false }
         }
         return true
     }

@@ -18,6 +18,8 @@ struct CompiledRoutes: ~Copyable, Sendable {
     var candidates: [Candidate] = []
     var methods: [ArenaRange] = []
     var conditions: [HeaderCondition] = []
+    /// Names of protocols (ALPN).
+    var protocols: [ArenaRange] = []
 }
 
 /// The routes of one listener, or those for all.
@@ -83,8 +85,10 @@ struct Candidate: Sendable {
     var methodCount: Int32
     var firstCondition: Int32
     var conditionCount: Int32
+    var firstProtocol: Int32
+    var protocolCount: Int32
 
-    var isUnconditional: Bool { methodCount | conditionCount == 0 }
+    var isUnconditional: Bool { methodCount | conditionCount | protocolCount == 0 }
 }
 
 struct HeaderCondition: Sendable {

@@ -210,7 +210,9 @@ struct RouteCompiler: ~Copyable {
                 Candidate(
                     route: route, rank: ranks[Int(route)], firstMethod: Int32(result.methods.count),
                     methodCount: Int32(match.methods.count), firstCondition: Int32(result.conditions.count),
-                    conditionCount: Int32(match.headers.count)))
+                    conditionCount: Int32(match.headers.count), firstProtocol: Int32(result.protocols.count),
+                    protocolCount: Int32(match.alpn.count)))
+            for name in match.alpn { result.protocols.append(intern(name)) }
             for method in match.methods { result.methods.append(intern(method)) }
             for header in match.headers {
                 result.conditions.append(

@@ -4,7 +4,7 @@
 /// 1. an exact host, then the wildcard host with the most letters, then no host;
 /// 2. an exact path, then the longest path prefix, then a path pattern (in order of appearance), then no path or the
 ///    prefix `/`, which says nothing;
-/// 3. the number of its other conditions (listener, methods, each header), more first;
+/// 3. the number of its other conditions (listener, methods, protocols, each header), more first;
 /// 4. order of appearance in the table.
 ///
 /// Where the work goes: a look-up in a hash table for the host, for each wildcard the host could be, and for each
@@ -41,5 +41,16 @@ package final class RouteMatcher: Sendable {
         listener: Int, host: RawSpan, path: RawSpan, method: RawSpan, fields: FieldLookup
     ) -> Int? {
         routes.match(listener: listener, host: host, path: path, method: method, fields: fields)
+    }
+
+    /// The route of a connection that is passed on as it comes: of those that name its listener, which alone are for
+    /// tunnels, the most specific one whose conditions hold, as an index into `Table.routes`, or nil.
+    /// - Parameters:
+    ///   - listener: index into `Table.listeners`, of one whose transport is a tunnel.
+    ///   - serverName: the name the client asked for, in any case; empty when there is none.
+    ///   - protocols: looks at the protocols the client offers, as if they were values of a field without a name. It is
+    ///     asked only when a route that fits otherwise has a condition on them.
+    package func matchTunnel(listener: Int, serverName: RawSpan, protocols: FieldLookup) -> Int? {
+        routes.matchTunnel(listener: listener, serverName: serverName, protocols: protocols)
     }
 }

@@ -53,7 +53,8 @@ package struct RouteOrder {
                 case .regex: 2 * kind
                 }
             pattern = patternAppearance
-            conditions = -((match.listener == nil ? 0 : 1) + (match.methods.isEmpty ? 0 : 1) + match.headers.count)
+            let hasListener = match.listener != nil, hasMethods = !match.methods.isEmpty, hasALPN = !match.alpn.isEmpty
+            conditions = -([hasListener, hasMethods, hasALPN].count { $0 } + match.headers.count)
             self.number = number
         }
 

@@ -31,9 +31,19 @@ package struct Listener: Sendable, Equatable {
     /// Absent: no access log.
     package var accessLog: AccessLog?
 
-    /// What is spoken on a listener. `tcp`, `tls` and others join when they can be served.
+    /// Every connection of `trustedProxies` begins with a PROXY protocol header, which says who the client is.
+    package var readsProxyHeader = false
+
+    /// What is spoken on a listener.
     package enum Transport: String, Sendable, Equatable, CaseIterable {
         case http
+        /// Bytes, passed on as they come.
+        case tcp
+        /// TLS that is passed on as it comes, routed by what the ClientHello says in the clear.
+        case tlsPassthrough = "tls_passthrough"
+
+        /// Connections are passed on as bytes, without being understood.
+        package var isTunnel: Bool { self != .http }
     }
 
     package init(
@@ -94,6 +104,9 @@ package struct ListenerTimeouts: Sendable, Equatable {
     package var idle: Duration = .seconds(60)
     /// Without progress while a body is sent by, or an answer to, the client.
     package var body: Duration = .seconds(30)
+    /// Without a byte either way on a connection that is passed on as it comes. An hour as with Envoy, and as HAProxy's
+    /// `timeout tunnel` is set in its own examples: such connections rest on purpose.
+    package var tunnel: Duration = .seconds(3_600)
 
     package init() {}
 }
@@ -148,6 +161,9 @@ package struct Service: Sendable, Equatable {
     package var failover: FailoverPolicy
     /// How often endpoint names are resolved again. Absent: by the answer's TTL.
     package var resolveEvery: Duration?
+    /// The header by which endpoints are told who the client is, before everything else. Absent: none.
+    package var proxyHeader: ProxyHeaderVersion?
+    package var onFailover = OnFailover.keep
 
     package enum `Protocol`: String, Sendable, Equatable, CaseIterable {
         case http1
@@ -178,6 +194,19 @@ package struct Service: Sendable, Equatable {
         self.failover = failover
         self.resolveEvery = resolveEvery
     }
+}
+
+/// The versions of the PROXY protocol.
+package enum ProxyHeaderVersion: String, Sendable, Equatable, CaseIterable {
+    case v1, v2
+}
+
+/// What becomes of open tunnels whose region gets nothing any more, or whose endpoint is no longer in the table.
+package enum OnFailover: Sendable, Equatable {
+    /// They go on.
+    case keep
+    case close
+    case closeAfter(Duration)
 }
 
 /// A service in one region.
@@ -414,6 +443,8 @@ package struct Match: Sendable, Hashable {
     /// Upper case, as methods are case-sensitive; empty: all.
     package var methods: [String]
     package var headers: [HeaderMatch]
+    /// Protocols (ALPN) of which the client offers at least one; empty: any, or none.
+    package var alpn: [String] = []
 
     package init(
         listener: Int? = nil, host: HostMatch? = nil, path: PathMatch? = nil, methods: [String] = [],

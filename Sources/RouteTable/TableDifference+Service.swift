@@ -35,6 +35,8 @@ extension TableDifference {
         notes.compare("mode", old.mode, new.mode) { $0.rawValue }
         compareFailover(old.failover, new.failover, &notes)
         notes.compare("resolve_every", old.resolveEvery, new.resolveEvery)
+        notes.compare("proxy_protocol", old.proxyHeader, new.proxyHeader) { $0?.rawValue ?? "none" }
+        notes.compare("on_failover", old.onFailover, new.onFailover) { "\($0)" }
         return notes
     }
 
@@ -90,6 +92,7 @@ extension Table {
         if let path = match.path { parts.append("path \(path)") }
         if !match.methods.isEmpty { parts.append("method \(match.methods.joined(separator: " or "))") }
         parts += match.headers.map { "header \($0)" }
+        if !match.alpn.isEmpty { parts.append("alpn \(match.alpn.joined(separator: " or "))") }
         return parts.isEmpty ? "all requests" : parts.joined(separator: ", ")
     }
 

@@ -131,6 +131,7 @@ extension TableDifference {
             notes.compare("bind", old.bind, new.bind) { "\($0)" }
             notes.compare("protocol", old.transport, new.transport) { $0.rawValue }
             notes.compareUnprinted("trusted_proxies", old.trustedProxies, new.trustedProxies)
+            notes.compare("proxy_protocol", old.readsProxyHeader, new.readsProxyHeader) { "\($0)" }
             notes.compare("limits.head", old.limits.headBytes, new.limits.headBytes, \.sizeText)
             notes.compare("limits.target", old.limits.targetBytes, new.limits.targetBytes, \.sizeText)
             notes.compare("limits.headers", old.limits.headerCount, new.limits.headerCount)
@@ -139,6 +140,7 @@ extension TableDifference {
             notes.compare("timeouts.head", old.timeouts.head, new.timeouts.head)
             notes.compare("timeouts.idle", old.timeouts.idle, new.timeouts.idle)
             notes.compare("timeouts.body", old.timeouts.body, new.timeouts.body)
+            notes.compare("timeouts.tunnel", old.timeouts.tunnel, new.timeouts.tunnel)
             notes.compare("access_log", old.accessLog, new.accessLog) {
                 $0.map { "\($0.format.rawValue) to \($0.path)" } ?? "none"
             }

@@ -102,6 +102,17 @@ extension Balance: CustomStringConvertible {
     }
 }
 
+extension OnFailover: CustomStringConvertible {
+    /// As in sentences: `keep`, `close`, `close after 30s`.
+    package var description: String {
+        switch self {
+        case .keep: "keep"
+        case .close: "close"
+        case .closeAfter(let time): "close after \(time.tableText)"
+        }
+    }
+}
+
 extension RetryPolicy.Condition: CustomStringConvertible {
     package var description: String {
         switch self {

@@ -65,12 +65,14 @@ struct MistakeTests {
             ),
             (
                 "protocol: http", "protocol: htp",
-                [#"t.yaml:2:42: listeners.web.protocol: found "htp"; expected http; did you mean "http"?"#]
+                [
+                    #"t.yaml:2:42: listeners.web.protocol: found "htp"; expected http, tcp or tls_passthrough; did you mean "http"?"#
+                ]
             ),
             (
                 "protocol: http", "protocol: http, trusted: x",
                 [
-                    #"t.yaml:2:48: listeners.web.trusted: unknown key "trusted"; expected one of bind, protocol, trusted_proxies, limits, timeouts and access_log"#
+                    #"t.yaml:2:48: listeners.web.trusted: unknown key "trusted"; expected one of bind, protocol, trusted_proxies, proxy_protocol, limits, timeouts and access_log"#
                 ]
             ),
             (
@@ -280,6 +282,58 @@ struct MistakeTests {
                 ]
             ),
             (
+                "protocol: http", "protocol: http, proxy_protocol: true",
+                [
+                    #"t.yaml:2:64: listeners.web.proxy_protocol: a header that anybody could send; expected `trusted_proxies` beside it: those who send it"#
+                ]
+            ),
+            (
+                "protocol: http", "protocol: tcp, proxy_protocol: yes",
+                [#"t.yaml:2:63: listeners.web.proxy_protocol: found "yes"; expected true or false"#]
+            ),
+            (
+                "protocol: http", "protocol: http, timeouts: { tunnel: 8d }",
+                [
+                    #"t.yaml:2:68: listeners.web.timeouts.tunnel: found "8d"; expected a duration such as 500ms, 2s or 1m, from 100ms to 168h"#
+                ]
+            ),
+            (
+                "    prefer:", "    on_failover: kep\n    prefer:",
+                [
+                    #"t.yaml:8:18: services.shop.on_failover: found "kep"; expected keep, close or { close_after: 30s }; did you mean "keep"?"#
+                ]
+            ),
+            (
+                "    prefer:", "    on_failover: { close_after: 30 }\n    prefer:",
+                [
+                    #"t.yaml:8:33: services.shop.on_failover.close_after: found "30"; expected a duration such as 500ms, 2s or 1m, from 1ms to 24h; did you mean "30s"?"#
+                ]
+            ),
+            (
+                "    prefer:", "    proxy_protocol: v3\n    prefer:",
+                [
+                    #"t.yaml:8:21: services.shop.proxy_protocol: found "v3"; expected v1, v2 or none; did you mean "v1"?"#
+                ]
+            ),
+            (
+                "match: { listener: web }", "match: { listener: web, alpn: h2 }",
+                [
+                    #"t.yaml:13:37: routes[0].match.alpn: protocols on the listener "web", of http; expected a listener of `tls_passthrough`"#
+                ]
+            ),
+            (
+                "match: { listener: web }", "match: { alpn: [h2] }",
+                [
+                    #"t.yaml:13:22: routes[0].match.alpn: protocols of requests; expected `listener` beside it, one of `tls_passthrough`"#
+                ]
+            ),
+            (
+                "match: { listener: web }", "match: { alpn: \"h 2\" }",
+                [
+                    #"t.yaml:13:22: routes[0].match.alpn: found "h 2"; expected the name of a protocol, such as h2 or http/1.1"#
+                ]
+            ),
+            (
                 "us-east-1: {}", "us-east-1: {}\n  us-east-1: {}",
                 [#"t.yaml:5:3: regions: the key "us-east-1" a second time: it is in line 4 already"#]
             ),
@@ -299,6 +353,64 @@ struct MistakeTests {
         #expect(problems(right.replacingCharacters(in: range, with: mistake)) == expected)
     }
 
+    /// A listener of each kind that passes connections on, into which each row below puts a route.
+    private static let tunnels = """
+        listeners:
+          db: { bind: 127.0.0.1:5432, protocol: tcp }
+          edge: { bind: 127.0.0.1:443, protocol: tls_passthrough }
+        regions: { r: {} }
+        services: { s: { endpoints: { r: [10.0.0.1:80] } } }
+        routes:
+          - 
+        """
+
+    @Test(
+        "in a route of a listener that passes connections on is named as well",
+        arguments: [
+            ("{ match: { listener: db }, to: s }", []),
+            ("{ match: { listener: edge, host: \"*.example\", alpn: h2 }, to: s }", []),
+            (
+                "{ to: s }",
+                [
+                    #"t.yaml:7:5: routes[0].match: a route for requests, of which no listener has any; expected `listener`, the name of one of `tcp` or `tls_passthrough`"#
+                ]
+            ),
+            (
+                "{ match: { listener: db, host: a.example }, to: s }",
+                [
+                    #"t.yaml:7:36: routes[0].match.host: `host` for the listener "db", of tcp; expected `listener` alone"#
+                ]
+            ),
+            (
+                "{ match: { listener: db, alpn: h2 }, to: s }",
+                [
+                    #"t.yaml:7:36: routes[0].match.alpn: `alpn` for the listener "db", of tcp; expected `listener` alone"#
+                ]
+            ),
+            (
+                "{ match: { listener: edge, path: /a, method: GET }, to: s }",
+                [
+                    #"t.yaml:7:38: routes[0].match.path: `path` for the listener "edge", of tls_passthrough; expected `host` and `alpn` at most: more is not in the clear"#,
+                    #"t.yaml:7:50: routes[0].match.method: `method` for the listener "edge", of tls_passthrough; expected `host` and `alpn` at most: more is not in the clear"#,
+                ]
+            ),
+            (
+                "{ match: { listener: edge }, respond: { status: 404 } }",
+                [
+                    #"t.yaml:7:43: routes[0].respond: `respond` for the listener "edge", of tls_passthrough; expected `to` alone: what passes is not understood"#
+                ]
+            ),
+            (
+                "{ match: { listener: db }, to: s, request_headers: { remove: [x-a] } }",
+                [
+                    #"t.yaml:7:56: routes[0].request_headers: `request_headers` for the listener "db", of tcp; expected `to` alone: what passes is not understood"#
+                ]
+            ),
+        ] as [(String, [String])])
+    func namesTunnels(route: String, expected: [String]) {
+        #expect(problems(Self.tunnels + route + "\n") == expected)
+    }
+
     @Test("is reported together with all others, by file and line")
     func reportsAll() {
         let a = "regions: { a: {} }\nservices: { s: { endpoints: { b: [1.2.3.4:5] }, wieght: 3 } }\n"
@@ -311,7 +423,7 @@ struct MistakeTests {
             problems.description == """
                 a.yaml:2:31: services.s.endpoints.b: unknown region "b"; expected one of the regions of this table; did you mean "a"?
                 a.yaml:2:49: services.s.wieght: unknown key "wieght"; expected one of prefer, endpoints, capacity, needs, \
-                probe, balance, timeouts, retry, limits, importance, moves, mode, failover and resolve_every
+                probe, balance, timeouts, retry, limits, importance, moves, mode, failover, resolve_every, proxy_protocol and on_failover
                 b.yaml:1:12: regions.a: the region "a" a second time; expected each name once; the first is at a.yaml:1:12
                 b.yaml:2:17: routes[0].to: unknown service "t"; expected one of the services of this table; did you mean "s"?
                 """)

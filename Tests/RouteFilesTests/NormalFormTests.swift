@@ -13,10 +13,13 @@ struct NormalFormTests {
             bind: "[::1]:8080"
             protocol: http
             trusted_proxies: [10.0.0.0/8, "2001:db8::/32", 192.0.2.1]
+            proxy_protocol: true
             limits: { head: 16KiB, target: 4KiB, headers: 50, body: 10MiB, connections: 77 }
-            timeouts: { head: 5s, idle: 30s, body: 7s }
+            timeouts: { head: 5s, idle: 30s, body: 7s, tunnel: 2h }
             access_log: { format: text, path: /tmp/access.log }
           local: { bind: "unix:/run/spillway.sock" }
+          db: { bind: "127.0.0.1:5432", protocol: tcp }
+          edge: { bind: "127.0.0.1:443", protocol: tls_passthrough }
         regions:
           us-east-1: {}
           us-west-2: { capacity: 4000 }
@@ -53,10 +56,14 @@ struct NormalFormTests {
             probe: { tcp: true }
             retry: { hedge_after: { learned: 80ms } }
             balance: round_robin
+            proxy_protocol: v1
+            on_failover: close
           plain:
             endpoints: { us-west-2: [10.0.1.10:80] }
             probe: none
             retry: { attempts: 0, hedge_after: off }
+            proxy_protocol: v2
+            on_failover: { close_after: 30s }
         routes:
           - match: { listener: web, host: shop.example.com, path: /checkout, method: [GET, POST], header: { x-canary: "1" } }
             to: [ { service: checkout, weight: 90 }, { service: plain, weight: 10 } ]
@@ -66,6 +73,8 @@ struct NormalFormTests {
           - { match: { host: "*.example.com", path: { exact: /x } }, redirect: { status: 308, scheme: https, host: a.example, port: 444, path: /y?z } }
           - { match: { path: { regex: "/v[0-9]+/.*" } }, respond: { status: 418, body: "a\\nb", content_type: text/html } }
           - { to: inventory }
+          - { match: { listener: db }, to: plain }
+          - { match: { listener: edge, host: "*.example.com", alpn: [http/1.1, h2] }, to: plain }
         """
 
     private func table(_ text: String) throws -> Table {

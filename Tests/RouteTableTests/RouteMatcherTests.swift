@@ -123,6 +123,35 @@ struct RouteMatcherTests {
         #expect(RouteMatcher(other).match(Request(listener: 1)) == 0)
     }
 
+    @Test(
+        "finds a tunnel's route among those that name its listener, by server name and protocols",
+        arguments: [
+            (0, "a.example", ["h2"], nil),
+            (1, "", [], 1), (1, "other", ["h2"], 1), (1, "A.example.", [], 2), (1, "b.a.example", ["x"], 3),
+            (1, "a.example", ["http/1.1", "h2"], 4), (1, "a.example", ["h3"], 4), (1, "a.example", ["H2"], 2),
+            (2, "", [], nil), (2, "", ["acme-tls/1"], 5),
+        ] as [(Int, String, [String], Int?)])
+    func tunnels(listener: Int, name: String, offered: [String], expected: Int?) {
+        var routes = [
+            Self.route(), Self.route(listener: 1), Self.route(listener: 1, host: .exact("a.example")),
+            Self.route(listener: 1, host: .wildcard("a.example")),
+            Self.route(listener: 1, host: .exact("a.example")), Self.route(listener: 2),
+        ]
+        routes[4].match.alpn = ["h2", "h3"]
+        routes[5].match.alpn = ["acme-tls/1"]
+        let matcher = RouteMatcher(Self.table(routes, listeners: 3))
+        let bytes = Array(name.utf8)
+        let span = bytes.span
+        let found = matcher.matchTunnel(listener: listener, serverName: unsafe span.bytes) { _, matches in
+            offered.contains { name in
+                let bytes = Array(name.utf8)
+                let span = bytes.span
+                return matches(unsafe span.bytes)
+            }
+        }
+        #expect(found == expected)
+    }
+
     @Test("looks a thousand routes up by the value of a header")
     func headerValues() {
         var routes = (0..<1_000).map {

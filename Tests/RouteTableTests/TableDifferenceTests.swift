@@ -58,24 +58,31 @@ struct TableDifferenceTests {
                 $0.services[0].needs = []
                 $0.services[0].failover.steps = [100, 10_000]
                 $0.services[0].importance = .high
+                $0.services[0].proxyHeader = .v2
+                $0.services[0].onFailover = .closeAfter(.seconds(30))
                 $0.services[0].cells.swapAt(0, 1)
             },
             sentences: [
                 """
                 service checkout: prefer us-east-1, us-west-2 → us-west-2, us-east-1, capacity.us-west-2 800 → none, \
                 probe.every 2s → 1s, timeouts.connect 1s → 1500ms, retry.budget 20% → 0.5%, importance normal → high, \
-                needs inventory → nothing, failover.steps 1% 5% 10% 25% 50% 100% → 1% 100%
+                needs inventory → nothing, failover.steps 1% 5% 10% 25% 50% 100% → 1% 100%, proxy_protocol none → v2, \
+                on_failover keep → close after 30s
                 """
             ], summary: "1 service changed"),
         Case(
             testDescription: "listeners and regions",
             edit: {
                 $0.listeners[0].limits.headBytes = 65_536
+                $0.listeners[0].transport = .tlsPassthrough
+                $0.listeners[0].readsProxyHeader = true
+                $0.listeners[0].timeouts.tunnel = .seconds(60)
                 $0.listeners.append(Listener(name: "local", bind: .unix(path: "/run/s")))
                 $0.regions[1].capacity = 5_000
             },
             sentences: [
-                "listener web: limits.head 32KiB → 64KiB", "listener local: added",
+                "listener web: protocol http → tls_passthrough, proxy_protocol false → true, limits.head 32KiB → 64KiB, timeouts.tunnel 1h → 1m",
+                "listener local: added",
                 "region us-west-2: capacity 4000 → 5000",
             ], summary: "1 listener added, 1 listener changed, 1 region changed"),
         Case(
