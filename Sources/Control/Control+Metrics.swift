@@ -66,6 +66,18 @@ extension Control {
         counters("spillway_access_log_dropped_total", "Access-log lines that found no room.") {
             $0.accessLogDropped.count
         }
+        text.family("spillway_tunnels_ended_total", .counter, "Tunnels that ended, by who or what ended them.")
+        for (listener, counters) in listeners {
+            for (reason, value) in [
+                ("client", { $0.tunnelsEndedByClient.count }), ("server", { $0.tunnelsEndedByServer.count }),
+                ("client-reset", { $0.tunnelsResetByClient.count }),
+                ("server-reset", { $0.tunnelsResetByServer.count }), ("idle", { $0.tunnelsIdle.count }),
+                ("failover", { $0.tunnelsFailedOver.count }),
+            ] as [(String, (ListenerCounters) -> UInt64)] {
+                text.sample(
+                    [("listener", listener), ("reason", reason)], counters.reduce(0) { $0 &+ value($1) })
+            }
+        }
         text.family("spillway_listener_open_connections", .gauge, "Client connections open now.")
         for (listener, counters) in listeners {
             text.sample([("listener", listener)], counters.reduce(0) { $0 + $1.openConnections.level })

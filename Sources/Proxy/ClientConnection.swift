@@ -49,7 +49,7 @@ final class ClientConnection: Downstream, Client, TimerOwner {
 
     init(worker: Worker, listener: WorkerListener, socket: consuming Socket, peer: SocketAddress) {
         self.listener = listener
-        exchange = Exchange(worker: worker, listener: listener, client: listener.context(for: peer))
+        exchange = Exchange(worker: worker, listener: listener, client: listener.context(for: peer, on: socket))
         super.init(worker: worker, socket: socket)
         guard watch() else { return }
         listener.connectionOpened()

@@ -37,6 +37,9 @@ class Downstream: Connection {
     /// The answer cannot be completed: whatever was sent must not look whole.
     func abortAnswer() { unsupported() }
 
+    /// The tunnel is over: `reset` says that it did not end by itself.
+    func closeTunnel(reset: Bool) { unsupported() }
+
     /// The exchange can take more of the request's body.
     func resumeRequestBody() { unsupported() }
 }

@@ -6,6 +6,7 @@ internal import Wire
 extension Exchange {
     /// Leaves a line about this exchange with the writer of its listener's access log.
     func record() {
+        if isTunnel { return recordTunnel() }
         keptHead.withBytes { bytes in
             // Parsed when it came; what the line needs is taken from there again.
             guard case .complete? = try? worker.keptRequestHead.parse(bytes, .unlimited) else {
@@ -18,11 +19,25 @@ extension Exchange {
         }
     }
 
+    /// A tunnel has a server's name for a host, perhaps, and no more of what a request has; its status is 0.
+    private func recordTunnel() {
+        status = 0
+        keptHead.withBytes { name in
+            var head = LoggedHead()
+            head.host = ByteRange(start: 0, count: UInt32(name.byteCount))
+            record(head, name)
+        }
+    }
+
     /// The same about a request that was refused before it was understood.
     func recordRefusal(_ answer: OwnAnswer) {
+        recordRefusal(status: answer.status, answer.token)
+    }
+
+    func recordRefusal(status refusal: Int, _ reason: StaticString?) {
         began = worker.loop.now
-        status = answer.status
-        ownToken = answer.token
+        status = refusal
+        ownToken = reason
         [].withBytes { record(LoggedHead(), $0) }
         status = 0
         ownToken = nil
@@ -74,6 +89,11 @@ extension Exchange {
         service?.lend { field("service", $0.name) }
         answeringCell?.lend { field("region", $0.region) }
         answeredBy?.lend { field("endpoint", $0.name) }
+        if let end = tunnel.end {
+            worker.logBuffer.append(",\"end\":\"")
+            worker.logBuffer.append(end.text)
+            worker.logBuffer.append("\"")
+        }
         if let ownToken {
             worker.logBuffer.append(",\"error\":\"")
             worker.logBuffer.append(ownToken)
@@ -82,18 +102,19 @@ extension Exchange {
         worker.logBuffer.append("}\n")
     }
 
-    /// `time client listener "METHOD host target" status received sent microseconds attempts service region endpoint error`
+    /// `time client listener "METHOD host target" status received sent microseconds attempts service region endpoint error`;
+    /// `-` for what there is none of. A tunnel has no method and no target, and tells in the last word what ended it.
     private func writeText(_ head: LoggedHead, _ bytes: RawSpan) {
         worker.logBuffer.append(decimal: Int(worker.wallMilliseconds))
         worker.logBuffer.append(" ")
         append(address: client)
         word(listener.name)
         worker.logBuffer.append(" \"")
-        escaped(bytes, head.method)
+        escapedOrDash(bytes, head.method)
         worker.logBuffer.append(" ")
-        escaped(bytes, head.host)
+        escapedOrDash(bytes, head.host)
         worker.logBuffer.append(" ")
-        escaped(bytes, head.target)
+        escapedOrDash(bytes, head.target)
         worker.logBuffer.append("\" ")
         worker.logBuffer.append(decimal: status)
         worker.logBuffer.append(" ")
@@ -108,7 +129,7 @@ extension Exchange {
         word(answeringCell?.lend { $0.region })
         word(answeredBy?.lend { $0.name })
         worker.logBuffer.append(" ")
-        worker.logBuffer.append(ownToken ?? "-")
+        worker.logBuffer.append(ownToken ?? tunnel.end?.text ?? "-")
         worker.logBuffer.append("\n")
     }
 
@@ -141,6 +162,11 @@ extension Exchange {
 
     private func append(_ text: String) {
         for byte in text.utf8 { worker.logBuffer.append(byte: byte) }
+    }
+
+    /// Every line has as many words.
+    private func escapedOrDash(_ bytes: RawSpan, _ range: ByteRange) {
+        if range.isEmpty { worker.logBuffer.append("-") } else { escaped(bytes, range) }
     }
 
     /// Bytes of the client's choosing: quotes, backslashes and what is not printable ASCII are escaped, so that a line

@@ -36,7 +36,7 @@ extension Exchange {
     }
 
     /// Another attempt has answered first.
-    private func abandonOther(than upstream: Upstream) {
+    func abandonOther(than upstream: Upstream) {
         guard let other = (first?.isSame(as: upstream) == true ? second : first)?.counted else { return }
         remove(other)
         other.endpoint.counters.abandoned.add()

@@ -25,6 +25,12 @@ extension Exchange {
         }
     }
 
+    /// The first attempt of a tunnel.
+    func startTunnel(_ service: WorkerService, in drawn: Int) {
+        guard let place = place(in: service, from: drawn, now: worker.loop.now) else { return answerOwn(.noEndpoint) }
+        start(at: place, service)
+    }
+
     /// An endpoint for a first attempt: in the drawn cell, or if that is full, in another that has a share and room; if
     /// nothing there is fit right now, in the next cells by preference; and if nothing is fit anywhere, anything.
     private func place(in service: WorkerService, from drawn: Int, now: Int64) -> Place? {
@@ -55,8 +61,8 @@ extension Exchange {
 
     /// A pooled connection, or one that is being opened. Nil: the request waits for one, or was refused.
     private func connection(to place: Place, _ service: WorkerService) -> Uncounted<Upstream>? {
-        if service.isHTTP2 { return stream(to: place, service) }
-        while let pooled = place.endpoint.lend({ $0.takeIdle() }) {
+        if service.isHTTP2, !isTunnel { return stream(to: place, service) }
+        while !isTunnel, let pooled = place.endpoint.lend({ $0.takeIdle(for: client, of: service) }) {
             // What cannot be repeated must not meet a connection that was closed a moment ago.
             if method.isIdempotent || pooled.lend({ $0.isQuiet }) { return pooled.lend { Uncounted($0) } }
             pooled.lend { $0.close() }
@@ -64,8 +70,10 @@ extension Exchange {
         let cell = place.cell.counted
         if cell.load.openConnections < cell.connectionLimit || cell.closeIdlest() {
             // The loop keeps it.
-            return Uncounted(
-                UpstreamConnection(worker: worker, service: service, cell: cell, endpoint: place.endpoint.counted))
+            let endpoint = place.endpoint.counted
+            return isTunnel
+                ? Uncounted(TunnelUpstream(worker: worker, service: service, cell: cell, endpoint: endpoint))
+                : Uncounted(UpstreamConnection(worker: worker, service: service, cell: cell, endpoint: endpoint))
         }
         wait(service)
         return nil
@@ -155,6 +163,7 @@ extension Exchange {
 
     /// Parses the kept head again, which is much cheaper than what made it necessary, and sends.
     private func sendKept(on upstream: Upstream) {
+        if isTunnel { return sendSpeech(on: upstream) }
         keptHead.withBytes { bytes in
             guard case .complete? = try? worker.keptRequestHead.parse(bytes, .unlimited) else {
                 preconditionFailure("a head that was parsed once is no longer one")
@@ -260,6 +269,7 @@ extension Exchange {
         guard phase != .free else { return }
         let now = worker.loop.now
         if now >= requestDeadline { return timedOut(.requestTimeout) }
+        if isTunnel, tunnelTimedOut(now: now) { return }
         if phase == .answering {
             if now >= idleDeadline { return answerStalled() }
             return armTimer()
@@ -335,6 +345,7 @@ extension Exchange {
     func armTimer() {
         guard phase != .free, let timer else { return }
         var deadline = min(requestDeadline, phase == .answering ? idleDeadline : overstayDeadline)
+        if isTunnel { deadline = min(deadline, idleDeadline, tunnel.closeDeadline) }
         if phase == .waiting {
             if let first { deadline = min(deadline, first.lend { $0.deadline }) }
             if let second { deadline = min(deadline, second.lend { $0.deadline }) }

@@ -28,9 +28,13 @@ final class Exchange: TimerOwner {
 
     var phase = Phase.free
     /// What `service` and `route` are part of: kept by the worker as long as an exchange uses it.
-    private var table: Uncounted<WorkerTable>?
+    var table: Uncounted<WorkerTable>?
     var service: Uncounted<WorkerService>?
     var route: Uncounted<WorkerRoute>?
+
+    /// What passes is bytes both ways: the request's head is the server's name, if any, its body what the client says.
+    var isTunnel = false
+    var tunnel = TunnelState()
 
     // The request
     var method = Method.get
@@ -156,7 +160,7 @@ final class Exchange: TimerOwner {
     var keepsBody: Bool { method.isIdempotent || service?.lend { $0.isHTTP2 } == true }
 
     /// Whether the whole request is at hand.
-    var isWholeRequestKept: Bool { isRequestComplete && !bodyExceedsKept }
+    var isWholeRequestKept: Bool { (isRequestComplete || isTunnel) && !bodyExceedsKept }
 
     // The request's body
 
@@ -212,10 +216,12 @@ final class Exchange: TimerOwner {
     }
 
     func upstreamDrained() {
+        if isTunnel { return tunnelDrained() }
         if !isRequestComplete { downstream?.lend { $0.resumeRequestBody() } }
     }
 
     func downstreamDrained() {
+        if isTunnel { tunnelDrained() }
         first?.lend { $0.resumeReading() }
     }
 
@@ -248,6 +254,8 @@ final class Exchange: TimerOwner {
         route = nil
         table = nil
         phase = .free
+        isTunnel = false
+        tunnel = TunnelState()
         bodyExceedsKept = false
         tried.removeAll()
         isHedged = false

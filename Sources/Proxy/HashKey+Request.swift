@@ -7,18 +7,21 @@ extension HashKey {
     func hash(_ head: borrowing RequestHead, _ bytes: RawSpan, _ client: ClientContext) -> UInt64? {
         switch self {
         case .path: return Self.fnv(bytes, head.path.bounds)
-        case .source:
-            return client.addressCount == 0
-                ? nil
-                : (0..<client.addressCount).reduce(0xcbf2_9ce4_8422_2325) {
-                    ($0 ^ UInt64(client.address[$1])) &* 0x100_0000_01b3
-                }
+        case .source: return hash(client)
         case .header(let name):
             // A copy of a short name, by services that ask for it only.
             return Array(name.utf8).withBytes { name in
                 head.nextField(named: name, from: 0, in: bytes).map { Self.fnv(bytes, head.field($0).value.bounds) }
             }
         case .cookie(let name): return Self.cookie(Array(name.utf8), head, bytes).map { Self.fnv(bytes, $0) }
+        }
+    }
+
+    /// A tunnel's key: all that is known of it is where it comes from.
+    func hash(_ client: ClientContext) -> UInt64? {
+        guard self == .source, client.addressCount > 0 else { return nil }
+        return (0..<client.addressCount).reduce(0xcbf2_9ce4_8422_2325) {
+            ($0 ^ UInt64(client.address[$1])) &* 0x100_0000_01b3
         }
     }
 

@@ -53,6 +53,12 @@ class Upstream: Connection {
     /// Sends what was pushed.
     func flush() { unsupported() }
 
+    /// The first bytes of a tunnel; more follows by `sendBody`.
+    func beginTunnel(client: ClientContext, said: RawSpan) { unsupported() }
+
+    /// The tunnel is over: `reset` says that it did not end by itself.
+    func closeTunnel(reset: Bool) { unsupported() }
+
     /// The client can take more.
     func resumeReading() { unsupported() }
 

@@ -28,6 +28,11 @@ final class UpstreamConnection: Upstream {
     /// Why there is no connection, once that is known.
     private var connectFailure: AttemptFailure?
     private(set) var idleSince: Int64 = 0
+    /// The endpoint was told whose connection this is, in this version and of this client.
+    private var toldVersion: ProxyHeader.Version?
+    private var toldClient: ProxiedClient?
+    /// A request was sent on it.
+    private var hasServed = false
 
     override var isConnected: Bool { state != .connecting }
 
@@ -54,6 +59,11 @@ final class UpstreamConnection: Upstream {
         if state == .idle { rest() }
     }
 
+    /// Whether a service that tells its endpoints of their clients can use it for this one.
+    func serves(_ client: ProxiedClient?, of service: WorkerService) -> Bool {
+        !hasServed || toldVersion == service.proxyHeader && toldClient == client
+    }
+
     // Sending
 
     override func assign(_ exchange: Exchange, now: Int64, deadline: Int64) {
@@ -66,6 +76,12 @@ final class UpstreamConnection: Upstream {
     }
 
     override func sendRequest(_ exchange: Exchange, _ head: borrowing RequestHead, _ bytes: RawSpan) {
+        if let version = service.proxyHeader, !hasServed {
+            toldVersion = version
+            toldClient = exchange.client.proxied
+            ProxyHeader(client: toldClient).encode(version, into: &worker.sendBuffer)
+        }
+        hasServed = true
         exchange.route?.lend { route in
             encodeRequest(
                 head, bytes, client: exchange.client, rewrite: route.rewrite, edits: route.requestEdits,

@@ -16,6 +16,7 @@ package final class Worker: TimerOwner, TurnObserver {
     var random: RandomSource
 
     // Parsers hold their tables; one of each serves every connection in turn.
+    var clientHello = ClientHello()
     var requestHead = RequestHead(fieldLimit: 1_000)
     var keptRequestHead = RequestHead(fieldLimit: 1_000)
     var responseHead = ResponseHead(fieldLimit: 1_000)
@@ -87,7 +88,9 @@ package final class Worker: TimerOwner, TurnObserver {
         case .publish(let publication, let sockets): publish(publication, sockets)
         case .split(let service, let shares, let shed, let generation):
             guard generation == table.publication.generation else { return }
+            let before = table.services[service].split.shares
             table.services[service].split.set(shares, shed: shed)
+            splitChanged(of: table.services[service], from: before)
         case .endpoint(let number, let share):
             guard let (endpoint, cell) = table.endpoints[number] else { return }
             endpoint.share = share
@@ -128,8 +131,10 @@ package final class Worker: TimerOwner, TurnObserver {
 
     /// Swaps the table between two requests: what is under way goes on with the one it began with.
     private func publish(_ publication: Publication, _ sockets: [ListeningSocketBox]) {
+        let before = table
         if table.uses > 0 { formerTables.append(table) }
         table = WorkerTable(publication, loop: loop, previous: table)
+        tableChanged(from: before)
         var kept: [WorkerListener] = []
         for (index, listener) in publication.table.listeners.enumerated() {
             if let known = listeners.first(where: { $0.bind == listener.bind }) {
@@ -325,6 +330,12 @@ protocol Client: AnyObject {
     var place: Int { get set }
     /// The worker drains: what is under way is finished, nothing new is begun.
     func drainStarted()
+    /// What passes, where it is passed on as it comes.
+    var tunnel: Exchange? { get }
+}
+
+extension Client {
+    var tunnel: Exchange? { nil }
 }
 
 /// The open client connections of a worker, in no order.

@@ -1,6 +1,7 @@
 internal import Picking
 internal import Reactor
 internal import Telemetry
+internal import Wire
 
 /// One backend as one worker sees it: its idle connections, what is in flight, and whether it deserves a rest.
 final class WorkerEndpoint {
@@ -126,8 +127,13 @@ final class WorkerEndpoint {
         return true
     }
 
-    func takeIdle() -> Uncounted<UpstreamConnection>? {
-        idle.popLast()
+    /// The connection used last. Where the service wants to know its clients, it must have been this one's, or nobody's
+    /// yet: the endpoint takes all that comes on it for his.
+    func takeIdle(for client: borrowing ClientContext, of service: WorkerService) -> Uncounted<UpstreamConnection>? {
+        if service.proxyHeader == nil { return idle.popLast() }
+        let proxied = client.proxied
+        let fitting = idle.lastIndex { $0.lend { $0.serves(proxied, of: service) } }
+        return fitting.map { idle.remove(at: $0) }
     }
 
     func keepIdle(_ connection: UpstreamConnection) {

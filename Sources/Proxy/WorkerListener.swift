@@ -18,9 +18,14 @@ final class WorkerListener: EventHandler {
     private(set) var headTimeout: Int64 = 0
     private(set) var idleTimeout: Int64 = 0
     private(set) var bodyTimeout: Int64 = 0
+    private(set) var tunnelTimeout: Int64 = 0
+    private(set) var transport = Listener.Transport.http
     let bind: BindAddress
 
     private var trustedProxies: [AddressBlock] = []
+    private var readsProxyHeader = false
+    /// It listens on every address: which one a client came to, its own socket knows.
+    private let isUnspecified: Bool
     private var connectionLimit = 0
     private var openConnections = 0
     private var socket: ListeningSocket
@@ -37,6 +42,7 @@ final class WorkerListener: EventHandler {
         bind = listener.bind
         counters = publication.listeners[index]
         headLimits = HeadLimits()
+        isUnspecified = socket.address.ip?.isUnspecified == true
         self.socket = socket
         update(index: index, listener, publication)
         registration = try worker.loop.register(self.socket, self)
@@ -57,6 +63,9 @@ final class WorkerListener: EventHandler {
         headTimeout = listener.timeouts.head.nanoseconds
         idleTimeout = listener.timeouts.idle.nanoseconds
         bodyTimeout = listener.timeouts.body.nanoseconds
+        tunnelTimeout = listener.timeouts.tunnel.nanoseconds
+        transport = listener.transport
+        readsProxyHeader = listener.readsProxyHeader
         trustedProxies = listener.trustedProxies
         connectionLimit = (listener.limits.connections + publication.workers - 1) / publication.workers
     }
@@ -71,12 +80,24 @@ final class WorkerListener: EventHandler {
             if openConnections >= connectionLimit { return pause() }
             switch socket.accept() {
             case .accepted(let client, let peer):
-                _ = ClientConnection(worker: worker, listener: self, socket: client, peer: peer)
+                welcome(client, from: peer)
             case .wouldBlock: return
             case .failed(let error):
                 // Aborted before it was accepted: the next one may be fine. Out of descriptors: wait for one.
                 if error.isOutOfDescriptors { return pause() }
             }
+        }
+    }
+
+    /// Whoever has to say something first arrives; others are served at once. The loop keeps them.
+    private func welcome(_ client: consuming Socket, from peer: SocketAddress) {
+        let hasHeader = readsProxyHeader && peer.ip.map { isTrusted($0) } == true
+        if hasHeader || transport == .tlsPassthrough {
+            _ = Arrival(worker: worker, listener: self, socket: client, peer: peer, hasProxyHeader: hasHeader)
+        } else if transport == .tcp {
+            TunnelClient(worker: worker, listener: self, socket: client, peer: peer).begin()
+        } else {
+            _ = ClientConnection(worker: worker, listener: self, socket: client, peer: peer)
         }
     }
 
@@ -131,11 +152,20 @@ final class WorkerListener: EventHandler {
     }
 
     /// What every request of a client carries on.
-    func context(for peer: SocketAddress) -> ClientContext {
-        guard let ip = peer.ip else { return ClientContext(scheme: .http) }
+    func context(for peer: SocketAddress, on client: borrowing Socket) -> ClientContext {
+        guard let source = peer.proxied,
+            let destination = (isUnspecified ? client.localAddress() : socket.address)?.proxied
+        else { return ClientContext(scheme: .http) }
+        return context(for: ProxiedClient(source: source, destination: destination))
+    }
+
+    /// The same of a client that a proxy speaks for.
+    func context(for proxied: ProxiedClient) -> ClientContext {
+        let ip = SocketIP(bytes: proxied.source.bytes, count: UInt8(proxied.source.count))
         let text = ip.text
         return ClientContext(
-            address: text.bytes, addressCount: Int(text.count), isTrusted: isTrusted(ip), scheme: .http)
+            address: text.bytes, addressCount: Int(text.count), proxied: proxied, isTrusted: isTrusted(ip),
+            scheme: .http)
     }
 
     private func isTrusted(_ ip: SocketIP) -> Bool {
@@ -148,5 +178,12 @@ final class WorkerListener: EventHandler {
         if let bodyLimit, case .length(let length) = head.body, length > UInt64(bodyLimit) { return .bodyTooLarge }
         if head.maxForwards(bytes) == 0 { return .hopsExhausted }
         return nil
+    }
+}
+
+extension SocketAddress {
+    /// Nil for a UNIX-domain socket.
+    fileprivate var proxied: ProxiedAddress? {
+        ip.map { ProxiedAddress(bytes: $0.bytes, count: Int($0.count), port: port) }
     }
 }

@@ -2,6 +2,7 @@ internal import Picking
 internal import Reactor
 internal import RouteTable
 internal import Telemetry
+internal import Wire
 
 /// A service as one worker sees it: its cells, the split over them, its retry budget and what waits.
 final class WorkerService {
@@ -18,6 +19,9 @@ final class WorkerService {
     let hashKey: HashKey?
     /// Its endpoints are spoken to in HTTP/2.
     let isHTTP2: Bool
+    /// How endpoints are told who the client is.
+    let proxyHeader: ProxyHeader.Version?
+    let onFailover: OnFailover
     /// There is a `hashKey`.
     let hashes: Bool
     let requestLimit: Int
@@ -54,6 +58,8 @@ final class WorkerService {
         if case .hash(let key) = service.balance { hashKey = key } else { hashKey = nil }
         hashes = hashKey != nil
         isHTTP2 = service.protocol == .http2
+        proxyHeader = service.proxyHeader.map { $0 == .v1 ? .v1 : .v2 }
+        onFailover = service.onFailover
         requestLimit = (service.limits.requests + workers - 1) / workers
         pendingLimit = (service.limits.pending + workers - 1) / workers
         load = heir?.load ?? ServiceLoad(loop: loop)

@@ -56,6 +56,14 @@ final class WorkerTable {
         }
     }
 
+    /// The route for a connection that is passed on as it comes, or nil.
+    func tunnelRoute(
+        serverName: RawSpan, listener: WorkerListener, protocols: RouteMatcher.FieldLookup
+    ) -> Uncounted<WorkerRoute>? {
+        publication.matcher.matchTunnel(listener: listener.index, serverName: serverName, protocols: protocols)
+            .map { Uncounted(routes[$0]) }
+    }
+
     /// The route for a request, or nil.
     func route(_ head: borrowing RequestHead, _ bytes: RawSpan, listener: WorkerListener) -> Uncounted<WorkerRoute>? {
         let index = Uncounted(publication.matcher).lend { matcher in

@@ -16,6 +16,9 @@ package struct Readiness: Sendable {
     /// The peer has ended its side, or the connection is broken: a read will tell which.
     @inlinable package var isEnded: Bool { flags & (0x2000 | 0x010 | 0x008) != 0 }
 
+    /// A reset, or another failure: not only the ends of both sides.
+    @inlinable package var isFailed: Bool { flags & 0x008 != 0 }
+
     /// Broken both ways.
     @inlinable package var isBroken: Bool { flags & (0x010 | 0x008) != 0 }
 

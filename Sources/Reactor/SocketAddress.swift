@@ -55,12 +55,16 @@ package struct SocketIP: Sendable {
     /// 4 or 16.
     package let count: UInt8
 
-    init(bytes: InlineArray<16, UInt8>, count: UInt8) {
+    /// - Parameter count: 4 or 16.
+    package init(bytes: InlineArray<16, UInt8>, count: UInt8) {
         self.bytes = bytes
         self.count = count
     }
 
     package var isIPv4: Bool { count == 4 }
+
+    /// Every address of this machine: 0.0.0.0 or ::.
+    package var isUnspecified: Bool { (0..<16).allSatisfy { bytes[$0] == 0 } }
 
     /// On this machine: 127.0.0.0/8 or ::1.
     var isLoopback: Bool {

@@ -102,6 +102,14 @@ package final class ListenerCounters: Sendable {
     package let bytesReceived = Counter()
     package let bytesSent = Counter()
     package let accessLogDropped = Counter()
+    // Connections that were passed on as they came, by who or what ended them.
+    package let tunnelsEndedByClient = Counter()
+    package let tunnelsEndedByServer = Counter()
+    package let tunnelsResetByClient = Counter()
+    package let tunnelsResetByServer = Counter()
+    package let tunnelsIdle = Counter()
+    /// Closed because their region or their endpoint was lost.
+    package let tunnelsFailedOver = Counter()
     /// HTTP/2 connections that were ended because of what they cost.
     package let abuses = Counter()
 

@@ -20,6 +20,8 @@ package struct ClientContext: Sendable {
     package let address: InlineArray<46, UInt8>
     /// 0 for a client without an IP address (of a UNIX-domain socket).
     package let addressCount: Int
+    /// The same for those who are told in a PROXY protocol header; nil for a client without an IP address.
+    package let proxied: ProxiedClient?
 
     /// The lines that say so, up to the place where the request's authority follows.
     private(set) var prelude = InlineArray<176, UInt8>(repeating: 0)
@@ -30,14 +32,19 @@ package struct ClientContext: Sendable {
 
     /// A client without an IP address.
     package init(scheme: Scheme = .http) {
-        self.init(address: InlineArray(repeating: 0), addressCount: 0, isTrusted: false, scheme: scheme)
+        self.init(
+            address: InlineArray(repeating: 0), addressCount: 0, proxied: nil, isTrusted: false, scheme: scheme)
     }
 
     /// `address`: the usual text of an IPv4 or IPv6 address.
-    package init(address: InlineArray<46, UInt8>, addressCount: Int, isTrusted: Bool, scheme: Scheme) {
+    package init(
+        address: InlineArray<46, UInt8>, addressCount: Int, proxied: ProxiedClient? = nil, isTrusted: Bool,
+        scheme: Scheme
+    ) {
         precondition(addressCount >= 0 && addressCount <= 46, "an address has at most 46 bytes")
         self.address = address
         self.addressCount = addressCount
+        self.proxied = proxied
         self.isTrusted = isTrusted
         self.scheme = scheme
         if addressCount > 0 {

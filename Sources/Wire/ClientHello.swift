@@ -58,7 +58,7 @@ package struct ClientHello: Sendable {
         while true {
             guard let record = try record(bytes, at: offset) else { return try incomplete(bytes) }
             let end = min(record.upperBound, bytes.byteCount)
-            unsafe bytes.extracting(record.lowerBound..<end).withUnsafeBytes { message.append(contentsOf: $0) }
+            unsafe bytes.extracting(record.lowerBound..<end).withUnsafeBytes { unsafe message.append(contentsOf: $0) }
             if let size = try messageBytes() {
                 if message.count > size { throw .helloInvalid }
                 if message.count == size {

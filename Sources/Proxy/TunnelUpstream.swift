@@ -1,0 +1,186 @@
+internal import Reactor
+internal import Telemetry
+internal import Wire
+
+/// A connection to an endpoint for one tunnel: what the client says is passed on as it comes, and back.
+final class TunnelUpstream: Upstream {
+    private enum State {
+        case connecting, open, closed
+    }
+
+    private var state = State.connecting
+    private var exchange: Uncounted<Exchange>?
+    /// Why there is no connection, once that is known.
+    private var connectFailure: AttemptFailure?
+    private var isReadPaused = false
+    /// The endpoint has said its last.
+    private var hasEnded = false
+    /// The client has, and the endpoint is told when all before it is sent.
+    private var endsWhenSent = false
+    private var hasToldEnd = false
+    private var openedAt: Int64 = 0
+
+    override var isConnected: Bool { state != .connecting }
+
+    /// How long the connection has been open, nanoseconds.
+    var age: Int64 { worker.loop.now - openedAt }
+
+    init(worker: Worker, service: WorkerService, cell: WorkerCell, endpoint: WorkerEndpoint) {
+        cell.load.openConnections += 1
+        endpoint.counters.connectionsOpened.add()
+        endpoint.counters.openConnections.add(1)
+        do {
+            let socket = try Socket.connect(to: endpoint.address)
+            if !socket.isConnecting {
+                state = .open
+                openedAt = worker.loop.now
+            }
+            super.init(worker: worker, service: service, cell: cell, endpoint: endpoint, socket: socket)
+            if watch() { return }
+        } catch {
+            connectFailure = error.isUnreachable ? .unreachable : .connectFailed
+            super.init(worker: worker, service: service, cell: cell, endpoint: endpoint, socket: Socket.none)
+        }
+        // The failure is told from the loop, after whatever made this connection.
+        connectFailure = connectFailure ?? .connectFailed
+        worker.loop.defer(self)
+    }
+
+    override func assign(_ exchange: Exchange, now: Int64, deadline: Int64) {
+        super.assign(exchange, now: now, deadline: deadline)
+        self.exchange = Uncounted(exchange)
+    }
+
+    // What the client says
+
+    /// Tells who the client is, if the service wants to know, and passes on what it has said so far.
+    override func beginTunnel(client: ClientContext, said: RawSpan) {
+        if let version = service.proxyHeader {
+            ProxyHeader(client: client.proxied).encode(version, into: &worker.sendBuffer)
+        }
+        sendBody(said)
+    }
+
+    /// Small pieces are gathered, large ones sent from where they lie.
+    override func sendBody(_ data: RawSpan) {
+        if data.byteCount <= 16_384, data.byteCount <= worker.sendBuffer.available {
+            worker.sendBuffer.append(data)
+        } else {
+            transmit(followedBy: data)
+        }
+    }
+
+    override func flush() {
+        transmit()
+    }
+
+    /// The client has said its last; the endpoint may still go on.
+    override func endBody(_ trailers: RawSpan) {
+        transmit()
+        worker.sendQueued()
+        endsWhenSent = true
+        if !isCongested { tellEnd() }
+    }
+
+    private func tellEnd() {
+        guard endsWhenSent, !hasToldEnd else { return }
+        hasToldEnd = true
+        shutdownWrite()
+    }
+
+    // What the endpoint says
+
+    override func ready(_ readiness: Readiness) {
+        if state == .connecting {
+            connectEnded(readiness)
+            if state != .open { return }
+        }
+        if readiness.isWritable, isCongested, transmitUnsent() {
+            tellEnd()
+            exchange?.lend { $0.upstreamDrained() }
+        }
+        guard state == .open, readiness.isReadableOrEnded else { return }
+        if hasEnded {
+            if readiness.isFailed { broke() }
+            return
+        }
+        hasUnread = true
+        read(untilEnd: readiness.isEnded)
+    }
+
+    private func connectEnded(_ readiness: Readiness) {
+        guard readiness.isWritable || readiness.isEnded else { return }
+        if let error = socketError {
+            connectFailure = error.isUnreachable ? .unreachable : .connectFailed
+            return resume()
+        }
+        state = .open
+        openedAt = worker.loop.now
+        exchange?.lend { $0.upstreamConnected(self) }
+    }
+
+    /// Reads and passes on, until the socket is empty, the client is congested, or there is no more.
+    private func read(untilEnd: Bool) {
+        while hasUnread && !isReadPaused && !hasEnded && state == .open {
+            switch receive(after: 0) {
+            case .bytes(let count):
+                // A short read has emptied the socket; an end is told with the event, and needs another look.
+                if !untilEnd && count < readLimit { hasUnread = false }
+                guard let exchange else { return closeTunnel(reset: true) }
+                worker.receiveBuffer.withBytes(count) { data in exchange.lend { $0.serverSaid(data, from: self) } }
+                exchange.lend { $0.flushTunnel() }
+                if exchange.lend({ $0.downstream?.lend { $0.holdsBack } }) == true { isReadPaused = true }
+            case .wouldBlock:
+                hasUnread = false
+            case .endOfStream:
+                hasUnread = false
+                hasEnded = true
+                exchange?.lend { $0.serverEnded(self) }
+            case .failed:
+                hasUnread = false
+                broke()
+            }
+        }
+    }
+
+    override func resumeReading() {
+        guard isReadPaused else { return }
+        isReadPaused = false
+        if hasUnread { worker.loop.defer(self) }
+    }
+
+    override func resume() {
+        guard state != .closed else { return }
+        if let connectFailure {
+            let exchange = exchange
+            closeTunnel(reset: false)
+            exchange?.lend { $0.attemptFailed(self, connectFailure) }
+            return
+        }
+        // What it said before it broke may still be there.
+        if isBroken {
+            hasUnread = true
+            isReadPaused = false
+        }
+        read(untilEnd: true)
+        if state == .open && isBroken { broke() }
+    }
+
+    private func broke() {
+        exchange?.lend { $0.serverBroke(self) }
+    }
+
+    override func giveUp() {
+        closeTunnel(reset: true)
+    }
+
+    override func closeTunnel(reset: Bool) {
+        guard state != .closed else { return }
+        state = .closed
+        exchange = nil
+        closeSocket(reset: reset)
+        load.openConnections -= 1
+        endpoint.counters.openConnections.add(-1)
+        service.load.connectionFreed()
+    }
+}
