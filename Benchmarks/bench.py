@@ -49,8 +49,8 @@ class Bench:
     def origin(self):
         return Origin(self.directory / "origin", self.load_core)
 
-    def server(self, name, origin, label=""):
-        return contenders.KINDS[name](name, self.directory / (name + label), self.proxy_core, origin.port)
+    def server(self, name, origin, label="", kinds=contenders.KINDS):
+        return kinds[name](name, self.directory / (name + label), self.proxy_core, origin.port)
 
     def fail(self, name, failure):
         text = f"{name}: " + str(failure).replace("\n", "\n    ")
@@ -59,13 +59,15 @@ class Bench:
         say(f"FAILED {name}: {failure}")
 
     @contextlib.contextmanager
-    def everyone(self):
+    def everyone(self, kinds=contenders.KINDS):
         """The origin and all contenders that start, running."""
         with self.origin() as origin, contextlib.ExitStack() as running:
             servers = []
             for name in self.names:
+                if name not in kinds:
+                    continue
                 try:
-                    servers.append(running.enter_context(self.server(name, origin)))
+                    servers.append(running.enter_context(self.server(name, origin, kinds=kinds)))
                 except Failed as failure:
                     self.fail(name, failure)
             yield origin, servers
@@ -119,13 +121,13 @@ class Bench:
         return statistics.median(mine["cpu_us"] / theirs["cpu_us"] for mine, theirs in pairs)
 
 
-def per_request(bench, origin, connections, seconds, script=None):
+def per_request(bench, origin, connections, seconds, script=None, **request):
     """A measurement of CPU time per proxied request, void unless the origin saw every request wrk counted."""
 
     def measure(server):
         def load():
             before = origin.served()
-            counted = requests_by_wrk(server.port, connections, seconds, bench.load_core, script)
+            counted = requests_by_wrk(server.port, connections, seconds, bench.load_core, script, **request)
             served = origin.served() - before
             # wrk does not count what is in flight when it ends, one request a connection at most.
             if not counted <= served <= counted + connections + 10:

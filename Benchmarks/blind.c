@@ -3,7 +3,7 @@
 // epoll_ctl after the connection is made, one shared hot buffer. What it costs per request is what the kernel's
 // TCP costs; whatever a real proxy costs beyond it is the proxy's own.
 //
-//   blind PORT ORIGIN_PORT       both on 127.0.0.1
+//   blind PORT ORIGIN_PORT [BUFFER]       both on 127.0.0.1; bytes of the buffer, at most and by default 256 KiB
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -19,7 +19,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { bufferSize = 64 * 1024, eventsPerTurn = 256 };
+enum { bufferLimit = 256 * 1024, eventsPerTurn = 256 };
 
 typedef struct Side Side;
 // One end of a pair. What its peer sent and it could not take yet waits here; the peer is not read meanwhile.
@@ -40,7 +40,8 @@ typedef struct Pair {
 
 static int poller;
 static struct sockaddr_in origin;
-static char buffer[bufferSize];
+static char buffer[bufferLimit];
+static size_t bufferSize = bufferLimit;
 // Pairs closed in this turn: freed after it, as later events of the turn may still name them.
 static Pair *deadPairs;
 
@@ -101,7 +102,7 @@ static bool drain(Side *side, bool endMayFollow) {
         }
         if (!give(other, buffer, (size_t)got)) return false;
         // A short read emptied the socket: the next edge tells of more. Only an end seen with it has no edge left.
-        if (got < bufferSize && !endMayFollow && other->waitingLength == 0) {
+        if ((size_t)got < bufferSize && !endMayFollow && other->waitingLength == 0) {
             side->readable = false;
             return true;
         }
@@ -160,10 +161,12 @@ static void acceptAll(int listener) {
 }
 
 int main(int count, char **arguments) {
-    if (count != 3) {
-        fprintf(stderr, "usage: blind PORT ORIGIN_PORT\n");
+    if (count != 3 && count != 4) {
+        fprintf(stderr, "usage: blind PORT ORIGIN_PORT [BUFFER]\n");
         return 2;
     }
+    if (count == 4) bufferSize = (size_t)atoi(arguments[3]);
+    if (bufferSize < 1 || bufferSize > bufferLimit) return 2;
     signal(SIGPIPE, SIG_IGN);
     struct rlimit files;
     getrlimit(RLIMIT_NOFILE, &files);

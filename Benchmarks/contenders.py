@@ -129,7 +129,7 @@ class Contender(Server):
 
 class Blind(Contender):
     def command(self):
-        return [BUILD / "blind", self.port, self.origin_port]
+        return [BUILD / "blind", self.port, self.origin_port, 65_536]
 
     def version(self):
         return "Benchmarks/blind.c"
@@ -178,6 +178,22 @@ class Spillway(Contender):
         return first_line([self.binary, "--version"])
 
 
+class TunnelBlind(Blind):
+    """With a buffer as large as Spillway's."""
+
+    def command(self):
+        return [BUILD / "blind", self.port, self.origin_port, 262_144]
+
+
+class TunnelSpillway(Spillway):
+    """The same table, but connections are passed on as they come."""
+
+    def table(self):
+        table = super().table()
+        table["listeners"]["web"]["protocol"] = "tcp"
+        return table
+
+
 class HAProxy(Contender):
     def command(self):
         configuration = f"""
@@ -203,6 +219,26 @@ listen web
 
     def version(self):
         return first_line(["haproxy", "-v"])
+
+
+class TunnelHAProxy(HAProxy):
+    def command(self):
+        configuration = f"""
+global
+    nbthread 1
+    maxconn {CONNECTIONS_LIMIT}
+    tune.bufsize 16384
+defaults
+    mode tcp
+    no log
+    timeout connect 1s
+    timeout client 60s
+    timeout server 60s
+listen web
+    bind 127.0.0.1:{self.port} backlog 4096
+    server origin 127.0.0.1:{self.origin_port}
+"""
+        return ["haproxy", "-db", "-f", self.write("haproxy.cfg", configuration)]
 
 
 class Nginx(Contender):
@@ -298,6 +334,8 @@ def first_line(command):
     lines = (run.stdout or run.stderr).strip().splitlines()
     return lines[0] if lines else ""
 
+
+TUNNEL_KINDS = {"blind": TunnelBlind, "spillway": TunnelSpillway, "haproxy": TunnelHAProxy}
 
 KINDS = {"blind": Blind, "spillway": Spillway, "haproxy": HAProxy, "nginx": Nginx, "envoy": Envoy}
 

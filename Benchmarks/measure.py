@@ -154,14 +154,14 @@ def wait_until_serving(port, process, name, seconds=20.0):
     raise Failed(f"{name} does not answer on port {port} after {seconds:.0f} s")
 
 
-def requests_by_wrk(port, connections, seconds, core, script=None):
+def requests_by_wrk(port, connections, seconds, core, script=None, path="/", fields=REQUEST_FIELDS):
     """Keep-alive GETs in a closed loop. Returns the number answered; raises on any error."""
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "5s"]
-    for field in REQUEST_FIELDS:
+    for field in fields:
         command += ["-H", field]
     if script:
         command += ["-s", script]
-    command.append(f"http://127.0.0.1:{port}/")
+    command.append(f"http://127.0.0.1:{port}{path}")
     run = subprocess.run(pinned(core, command), capture_output=True, text=True, timeout=seconds + 30)
     counted = re.search(r"(\d+) requests in", run.stdout)
     if run.returncode != 0 or not counted:

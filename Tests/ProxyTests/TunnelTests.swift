@@ -142,7 +142,9 @@ struct TunnelTests {
         })
         let proxy = try proxy([[bad], [good]])
         #expect(try proxy.connect().readLine() == "good")
-        #expect(proxy.endpointCounters(0, 0).resets.count == 1)
+        // The reset may be there before the connection is seen to be open.
+        let endpoint = proxy.endpointCounters(0, 0)
+        #expect(endpoint.resets.count + endpoint.connectFailures.count == 1)
     }
 
     @Test func `what was said is not said twice`() throws {
