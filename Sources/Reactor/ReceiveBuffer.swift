@@ -25,6 +25,12 @@
             into: .init(rebasing: memory[kept..<min(memory.count, max(kept, kept &+ min(limit, memory.count)))]))
     }
 
+    /// Room behind the first `kept` bytes, for something else than a socket to write to.
+    @inlinable
+    package borrowing func withRoom<R>(after kept: Int, _ body: (UnsafeMutableRawBufferPointer) -> R) -> R {
+        unsafe body(UnsafeMutableRawBufferPointer(rebasing: memory[min(kept, memory.count)...]))
+    }
+
     /// The first `count` bytes, for the time of `body` only: whatever runs there must not read into this buffer.
     @inlinable
     @inline(__always)

@@ -30,6 +30,10 @@ package struct Listener: Sendable, Equatable {
     package var timeouts: ListenerTimeouts
     /// Absent: no access log.
     package var accessLog: AccessLog?
+    /// Absent: what is spoken is not encrypted.
+    package var tls: ListenerTLS?
+    /// Requests are answered with where they are served encrypted, and nothing else is.
+    package var redirectsToHTTPS = false
 
     /// Every connection of `trustedProxies` begins with a PROXY protocol header, which says who the client is.
     package var readsProxyHeader = false
@@ -107,6 +111,8 @@ package struct ListenerTimeouts: Sendable, Equatable {
     /// Without a byte either way on a connection that is passed on as it comes. An hour as with Envoy, and as HAProxy's
     /// `timeout tunnel` is set in its own examples: such connections rest on purpose.
     package var tunnel: Duration = .seconds(3_600)
+    /// For a whole TLS handshake.
+    package var handshake: Duration = .seconds(10)
 
     package init() {}
 }
@@ -170,6 +176,8 @@ package struct Service: Sendable, Equatable {
         /// Without TLS with prior knowledge.
         case http2
     }
+    /// Absent: endpoints are spoken to without encryption.
+    package var tls: ServiceTLS?
 
     package init(
         name: String, cells: [Cell], probe: Probe? = nil, protocol: Protocol = .http1,

@@ -1,0 +1,25 @@
+#ifndef COPENSSL_INTERNAL_H
+#define COPENSSL_INTERNAL_H
+
+#include "COpenSSL.h"
+
+#include <openssl/bio.h>
+#include <openssl/core_names.h>
+#include <openssl/crypto.h>
+#include <openssl/err.h>
+#include <openssl/ocsp.h>
+#include <openssl/pem.h>
+#include <openssl/rand.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+
+struct cssl_certificate {
+    X509 *leaf;
+    STACK_OF(X509) *chain;
+    EVP_PKEY *key;
+};
+
+/// What a session failed for, from this thread's errors, which are then forgotten.
+cssl_failure cssl_failure_of(SSL *session);
+
+#endif

@@ -1,0 +1,66 @@
+internal import COpenSSL
+
+/// How one thread speaks TLS with a service's endpoints. It is made by whoever publishes it and is then one thread's
+/// alone.
+@safe package final class TLSClient {
+    let context: OpaquePointer
+    /// Kept for as long as the context.
+    private let library: TLSLibrary
+
+    /// - Parameter settings: as read and checked by `TLSClientSettings.read`.
+    package init(_ settings: TLSClientSettings, library: TLSLibrary) throws(TLSProblem) {
+        self.library = library
+        unsafe context = try settings.makeContext(library.library)
+    }
+
+    deinit {
+        unsafe cssl_context_free(context)
+    }
+}
+
+/// What an endpoint is called, and what its certificate must be for.
+package struct TLSPeerName: Sendable {
+    let serverName: String?
+    let host: String?
+    let ip: String?
+
+    /// A host name.
+    package init(host: String) {
+        serverName = host
+        self.host = host
+        ip = nil
+    }
+
+    /// A numeric IP address. There is no server name to ask for (RFC 6066, 3).
+    package init(ip: String) {
+        serverName = nil
+        host = nil
+        self.ip = ip
+    }
+
+    /// Nothing is asked for and nothing verified by name.
+    package static let none = TLSPeerName()
+
+    private init() {
+        serverName = nil
+        host = nil
+        ip = nil
+    }
+}
+
+/// The last session an endpoint offered to one thread, so that the next connection need not begin anew.
+@safe package final class TLSResumption {
+    let state: UnsafeMutablePointer<cssl_resumption>
+
+    package init() {
+        unsafe state = .allocate(capacity: 1)
+        unsafe state.initialize(to: cssl_resumption())
+    }
+
+    deinit {
+        unsafe cssl_resumption_clear(state)
+        unsafe state.deallocate()
+    }
+
+    package var isEmpty: Bool { unsafe state.pointee.session == nil }
+}
