@@ -54,7 +54,7 @@ let package = Package(
         .target(name: "COpenSSL", linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
         module("TLS", ["COpenSSL", "Reactor", "RouteTable"], isHot: true),
         module("Telemetry", isHot: true),
-        module("Proxy", ["CNGHTTP2", "Picking", "Reactor", "RouteTable", "Telemetry", "Wire"], isHot: true),
+        module("Proxy", ["CNGHTTP2", "Picking", "Reactor", "RouteTable", "TLS", "Telemetry", "Wire"], isHot: true),
         module("Probes", ["Reactor", "RouteTable", "Telemetry", "Wire"]),
 
         // Steering
@@ -92,7 +92,7 @@ let package = Package(
             name: "scale", dependencies: ["Failover", "Probes", "Reactor", "RouteTable"], path: "Benchmarks/Scale",
             swiftSettings: settings),
         .target(
-            name: "Backends", dependencies: ["Reactor"], path: "Tests/Backends", swiftSettings: settings),
+            name: "Backends", dependencies: ["Reactor", "RouteTable", "TLS"], path: "Tests/Backends", swiftSettings: settings),
         .executableTarget(
             name: "properties", dependencies: ["Failover", "Simulation"], path: "Tests/properties",
             exclude: ["run", "mutations"], swiftSettings: settings),
@@ -104,7 +104,7 @@ let package = Package(
         tests(of: "Wire"),
         tests(of: "Reactor"),
         tests(of: "TLS", ["Backends", "Reactor", "RouteTable"]),
-        tests(of: "Proxy", ["Backends", "Reactor", "RouteTable", "Telemetry", "Wire"]),
+        tests(of: "Proxy", ["Backends", "Reactor", "RouteTable", "TLS", "Telemetry", "Wire"]),
         tests(of: "Probes", ["Backends", "Reactor", "RouteTable", "Telemetry"]),
         tests(of: "Store", ["Failover", "RouteTable"]),
         tests(

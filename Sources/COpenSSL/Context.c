@@ -82,6 +82,7 @@ static SSL_CTX *create(cssl_library *library, const cssl_settings *settings, con
     SSL_CTX_set_security_level(context, 2);
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
     if (SSL_CTX_set_min_proto_version(context, settings->min_version) != 1 ||
+        SSL_CTX_set_max_proto_version(context, settings->max_version) != 1 ||
         (settings->ciphers && SSL_CTX_set_cipher_list(context, settings->ciphers) != 1) ||
         (settings->suites && SSL_CTX_set_ciphersuites(context, settings->suites) != 1) ||
         (settings->groups && SSL_CTX_set1_groups_list(context, settings->groups) != 1)) {
@@ -195,6 +196,16 @@ void cssl_resume(cssl_session *session, cssl_resumption *kept) {
     SSL_set_app_data(session, kept);
     if (kept->session && SSL_SESSION_is_resumable(kept->session)) SSL_set_session(session, kept->session);
     ERR_clear_error();
+}
+
+void cssl_keep_session(SSL *session) {
+    cssl_resumption *kept = SSL_get_app_data(session);
+    SSL_SESSION *present = SSL_get_session(session);
+    if (!kept || !SSL_session_reused(session) || SSL_version(session) >= TLS1_3_VERSION || present == kept->session)
+        return;
+    SSL_SESSION_up_ref(present);
+    SSL_SESSION_free(kept->session);
+    kept->session = present;
 }
 
 void cssl_resumption_clear(cssl_resumption *kept) {

@@ -22,4 +22,7 @@ struct cssl_certificate {
 /// What a session failed for, from this thread's errors, which are then forgotten.
 cssl_failure cssl_failure_of(SSL *session);
 
+/// Keeps a session that was renewed while it was resumed, which OpenSSL tells nobody of (TLS 1.2).
+void cssl_keep_session(SSL *session);
+
 #endif

@@ -65,6 +65,11 @@ cssl_bio *cssl_bio_create(cssl_port *port) {
 
 void cssl_bio_free(cssl_bio *bio) { BIO_free(bio); }
 
+/// At the end of the process nothing is freed: threads may still be at work.
+__attribute__((constructor)) static void keep_until_the_end(void) {
+    OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, NULL);
+}
+
 cssl_library *cssl_library_create(void) { return OSSL_LIB_CTX_new(); }
 
 void cssl_library_free(cssl_library *library) { OSSL_LIB_CTX_free(library); }

@@ -22,7 +22,10 @@ void cssl_session_free(cssl_session *session) {
 int cssl_handshake(cssl_session *session) {
     ERR_clear_error();
     int result = SSL_do_handshake(session);
-    if (result == 1) return 1;
+    if (result == 1) {
+        if (!SSL_is_server(session)) cssl_keep_session(session);
+        return 1;
+    }
     if (SSL_want_read(session) && ERR_peek_error() == 0) return 0;
     return -(int)cssl_failure_of(session);
 }

@@ -1,5 +1,6 @@
 internal import Reactor
 internal import RouteTable
+internal import TLS
 internal import Telemetry
 internal import Wire
 
@@ -18,13 +19,19 @@ final class Arrival: Connection, Client, TimerOwner {
         case complete
     }
 
-    private let listener: WorkerListener
-    private var client: ClientContext
+    let listener: WorkerListener
+    private(set) var client: ClientContext
     private var awaitsProxyHeader: Bool
+    /// As it was when the client came.
+    private let server: TLSServer?
     private var timer: TimerWheel.Handle?
     /// Bytes received that cannot be understood yet, or that belong to what follows.
     private var held: [UInt8] = []
+    /// Nothing more is to be said; what the client still sends is read and thrown away, so that the last words reach it.
+    private var isLingering = false
     var place = 0
+
+    private static let lingerTime: Int64 = 2_000_000_000
 
     init(
         worker: Worker, listener: WorkerListener, socket: consuming Socket, peer: SocketAddress, hasProxyHeader: Bool
@@ -32,36 +39,48 @@ final class Arrival: Connection, Client, TimerOwner {
         self.listener = listener
         client = listener.context(for: peer, on: socket)
         awaitsProxyHeader = hasProxyHeader
+        server = listener.tls
         super.init(worker: worker, socket: socket)
         guard watch() else { return }
         readLimit = Self.smallRead
         listener.connectionOpened()
         timer = worker.timers.add(self)
-        if let timer { worker.arm(timer, at: worker.loop.now + listener.headTimeout) }
+        arm(server == nil ? listener.headTimeout : listener.handshakeTimeout)
         worker.clients.insert(self)
     }
 
     override func ready(_ readiness: Readiness) {
-        guard isOpen, readiness.isReadableOrEnded else { return }
+        guard isOpen else { return }
+        if readiness.isWritable, isCongested { _ = transmitUnsent() }
+        guard readiness.isReadableOrEnded else { return }
         hasUnread = true
-        read(untilEnd: readiness.isEnded)
+        if isLingering { return readToEnd() }
+        if tls == nil, server == nil || awaitsProxyHeader { return read(untilEnd: readiness.isEnded) }
+        shakeHands(untilEnd: readiness.isEnded)
     }
+
+    override func resume() {
+        if isOpen && isBroken { close() }
+    }
+
+    // What comes before TLS, or instead of it
 
     private func read(untilEnd: Bool) {
         while hasUnread && isOpen {
             let kept = held.count
             if kept > 0 { held.withBytes { worker.receiveBuffer.fill($0) } }
-            switch receive(after: kept) {
+            switch receive(after: kept, untilEnd: untilEnd) {
             case .bytes(let count):
-                if !untilEnd && count < readLimit { hasUnread = false }
                 listener.countReceived(count)
                 held.removeAll(keepingCapacity: true)
                 switch worker.receiveBuffer.withBytes(kept + count, { consume($0) }) {
                 case .incomplete: break
                 case .refused(let reason): refuse(reason)
-                case .complete: handOver()
+                case .complete:
+                    if server == nil { return handOver() }
+                    return shakeHands(untilEnd: untilEnd)
                 }
-            case .wouldBlock: hasUnread = false
+            case .wouldBlock: break
             case .endOfStream, .failed: close()
             }
         }
@@ -99,15 +118,47 @@ final class Arrival: Connection, Client, TimerOwner {
         return progress
     }
 
-    /// Whoever goes on takes the listener's count of connections along.
+    private func shakeHands(untilEnd: Bool) {
+        guard let server else { return }
+        let first = held
+        held = []
+        shakeHands(with: server, first: first, untilEnd: untilEnd)
+    }
+
+    // Whoever goes on takes the listener's count of connections along
+
     private func handOver() {
-        leave()
         switch listener.transport {
-        case .http: ClientConnection(takingOver: self, listener: listener, client: client, held: held).resume()
-        case .tcp: TunnelClient(takingOver: self, listener: listener, client: client).begin(said: held)
+        case .http: becomeHTTP1(client)
+        case .tcp:
+            leave()
+            TunnelClient(takingOver: self, listener: listener, client: client).begin(said: held)
         case .tlsPassthrough:
+            leave()
             TunnelClient(takingOver: self, listener: listener, client: client).begin(said: held, isHello: true)
         }
+    }
+
+    func becomeHTTP1(_ client: ClientContext) {
+        leave()
+        let connection = ClientConnection(takingOver: self, listener: listener, client: client, held: held)
+        connection.hasUnread = true
+        connection.resume()
+    }
+
+    func becomeHTTP2(_ client: ClientContext) {
+        leave()
+        // The loop keeps it, and has it read what is there.
+        held.withBytes {
+            _ = HTTP2ClientConnection(takingOver: self, listener: listener, client: client, held: $0)
+        }
+    }
+
+    func becomeTunnel(_ client: ClientContext) {
+        leave()
+        let tunnel = TunnelClient(takingOver: self, listener: listener, client: client)
+        tunnel.hasUnread = true
+        tunnel.begin(said: held)
     }
 
     private func leave() {
@@ -115,6 +166,8 @@ final class Arrival: Connection, Client, TimerOwner {
         timer = nil
         worker.clients.remove(self)
     }
+
+    // Ending
 
     /// What came first is not what was to come.
     private func refuse(_ reason: StaticString) {
@@ -128,14 +181,43 @@ final class Arrival: Connection, Client, TimerOwner {
     /// What was to come first did not come in time.
     func deadlineReached() {
         guard isOpen else { return }
-        refuse("head-timeout")
+        if isLingering { return close() }
+        if tls == nil && (awaitsProxyHeader || server == nil) {
+            refuse("head-timeout")
+        } else {
+            handshakeFailed(.handshakeTimeout)
+        }
     }
 
     func drainStarted() {
         if held.isEmpty { close() }
     }
 
-    private func close() {
+    func linger() {
+        guard isOpen else { return }
+        if isBroken { return close() }
+        endEncryption()
+        shutdownWrite()
+        isLingering = true
+        arm(Self.lingerTime)
+        readToEnd()
+    }
+
+    private func readToEnd() {
+        while isOpen {
+            switch receive(after: 0, untilEnd: true) {
+            case .bytes: continue
+            case .wouldBlock: return
+            case .endOfStream, .failed: return close()
+            }
+        }
+    }
+
+    private func arm(_ after: Int64) {
+        if let timer { worker.arm(timer, at: worker.loop.now + after) }
+    }
+
+    func close() {
         guard isOpen else { return }
         leave()
         held = []

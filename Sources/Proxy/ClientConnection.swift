@@ -90,20 +90,14 @@ final class ClientConnection: Downstream, Client, TimerOwner {
         while hasUnread && !isReadPaused && isOpen {
             let kept = held.count
             if kept > 0 { held.withBytes { worker.receiveBuffer.fill($0) } }
-            switch receive(after: kept) {
+            switch receive(after: kept, untilEnd: untilEnd) {
             case .bytes(let count):
-                if !untilEnd && count < min(readLimit, worker.receiveBuffer.capacity - kept) { hasUnread = false }
                 listener.countReceived(count)
                 if kept > 0 { held.removeAll(keepingCapacity: true) }
                 worker.receiveBuffer.withBytes(kept + count) { consume($0) }
-            case .wouldBlock:
-                hasUnread = false
-            case .endOfStream:
-                hasUnread = false
-                ended()
-            case .failed:
-                hasUnread = false
-                gone()
+            case .wouldBlock: break
+            case .endOfStream: ended()
+            case .failed: gone()
             }
         }
     }
@@ -150,7 +144,12 @@ final class ClientConnection: Downstream, Client, TimerOwner {
         let headBytes: Int
         if isFirst {
             switch HTTP2Preface.compare(bytes) {
-            case .differs: isFirst = false
+            case .differs:
+                isFirst = false
+                if bytes.looksLikeTLS {
+                    refuse(.tlsOnPlain)
+                    return 0
+                }
             case .incomplete:
                 isTimingHead = true
                 return 0

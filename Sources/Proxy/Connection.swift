@@ -1,4 +1,5 @@
 internal import Reactor
+internal import TLS
 internal import Wire
 
 /// A socket in the loop and what could not be sent yet: what client and upstream connections have in common.
@@ -16,6 +17,10 @@ class Connection: EventHandler, Deferred {
     private var isQueued = false
     /// Writing failed; nothing more is sent.
     private(set) var isBroken = false
+    /// Encrypts what is sent and decrypts what comes, from the beginning of a handshake on.
+    final private(set) var tls: TLSSession?
+    /// What encryption broke of, if it did; `truncated` when the peer's end came without notice.
+    final var tlsFailure: TLSFailure?
     /// New bytes, or an end, may be waiting to be read.
     var hasUnread = false
     /// The other side was slow before: less is read for it at a time.
@@ -40,6 +45,8 @@ class Connection: EventHandler, Deferred {
         unsentStart = other.unsentStart
         isBroken = other.isBroken
         hasUnread = other.hasUnread
+        tls = other.tls
+        other.tls = nil
         other.registration = nil
         other.unsent = []
         other.unsentStart = 0
@@ -106,14 +113,33 @@ class Connection: EventHandler, Deferred {
 
     /// Sends, or keeps, all of it.
     private func send(_ message: RawSpan, _ more: RawSpan) {
+        if let tls { sendEncrypted(tls, message, more) } else { sendPlainly(message, more) }
+    }
+
+    /// From now on everything is encrypted.
+    final func encrypt(with session: TLSSession) {
+        tls = session
+    }
+
+    /// What follows is said, and understood, without encryption.
+    final func endEncryption() {
+        tls?.port.dropOutput()
+        tls = nil
+    }
+
+    /// Nothing more is sent; it is told from the loop.
+    final func broke() {
+        isBroken = true
+        worker.loop.defer(self)
+    }
+
+    final func sendPlainly(_ message: RawSpan, _ more: RawSpan) {
         var sent = 0
         if !isCongested {
             switch more.isEmpty ? socket.send(message) : socket.send(message, more) {
             case .wrote(let count): sent = count
             case .wouldBlock: break
-            case .failed:
-                isBroken = true
-                return worker.loop.defer(self)
+            case .failed: return broke()
             }
             if sent == message.byteCount + more.byteCount { return }
             readLimit = Self.smallRead
@@ -130,8 +156,7 @@ class Connection: EventHandler, Deferred {
             case .wrote(let count): unsentStart += count
             case .wouldBlock: return false
             case .failed:
-                isBroken = true
-                worker.loop.defer(self)
+                broke()
                 return false
             }
         }
@@ -140,13 +165,23 @@ class Connection: EventHandler, Deferred {
         return true
     }
 
-    /// Reads once, behind `kept` bytes of the worker's receive buffer.
-    final func receive(after kept: Int) -> ReadOutcome {
-        worker.receiveBuffer.receive(from: socket, after: kept, limit: readLimit)
+    /// Reads once, behind `kept` bytes of the worker's receive buffer; `hasUnread` says then whether there may be more.
+    ///
+    /// - Parameter untilEnd: an end was announced: it needs another look, even if a short read has emptied the socket.
+    final func receive(after kept: Int, untilEnd: Bool) -> ReadOutcome {
+        if let tls { return receiveEncrypted(tls, after: kept, untilEnd: untilEnd) }
+        let outcome = worker.receiveBuffer.receive(from: socket, after: kept, limit: readLimit)
+        if case .bytes(let count) = outcome {
+            if !untilEnd && count < min(readLimit, worker.receiveBuffer.capacity - kept) { hasUnread = false }
+        } else {
+            hasUnread = false
+        }
+        return outcome
     }
 
     /// Nothing more will be sent.
     final func shutdownWrite() {
+        if let tls { sayGoodbye(tls) }
         socket.shutdownWrite()
     }
 
@@ -157,6 +192,10 @@ class Connection: EventHandler, Deferred {
     /// Closes the socket and leaves the loop. A message that waits is not sent: see `Worker.sendQueued`.
     final func closeSocket(reset: Bool = false) {
         guard socket.isOpen else { return }
+        if let tls {
+            if !reset && !isQueued { sayGoodbye(tls) }
+            self.tls = nil
+        }
         if let registration { worker.loop.unregister(registration) }
         registration = nil
         if reset { socket.reset() } else { socket.close() }

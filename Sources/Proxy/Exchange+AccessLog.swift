@@ -1,5 +1,6 @@
 internal import Reactor
 internal import RouteTable
+internal import TLS
 internal import Telemetry
 internal import Wire
 
@@ -99,6 +100,11 @@ extension Exchange {
             worker.logBuffer.append(ownToken)
             worker.logBuffer.append("\"")
         }
+        if let tlsFailure {
+            worker.logBuffer.append(",\"tls\":\"")
+            append(tlsFailure.word)
+            worker.logBuffer.append("\"")
+        }
         worker.logBuffer.append("}\n")
     }
 
@@ -130,6 +136,10 @@ extension Exchange {
         word(answeredBy?.lend { $0.name })
         worker.logBuffer.append(" ")
         worker.logBuffer.append(ownToken ?? tunnel.end?.text ?? "-")
+        if let tlsFailure {
+            worker.logBuffer.append(":")
+            append(tlsFailure.word)
+        }
         worker.logBuffer.append("\n")
     }
 

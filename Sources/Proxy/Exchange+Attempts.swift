@@ -382,7 +382,7 @@ extension Exchange {
     private func count(_ failure: AttemptFailure, at counters: EndpointCounters) {
         switch failure {
         case .unreachable: counters.unreachables.add()
-        case .connectFailed: counters.connectFailures.add()
+        case .connectFailed, .tlsFailed: counters.connectFailures.add()
         case .connectTimedOut: counters.connectTimeouts.add()
         case .reset, .malformed: counters.resets.add()
         case .responseTimedOut: counters.responseTimeouts.add()

@@ -1,5 +1,6 @@
 internal import Picking
 internal import Reactor
+internal import TLS
 internal import Telemetry
 internal import Wire
 
@@ -75,6 +76,8 @@ final class Exchange: TimerOwner {
     var bytesFromClient = 0
     var ownToken: StaticString?
     var headLatency: Int64 = 0
+    /// Of the last attempt that failed of it.
+    var tlsFailure: TLSFailure?
 
     /// How much of a request's body is kept for another attempt.
     static let keptBodyLimit = 65_536
@@ -117,6 +120,7 @@ final class Exchange: TimerOwner {
         keptHead.removeAll(keepingCapacity: true)
         keptHead.append(contentsOf: bytes)
         listener.countRequest()
+        if listener.redirectsToHTTPS { return answerOwn(WorkerRedirect.toHTTPS.answer(head, bytes, client)) }
         let table = worker.lendTable()
         self.table = table
         guard let route = table.lend({ $0.route(head, bytes, listener: listener) }) else {
@@ -272,6 +276,7 @@ final class Exchange: TimerOwner {
         bytesFromClient = 0
         ownToken = nil
         headLatency = 0
+        tlsFailure = nil
         hashKey = nil
         if !keptTrailers.isEmpty { keptTrailers = [] }
         if !keptBody.isEmpty { keptBody = [] }

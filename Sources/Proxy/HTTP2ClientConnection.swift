@@ -302,7 +302,7 @@ final class HTTP2ClientConnection: HTTP2Connection, Client, TimerOwner {
 
     /// Waits for the client's end, reading nothing but that.
     private func linger() {
-        if case .endOfStream = receive(after: 0) { close() }
+        if case .endOfStream = receive(after: 0, untilEnd: true) { close() }
     }
 
     private func closeStreams() {

@@ -65,19 +65,12 @@ class HTTP2Connection: Connection {
         while hasUnread && isOpen && !isEnding {
             if readsLeft == 0 { return worker.loop.defer(self) }
             readsLeft -= 1
-            switch receive(after: 0) {
+            switch receive(after: 0, untilEnd: untilEnd) {
             case .bytes(let count):
-                if !untilEnd && count < min(readLimit, worker.receiveBuffer.capacity) { hasUnread = false }
                 countReceived(count)
                 worker.receiveBuffer.withBytes(count) { take($0) }
-            case .wouldBlock:
-                hasUnread = false
-            case .endOfStream:
-                hasUnread = false
-                peerEnded()
-            case .failed:
-                hasUnread = false
-                peerEnded()
+            case .wouldBlock: break
+            case .endOfStream, .failed: peerEnded()
             }
         }
     }

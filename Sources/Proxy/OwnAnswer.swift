@@ -46,6 +46,9 @@ struct OwnAnswer {
     /// TRACE or OPTIONS that were to go no further than here.
     static let hopsExhausted = OwnAnswer(status: 200)
 
+    static let tlsOnPlain = OwnAnswer(
+        status: 400, token: "tls-on-plain-http", sentence: "This port is for HTTP without TLS.", closes: true)
+
     static func malformed(_ reason: Malformed) -> OwnAnswer {
         OwnAnswer(
             status: Int(reason.status), token: reason.reason, sentence: "The request was not understood.", closes: true)
@@ -57,6 +60,10 @@ struct OwnAnswer {
             OwnAnswer(
                 status: 502, token: "connect-failed", sentence: "The service could not be reached.", retryAfter: 1,
                 isFailure: true)
+        case .tlsFailed:
+            OwnAnswer(
+                status: 502, token: "tls-failed", sentence: "The service could not be reached securely.",
+                retryAfter: 1, isFailure: true)
         case .connectTimedOut:
             OwnAnswer(
                 status: 504, token: "connect-timeout", sentence: "The service could not be reached in time.",

@@ -1,5 +1,6 @@
 package import Reactor
 package import RouteTable
+package import TLS
 package import Telemetry
 private import Synchronization
 
@@ -16,6 +17,8 @@ package final class Publication: Sendable {
     package let listeners: [ListenerCounters]
     /// One for each of the table's listeners; nil where it has no access log.
     package let accessLogs: [AccessLogRing?]
+    /// One for each of the table's listeners; nil where nothing is encrypted.
+    package let tlsServers: [TLSServer?]
     /// Rises with every publication.
     package let generation: Int
     /// How many workers share each limit.
@@ -29,8 +32,17 @@ package final class Publication: Sendable {
         package let split: [Int]
         /// What is refused at once, in ten-thousandths.
         package let shed: Int
+        /// How its endpoints are spoken to; nil: without encryption.
+        package let tls: TLSClient?
+        /// Only where there is `tls`.
+        package let handshakes: HandshakeCounters?
 
-        package init(counters: ServiceCounters, cells: [Cell], split: [Int], shed: Int = 0) {
+        package init(
+            counters: ServiceCounters, cells: [Cell], split: [Int], shed: Int = 0, tls: TLSClient? = nil,
+            handshakes: HandshakeCounters? = nil
+        ) {
+            self.tls = tls
+            self.handshakes = handshakes
             self.counters = counters
             self.cells = cells
             self.split = split
@@ -60,10 +72,14 @@ package final class Publication: Sendable {
         /// As the brain has it now, in ten-thousandths.
         package let share: Int
         package let counters: EndpointCounters
+        /// What it is called where it is spoken to encrypted.
+        package let peerName: TLSPeerName
 
         package init(
-            number: Int, address: SocketAddress, name: String, weight: Int, share: Int, counters: EndpointCounters
+            number: Int, address: SocketAddress, name: String, weight: Int, share: Int, counters: EndpointCounters,
+            peerName: TLSPeerName = .none
         ) {
+            self.peerName = peerName
             self.number = number
             self.address = address
             self.name = name
@@ -75,8 +91,9 @@ package final class Publication: Sendable {
 
     package init(
         table: Table, matcher: RouteMatcher, services: [Service], listeners: [ListenerCounters],
-        accessLogs: [AccessLogRing?], generation: Int, workers: Int
+        accessLogs: [AccessLogRing?], tlsServers: [TLSServer?]? = nil, generation: Int, workers: Int
     ) {
+        self.tlsServers = tlsServers ?? table.listeners.map { _ in nil }
         self.table = table
         self.matcher = matcher
         self.services = services
@@ -94,6 +111,11 @@ package enum WorkerMessage: Sendable {
     case split(service: Int, shares: [Int], shed: Int, generation: Int)
     /// How much of an endpoint's weight counts, in ten-thousandths; 0: not used while another is.
     case endpoint(number: Int, share: Int)
+    /// Certificates and the like have changed: how each listener, and each service, is encrypted from now on. What is
+    /// open stays as it is.
+    case secure(listeners: [TLSServer?], services: [TLSClient?], generation: Int)
+    /// Keys of session tickets, for all listeners.
+    case tickets(TicketKeys)
     /// A cell is about to get this share of its service's requests, in ten-thousandths: open connections for it.
     case warm(service: Int, cell: Int, share: Int, generation: Int)
     /// Stop accepting, finish what is under way, close what is idle.

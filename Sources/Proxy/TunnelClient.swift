@@ -53,7 +53,7 @@ final class TunnelClient: Downstream, Client {
         if readiness.isWritable, isCongested { drain() }
         guard isOpen, readiness.isReadableOrEnded else { return }
         // Nobody will read what comes back.
-        if readiness.isFailed, isReadPaused || hasEnded { return broke() }
+        if readiness.isFailed, isReadPaused || hasEnded { return tellBroken() }
         if hasEnded { return }
         hasUnread = true
         read(untilEnd: readiness.isEnded)
@@ -67,21 +67,16 @@ final class TunnelClient: Downstream, Client {
             }
             let room = exchange.speechRoom
             if room < readLimit { readLimit = room }
-            switch receive(after: 0) {
+            switch receive(after: 0, untilEnd: untilEnd) {
             case .bytes(let count):
-                if !untilEnd && count < readLimit { hasUnread = false }
                 listener.countReceived(count)
                 worker.receiveBuffer.withBytes(count) { exchange.clientSaid($0) }
                 exchange.flushRequest()
-            case .wouldBlock:
-                hasUnread = false
+            case .wouldBlock: break
             case .endOfStream:
-                hasUnread = false
                 hasEnded = true
                 exchange.clientEnded()
-            case .failed:
-                hasUnread = false
-                broke()
+            case .failed: tellBroken()
             }
         }
     }
@@ -89,7 +84,7 @@ final class TunnelClient: Downstream, Client {
     /// Goes on after a pause.
     override func resume() {
         guard isOpen else { return }
-        if isBroken { return broke() }
+        if isBroken { return tellBroken() }
         isReadPaused = false
         read(untilEnd: true)
     }
@@ -99,7 +94,7 @@ final class TunnelClient: Downstream, Client {
         if isReadPaused { worker.loop.defer(self) }
     }
 
-    private func broke() {
+    private func tellBroken() {
         exchange.clientBroke()
     }
 

@@ -101,7 +101,7 @@ final class TunnelUpstream: Upstream {
         }
         guard state == .open, readiness.isReadableOrEnded else { return }
         if hasEnded {
-            if readiness.isFailed { broke() }
+            if readiness.isFailed { tellBroken() }
             return
         }
         hasUnread = true
@@ -122,23 +122,17 @@ final class TunnelUpstream: Upstream {
     /// Reads and passes on, until the socket is empty, the client is congested, or there is no more.
     private func read(untilEnd: Bool) {
         while hasUnread && !isReadPaused && !hasEnded && state == .open {
-            switch receive(after: 0) {
+            switch receive(after: 0, untilEnd: untilEnd) {
             case .bytes(let count):
-                // A short read has emptied the socket; an end is told with the event, and needs another look.
-                if !untilEnd && count < readLimit { hasUnread = false }
                 guard let exchange else { return closeTunnel(reset: true) }
                 worker.receiveBuffer.withBytes(count) { data in exchange.lend { $0.serverSaid(data, from: self) } }
                 exchange.lend { $0.flushTunnel() }
                 if exchange.lend({ $0.downstream?.lend { $0.holdsBack } }) == true { isReadPaused = true }
-            case .wouldBlock:
-                hasUnread = false
+            case .wouldBlock: break
             case .endOfStream:
-                hasUnread = false
                 hasEnded = true
                 exchange?.lend { $0.serverEnded(self) }
-            case .failed:
-                hasUnread = false
-                broke()
+            case .failed: tellBroken()
             }
         }
     }
@@ -163,10 +157,10 @@ final class TunnelUpstream: Upstream {
             isReadPaused = false
         }
         read(untilEnd: true)
-        if state == .open && isBroken { broke() }
+        if state == .open && isBroken { tellBroken() }
     }
 
-    private func broke() {
+    private func tellBroken() {
         exchange?.lend { $0.serverBroke(self) }
     }
 

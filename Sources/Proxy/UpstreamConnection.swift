@@ -1,4 +1,5 @@
 internal import Reactor
+internal import TLS
 internal import Telemetry
 internal import Wire
 
@@ -42,7 +43,7 @@ final class UpstreamConnection: Upstream {
         endpoint.counters.openConnections.add(1)
         do {
             let socket = try Socket.connect(to: endpoint.address)
-            if !socket.isConnecting { state = .idle }
+            if !socket.isConnecting && service.tls == nil { state = .idle }
             super.init(worker: worker, service: service, cell: cell, endpoint: endpoint, socket: socket)
             if watch() { return }
         } catch {
@@ -140,11 +141,46 @@ final class UpstreamConnection: Upstream {
     }
 
     private func connectEnded(_ readiness: Readiness) {
+        if let tls { return shakeHands(with: tls, untilEnd: readiness.isEnded) }
         guard readiness.isWritable || readiness.isEnded else { return }
         if let error = socketError {
             connectFailure = error.isUnreachable ? .unreachable : .connectFailed
             return resume()
         }
+        if let client = service.tls { return beginHandshake(client) }
+        connected()
+    }
+
+    private func beginHandshake(_ client: TLSClient) {
+        do {
+            let session = try TLSSession(
+                client, expecting: endpoint.peerName, resumption: endpoint.resumption, port: worker.tlsPort)
+            beginHandshake(session)
+        } catch {
+            handshakeFailed(error)
+        }
+    }
+
+    private func shakeHands(with session: TLSSession, untilEnd: Bool) {
+        if isCongested { _ = transmitUnsent() }
+        switch shakeHands(session, untilEnd: untilEnd) {
+        case .wantsMore: break
+        case .failed(let failure): handshakeFailed(failure)
+        case .done:
+            service.handshakes?.completed.add()
+            if session.isResumed { service.handshakes?.resumed.add() }
+            connected()
+        }
+    }
+
+    private func handshakeFailed(_ failure: TLSFailure) {
+        service.handshakes?.countFailure(Int(failure.rawValue))
+        tlsFailure = failure
+        connectFailure = .tlsFailed
+        resume()
+    }
+
+    private func connected() {
         state = .busy
         if let exchange { exchange.lend { $0.upstreamConnected(self) } } else { rest() }
     }
@@ -154,24 +190,17 @@ final class UpstreamConnection: Upstream {
         while hasUnread && !isReadPaused && state != .closed {
             let kept = held.count
             if kept > 0 { held.withBytes { worker.receiveBuffer.fill($0) } }
-            switch receive(after: kept) {
+            switch receive(after: kept, untilEnd: untilEnd) {
             case .bytes(let count):
-                // A short read has emptied the socket; an end is told with the event, and needs another look.
-                if !untilEnd && count < min(readLimit, worker.receiveBuffer.capacity - kept) { hasUnread = false }
                 if kept > 0 { held.removeAll() }
                 worker.receiveBuffer.withBytes(kept + count) { received($0) }
                 if let exchange {
                     exchange.lend { $0.flushAnswer() }
                     pauseIfCongested()
                 }
-            case .wouldBlock:
-                hasUnread = false
-            case .endOfStream:
-                hasUnread = false
-                ended(isClean: true)
-            case .failed:
-                hasUnread = false
-                ended(isClean: false)
+            case .wouldBlock: break
+            case .endOfStream: ended(isClean: tlsFailure == nil)
+            case .failed: ended(isClean: false)
             }
         }
     }
@@ -195,7 +224,10 @@ final class UpstreamConnection: Upstream {
             let exchange = exchange
             self.exchange = nil
             close()
-            exchange?.lend { $0.attemptFailed(self, connectFailure) }
+            exchange?.lend {
+                if let tlsFailure { $0.tlsFailure = tlsFailure }
+                $0.attemptFailed(self, connectFailure)
+            }
             return
         }
         if isBroken {

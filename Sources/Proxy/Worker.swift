@@ -1,6 +1,7 @@
 internal import Picking
 package import Reactor
 internal import RouteTable
+internal import TLS
 internal import Telemetry
 internal import Wire
 
@@ -14,6 +15,8 @@ package final class Worker: TimerOwner, TurnObserver {
     var sendBuffer = WriteBuffer(capacity: Connection.largeRead * 3)
     var logBuffer = WriteBuffer(capacity: 65_536)
     var random: RandomSource
+    /// Made by the first who encrypts.
+    private(set) lazy var tlsPort = TLSPort()
 
     // Parsers hold their tables; one of each serves every connection in turn.
     var clientHello = ClientHello()
@@ -95,6 +98,11 @@ package final class Worker: TimerOwner, TurnObserver {
             guard let (endpoint, cell) = table.endpoints[number] else { return }
             endpoint.share = share
             cell.endpointsChanged()
+        case .secure(let servers, let clients, let generation):
+            guard generation == table.publication.generation else { return }
+            for listener in listeners { listener.tls = servers[listener.index] }
+            for (index, client) in clients.enumerated() { table.services[index].tls = client }
+        case .tickets(let keys): for listener in listeners { listener.tls?.setTickets(keys) }
         case .warm(let service, let cell, let share, let generation):
             guard generation == table.publication.generation else { return }
             warm(table.services[service], cell, share: share)

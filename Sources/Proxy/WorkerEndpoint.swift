@@ -1,5 +1,6 @@
 internal import Picking
 internal import Reactor
+internal import TLS
 internal import Telemetry
 internal import Wire
 
@@ -11,6 +12,10 @@ final class WorkerEndpoint {
     /// The same over restarts and in every worker, for hashing.
     let identity: UInt64
     let counters: EndpointCounters
+    /// What it is called where it is spoken to encrypted.
+    let peerName: TLSPeerName
+    /// The last session it offered.
+    let resumption = TLSResumption()
     var weight: Int { didSet { weigh() } }
     /// How long a connection may rest in the pool, nanoseconds.
     var idleTimeout: Int64 = 60_000_000_000
@@ -32,6 +37,7 @@ final class WorkerEndpoint {
         // FNV-1a.
         identity = published.name.utf8.reduce(0xcbf2_9ce4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
         counters = published.counters
+        peerName = published.peerName
         weight = published.weight
         weigh()
     }

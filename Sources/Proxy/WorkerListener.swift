@@ -1,5 +1,6 @@
 internal import Reactor
 internal import RouteTable
+internal import TLS
 internal import Telemetry
 internal import Wire
 
@@ -20,6 +21,10 @@ final class WorkerListener: EventHandler {
     private(set) var bodyTimeout: Int64 = 0
     private(set) var tunnelTimeout: Int64 = 0
     private(set) var transport = Listener.Transport.http
+    private(set) var handshakeTimeout: Int64 = 0
+    private(set) var redirectsToHTTPS = false
+    /// Absent: what is spoken is not encrypted.
+    var tls: TLSServer?
     let bind: BindAddress
 
     private var trustedProxies: [AddressBlock] = []
@@ -66,6 +71,9 @@ final class WorkerListener: EventHandler {
         tunnelTimeout = listener.timeouts.tunnel.nanoseconds
         transport = listener.transport
         readsProxyHeader = listener.readsProxyHeader
+        handshakeTimeout = listener.timeouts.handshake.nanoseconds
+        redirectsToHTTPS = listener.redirectsToHTTPS
+        tls = publication.tlsServers[index]
         trustedProxies = listener.trustedProxies
         connectionLimit = (listener.limits.connections + publication.workers - 1) / publication.workers
     }
@@ -92,7 +100,7 @@ final class WorkerListener: EventHandler {
     /// Whoever has to say something first arrives; others are served at once. The loop keeps them.
     private func welcome(_ client: consuming Socket, from peer: SocketAddress) {
         let hasHeader = readsProxyHeader && peer.ip.map { isTrusted($0) } == true
-        if hasHeader || transport == .tlsPassthrough {
+        if hasHeader || transport == .tlsPassthrough || tls != nil {
             _ = Arrival(worker: worker, listener: self, socket: client, peer: peer, hasProxyHeader: hasHeader)
         } else if transport == .tcp {
             TunnelClient(worker: worker, listener: self, socket: client, peer: peer).begin()

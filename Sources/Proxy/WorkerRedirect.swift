@@ -6,13 +6,17 @@ internal import Wire
 struct WorkerRedirect {
     private let redirect: Redirect
 
+    /// The same place, encrypted.
+    static let toHTTPS = WorkerRedirect(Redirect(status: 308, scheme: "https"))
+
     init(_ redirect: Redirect) {
         self.redirect = redirect
     }
 
     /// The parts that the redirect does not name are the request's own.
     func answer(_ head: borrowing RequestHead, _ bytes: RawSpan, _ client: ClientContext) -> OwnAnswer {
-        var location: [UInt8] = Array("location: \(redirect.scheme ?? "http")://".utf8)
+        var location: [UInt8] = Array(
+            "location: \(redirect.scheme ?? (client.scheme == .https ? "https" : "http"))://".utf8)
         if let host = redirect.host {
             location += Array(host.utf8)
         } else {

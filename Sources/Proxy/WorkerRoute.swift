@@ -14,7 +14,8 @@ final class WorkerRoute {
     let requestEdits: CompiledEdits
     let responseEdits: CompiledEdits
 
-    init(_ route: Route, services: [WorkerService]) {
+    /// - Parameter identityFields: those that tell who a client has proved to be, which no client may send.
+    init(_ route: Route, services: [WorkerService], identityFields: [String]) {
         var weighted: [(WorkerService, Int)] = []
         var redirect: WorkerRedirect?
         var response: OwnAnswer?
@@ -29,7 +30,9 @@ final class WorkerRoute {
         self.response = response
         let prefix = if case .prefix(let prefix)? = route.match.path { prefix } else { "/" }
         rewrite = route.rewritePrefix.map { PathRewrite(prefixCount: prefix.utf8.count, replacement: $0) }
-        requestEdits = CompiledEdits(edits: route.requestHeaders)
+        var edits = route.requestHeaders
+        edits.remove += identityFields
+        requestEdits = CompiledEdits(edits: edits)
         responseEdits = CompiledEdits(edits: route.responseHeaders)
     }
 
@@ -61,6 +64,16 @@ struct Destinations {
             for index in 0..<last where point < sums[index] { return Uncounted(services[index]) }
         }
         return Uncounted(services[last])
+    }
+}
+
+enum FieldAliases {
+    /// A field's name and all that gateways take for it because they read `_` as `-`.
+    static func of(_ name: String) -> [String] {
+        name.reduce(into: [""]) { names, letter in
+            let letters: [Character] = letter == "-" || letter == "_" ? ["-", "_"] : [letter]
+            names = names.flatMap { name in letters.map { name + String($0) } }
+        }
     }
 }
 

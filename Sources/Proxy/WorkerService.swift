@@ -1,6 +1,7 @@
 internal import Picking
 internal import Reactor
 internal import RouteTable
+internal import TLS
 internal import Telemetry
 internal import Wire
 
@@ -29,6 +30,9 @@ final class WorkerService {
     var budget: RetryBudget
     var split: ServiceSplit
     let load: ServiceLoad
+    /// How endpoints are spoken to; absent: without encryption.
+    var tls: TLSClient?
+    let handshakes: HandshakeCounters?
 
     private let hedgeDelay: HedgeDelay
     private let retriesConnect: Bool
@@ -42,6 +46,8 @@ final class WorkerService {
     ) {
         name = service.name
         counters = published.counters
+        tls = published.tls
+        handshakes = published.handshakes
         self.cells = cells
         connectTimeout = service.timeouts.connect.nanoseconds
         responseTimeout = service.timeouts.response.nanoseconds
@@ -74,7 +80,7 @@ final class WorkerService {
 
     func retries(_ failure: AttemptFailure) -> Bool {
         switch failure {
-        case .connectFailed, .unreachable, .connectTimedOut: retriesConnect
+        case .connectFailed, .unreachable, .connectTimedOut, .tlsFailed: retriesConnect
         case .reset, .malformed: retriesReset
         case .responseTimedOut: retriesTimeout
         case .refused: true
@@ -115,7 +121,7 @@ final class WorkerService {
 
 /// Why an attempt failed before the answer's head was accepted.
 enum AttemptFailure {
-    case connectFailed, unreachable, connectTimedOut, reset, malformed, responseTimedOut
+    case connectFailed, unreachable, connectTimedOut, tlsFailed, reset, malformed, responseTimedOut
     /// The endpoint says that it has not looked at the request (RFC 9113, 8.7).
     case refused
 }

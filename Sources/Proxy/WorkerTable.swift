@@ -45,7 +45,8 @@ final class WorkerTable {
         }
         self.services = services
         self.endpoints = endpoints
-        routes = publication.table.routes.map { WorkerRoute($0, services: services) }
+        let identityFields = publication.table.listeners.compactMap { $0.tls?.client?.header }.flatMap(FieldAliases.of)
+        routes = publication.table.routes.map { WorkerRoute($0, services: services, identityFields: identityFields) }
         previous?.retireEndpoints(notIn: endpoints)
     }
 

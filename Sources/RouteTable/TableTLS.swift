@@ -3,6 +3,7 @@ package struct ListenerTLS: Sendable, Equatable {
     /// At least one; the first is for clients that name no server, or none that is known.
     package var certificates: [CertificateFiles]
     package var minVersion = TLSVersion.tls12
+    package var maxVersion = TLSVersion.tls13
     /// OpenSSL's names of cipher suites, by preference; empty: the defaults.
     package var ciphers: [String] = []
     /// OpenSSL's names of key exchange groups, by preference; empty: the defaults.

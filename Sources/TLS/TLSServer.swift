@@ -5,7 +5,7 @@ internal import RouteTable
 ///
 /// Every thread has its own, down to the algorithms and the counts of references within OpenSSL, so that no handshake
 /// waits for another thread's (docs/decisions/0009). It is made by whoever publishes it and is then one thread's alone.
-@safe package final class TLSServer {
+@safe package final class TLSServer: @unchecked Sendable {
     /// Kept for as long as the contexts.
     private let library: TLSLibrary
     private let state: UnsafeMutablePointer<cssl_server>

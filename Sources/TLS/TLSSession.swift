@@ -134,6 +134,11 @@ package import Reactor
         return .bytes(count)
     }
 
+    /// Takes what is left of the port's input out of the way of other sessions.
+    package func keepInput() {
+        if port.hasInput { held = port.takeInput() }
+    }
+
     /// Makes what was kept the port's input.
     package func offerHeld() {
         if held.isEmpty { return }

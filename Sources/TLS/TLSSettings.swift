@@ -76,7 +76,9 @@ package struct TLSServerSettings: Sendable {
     func makeContext(_ library: OpaquePointer, _ state: UnsafeMutablePointer<cssl_server>) throws(TLSProblem)
         -> OpaquePointer
     {
-        let context = try unsafe rules.minVersion.withSettings(ciphers: rules.ciphers, groups: rules.groups) {
+        let context = try unsafe rules.minVersion.withSettings(
+            upTo: rules.maxVersion, ciphers: rules.ciphers, groups: rules.groups
+        ) {
             unsafe cssl_server_context(library, $0, state)
         }
         guard unsafe cssl_name_sessions(context, sessionName, sessionName.count) == 1 else {
@@ -115,7 +117,7 @@ package struct TLSClientSettings: Sendable {
     }
 
     func makeContext(_ library: OpaquePointer) throws(TLSProblem) -> OpaquePointer {
-        let context = try unsafe rules.minVersion.withSettings(ciphers: [], groups: []) {
+        let context = try unsafe rules.minVersion.withSettings(upTo: .tls13, ciphers: [], groups: []) {
             unsafe cssl_client_context(library, $0)
         }
         do throws(TLSProblem) {
@@ -152,9 +154,12 @@ extension TLSVersion {
     private static let suites = "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
     private static let groups = "X25519:P-256:P-384"
 
+    private var number: Int32 { self == .tls13 ? 0x0304 : 0x0303 }
+
     /// - Parameter ciphers: those of TLS 1.3 begin with `TLS_`.
     fileprivate func withSettings(
-        ciphers: [String], groups: [String], _ make: (UnsafePointer<cssl_settings>) -> OpaquePointer?
+        upTo max: TLSVersion, ciphers: [String], groups: [String],
+        _ make: (UnsafePointer<cssl_settings>) -> OpaquePointer?
     ) throws(TLSProblem) -> OpaquePointer {
         let older = ciphers.filter { !$0.hasPrefix("TLS_") }
         let newer = ciphers.filter { $0.hasPrefix("TLS_") }
@@ -165,7 +170,7 @@ extension TLSVersion {
             unsafe newerText.withCString { newerText in
                 unsafe groupsText.withCString { groupsText in
                     var settings = unsafe cssl_settings(
-                        min_version: self == .tls13 ? 0x0304 : 0x0303, ciphers: olderText, suites: newerText,
+                        min_version: number, max_version: max.number, ciphers: olderText, suites: newerText,
                         groups: groupsText)
                     return unsafe make(&settings)
                 }

@@ -112,6 +112,8 @@ package final class ListenerCounters: Sendable {
     package let tunnelsFailedOver = Counter()
     /// HTTP/2 connections that were ended because of what they cost.
     package let abuses = Counter()
+    /// With its clients.
+    package let handshakes = HandshakeCounters()
 
     package init() {}
 }

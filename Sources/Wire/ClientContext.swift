@@ -23,6 +23,9 @@ package struct ClientContext: Sendable {
     /// The same for those who are told in a PROXY protocol header; nil for a client without an IP address.
     package let proxied: ProxiedClient?
 
+    /// The line that tells who the client has proved to be, with its line end; empty: none.
+    let identity: [UInt8]
+
     /// The lines that say so, up to the place where the request's authority follows.
     private(set) var prelude = InlineArray<176, UInt8>(repeating: 0)
     private(set) var preludeCount = 0
@@ -31,16 +34,18 @@ package struct ClientContext: Sendable {
     static let hostParameter: StaticString = ";host="
 
     /// A client without an IP address.
-    package init(scheme: Scheme = .http) {
+    package init(scheme: Scheme = .http, identity: String = "") {
         self.init(
-            address: InlineArray(repeating: 0), addressCount: 0, proxied: nil, isTrusted: false, scheme: scheme)
+            address: InlineArray(repeating: 0), addressCount: 0, proxied: nil, isTrusted: false, scheme: scheme,
+            identity: identity)
     }
 
     /// `address`: the usual text of an IPv4 or IPv6 address.
     package init(
         address: InlineArray<46, UInt8>, addressCount: Int, proxied: ProxiedClient? = nil, isTrusted: Bool,
-        scheme: Scheme
+        scheme: Scheme, identity: String = ""
     ) {
+        self.identity = Array(identity.utf8)
         precondition(addressCount >= 0 && addressCount <= 46, "an address has at most 46 bytes")
         self.address = address
         self.addressCount = addressCount
@@ -57,6 +62,13 @@ package struct ClientContext: Sendable {
         write("\r\nforwarded: ")
         writeElement()
         write(Self.hostParameter)
+    }
+
+    /// The same client, who speaks TLS, and has proved who it is if `identity` says so: a field line with its line end.
+    package func encrypted(identity: String) -> ClientContext {
+        ClientContext(
+            address: address, addressCount: addressCount, proxied: proxied, isTrusted: isTrusted, scheme: .https,
+            identity: identity)
     }
 
     /// RFC 7239, 4: an IPv6 address is bracketed, and so must be quoted.

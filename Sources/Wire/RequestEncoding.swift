@@ -68,6 +68,7 @@ package func encodeRequest(
     } else {
         out.append("via: 1.0 spillway\r\n")
     }
+    if !client.identity.isEmpty { out.append(client.identity.span) }
     if !edits.lines.isEmpty { out.append(edits.lines.span) }
     out.append("\r\n")
 }

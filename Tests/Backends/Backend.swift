@@ -1,6 +1,7 @@
 internal import Glibc
 internal import Reactor
 internal import Synchronization
+package import TLS
 
 /// A real server on a port of its own that answers as its script says, one thread per connection.
 package final class Backend: Sendable {
@@ -17,6 +18,27 @@ package final class Backend: Sendable {
     package var requests: [Message] { received.withLock { $0 } }
     /// Connections ever accepted.
     package var connections: [RawConnection] { accepted.withLock { $0 } }
+
+    /// Handshakes that failed, and of what.
+    package var handshakeFailures: [TLSFailure] { failures.withLock { $0 } }
+    private let failures = Mutex<[TLSFailure]>([])
+
+    /// The same, encrypted.
+    package convenience init(tls server: TLSServer, _ script: @escaping Script = Backend.ok) throws {
+        try self.init(connections: { backend, connection in
+            do throws(TLSFailure) {
+                try connection.secure(server)
+            } catch {
+                backend.failures.withLock { $0.append(error) }
+                return connection.close()
+            }
+            while let request = connection.readMessage() {
+                guard request.isWhole else { return }
+                backend.received.withLock { $0.append(request) }
+                if !script(request, connection) { return connection.closeSecurely() }
+            }
+        })
+    }
 
     /// Reads requests in full, remembers them, and has each answered.
     package convenience init(_ script: @escaping Script = Backend.ok) throws {

@@ -1,17 +1,23 @@
 internal import Glibc
 internal import Reactor
 internal import Synchronization
+package import TLS
 
 /// A blocking connection of a test: whatever bytes it likes, in whatever pieces. Nothing waits longer than five
 /// seconds.
 package final class RawConnection: @unchecked Sendable {
     package enum End: Equatable {
         case closed, reset, timedOut
+        /// Of an encrypted connection: without notice, or not to be decrypted.
+        case truncated, corrupted
     }
 
     private let number: Int32
     private let isOpen = Atomic<Bool>(true)
     private var buffered: [UInt8] = []
+    private var session: TLSSession?
+    /// The end of an encrypted connection, behind the bytes that came with it.
+    private var coming: End?
     /// How it ended, once a read has met the end.
     package private(set) var end: End?
 
@@ -69,6 +75,27 @@ package final class RawConnection: @unchecked Sendable {
     /// Sends all of it; returns how much the other side took before it broke, or stood still for five seconds.
     @discardableResult
     package func send(_ bytes: [UInt8]) -> Int {
+        guard let session else { return sendPlainly(bytes) }
+        var count = 0
+        while count < bytes.count {
+            guard let taken = try? bytes.withBytes({ try session.write($0.extracting(count..<bytes.count)) }) else {
+                break
+            }
+            count += taken
+            sendOutput(of: session)
+        }
+        return count
+    }
+
+    private func sendOutput(of session: TLSSession) {
+        var output: [UInt8] = []
+        session.port.takeOutput { output.append(contentsOf: $0) }
+        if !output.isEmpty { sendPlainly(output) }
+    }
+
+    /// Bytes as they are, also on an encrypted connection.
+    @discardableResult
+    package func sendPlainly(_ bytes: [UInt8]) -> Int {
         var sent = 0
         while sent < bytes.count {
             let count = unsafe bytes[sent...].withUnsafeBytes {
@@ -84,15 +111,91 @@ package final class RawConnection: @unchecked Sendable {
 
     /// Reads what there is into the buffer. False at the end.
     private func fill() -> Bool {
+        if end == nil, let coming { end = coming }
         if end != nil { return false }
         var chunk = [UInt8](repeating: 0, count: 65_536)
         let count = unsafe chunk.withUnsafeMutableBytes { unsafe recv(number, $0.baseAddress, $0.count, 0) }
         switch count {
-        case 0: end = .closed
+        case 1... where session != nil: decrypt(chunk[..<count])
+        case 0: end = session == nil ? .closed : .truncated
         case ..<0: end = errno == EAGAIN ? .timedOut : .reset
         default: buffered += chunk[..<count]
         }
         return end == nil
+    }
+
+    private func decrypt(_ bytes: ArraySlice<UInt8>) {
+        guard let session else { return }
+        Array(bytes).withBytes { session.port.fill($0) }
+        var room = [UInt8](repeating: 0, count: bytes.count + TLSPort.recordLimit)
+        repeat {
+            switch unsafe room.withUnsafeMutableBytes({ unsafe session.read(into: $0) }) {
+            case .bytes(let count): buffered += room[..<count]
+            case .wantsMore: break
+            case .closed: coming = .closed
+            case .failed(let failure):
+                coming = .corrupted
+                self.failure = failure
+            }
+        } while session.hasUnread && coming == nil
+        sendOutput(of: session)
+    }
+
+    // Encryption
+
+    /// What encryption failed of.
+    package private(set) var failure: TLSFailure?
+    package var isResumed: Bool { session?.isResumed ?? false }
+    package var identity: PeerIdentity? { session?.peerIdentity }
+
+    /// Whether this was agreed on.
+    package func speaks(_ name: StaticString) -> Bool { session?.speaks(name) ?? false }
+
+    /// Shakes hands as a client.
+    package func secure(
+        _ client: TLSClient, expecting peer: TLSPeerName = .none, resumption: TLSResumption? = nil
+    ) throws(TLSFailure) {
+        try shakeHands(try TLSSession(client, expecting: peer, resumption: resumption, port: TLSPort()))
+    }
+
+    /// Shakes hands as a server.
+    package func secure(_ server: TLSServer) throws(TLSFailure) {
+        try shakeHands(try TLSSession(server, port: TLSPort()))
+    }
+
+    private func shakeHands(_ session: TLSSession) throws(TLSFailure) {
+        var outcome = session.handshake()
+        while true {
+            sendOutput(of: session)
+            switch outcome {
+            case .done:
+                session.keepInput()
+                self.session = session
+                if session.hasUnread { readHeld(session) }
+                return
+            case .failed(let failure): throw failure
+            case .wantsMore: break
+            }
+            guard fill() else { throw .peerClosed }
+            buffered.withBytes { session.port.fill($0) }
+            buffered = []
+            outcome = session.handshake()
+        }
+    }
+
+    private func readHeld(_ session: TLSSession) {
+        session.offerHeld()
+        var room = [UInt8](repeating: 0, count: 1 << 17)
+        if case .bytes(let count) = unsafe room.withUnsafeMutableBytes({ unsafe session.read(into: $0) }) {
+            buffered += room[..<count]
+        }
+    }
+
+    /// Ends it with notice.
+    package func closeSecurely() {
+        session?.close()
+        if let session { sendOutput(of: session) }
+        close()
     }
 
     /// Everything until the end.

@@ -4,6 +4,7 @@ import Proxy
 import Reactor
 import RouteTable
 import Synchronization
+import TLS
 import Telemetry
 
 /// One worker on a port of its own, before backends of a test.
@@ -11,7 +12,9 @@ final class ProxyUnderTest {
     let port: UInt16
     let listenerCounters = ListenerCounters()
     let serviceCounters = ServiceCounters()
+    let handshakes = HandshakeCounters()
     let log = AccessLogRing()
+    private var logText = ""
     private let mailbox: Mailbox<WorkerMessage>
     private let reports = Reports()
     private var generation = 0
@@ -19,11 +22,20 @@ final class ProxyUnderTest {
     private var cells: [Publication.Cell]
     private var isDraining = false
     private let backends: [[Backend]]
+    private var server: TLSServer?
+    private let client: TLSClient?
 
     /// - Parameters:
     ///   - regions: each region's endpoints, regions in order of preference.
     ///   - change: of the table with one listener, one service and one route.
-    init(_ regions: [[Backend]], change: (inout Table) -> Void = { _ in }) throws {
+    ///   - server: how its clients speak to it.
+    ///   - client: how it speaks to the endpoints, by that name.
+    init(
+        _ regions: [[Backend]], server: TLSServer? = nil, client: TLSClient? = nil, expecting peer: TLSPeerName = .none,
+        change: (inout Table) -> Void = { _ in }
+    ) throws {
+        self.server = server
+        self.client = client
         var table = Table(
             listeners: [Listener(name: "web", bind: .ip(address: "127.0.0.1", port: 0))],
             regions: regions.indices.map { Region(name: "r\($0)") },
@@ -48,7 +60,7 @@ final class ProxyUnderTest {
                         Publication.Endpoint(
                             number: region * 100 + index, address: $0, name: "127.0.0.1:\(backend.port)",
                             weight: table.services.first?.cells[region].endpoints[index].weight ?? 1, share: 10_000,
-                            counters: EndpointCounters())
+                            counters: EndpointCounters(), peerName: peer)
                     }
                 })
         }
@@ -73,14 +85,15 @@ final class ProxyUnderTest {
             : [
                 Publication.Service(
                     counters: serviceCounters, cells: cells,
-                    split: cells.indices.map { $0 == 0 ? 10_000 : 0 })
+                    split: cells.indices.map { $0 == 0 ? 10_000 : 0 }, tls: client, handshakes: handshakes)
             ]
         mailbox.post(
             .publish(
                 Publication(
                     table: table, matcher: RouteMatcher(table), services: services,
                     listeners: table.listeners.map { _ in listenerCounters },
-                    accessLogs: table.listeners.map { $0.accessLog == nil ? nil : log }, generation: generation,
+                    accessLogs: table.listeners.map { $0.accessLog == nil ? nil : log },
+                    tlsServers: table.listeners.map { _ in server }, generation: generation,
                     workers: 1), sockets: sockets))
     }
 
@@ -89,6 +102,22 @@ final class ProxyUnderTest {
         change(&table)
         publish([])
         return eventually { reports.generation.load(ordering: .acquiring) == generation }
+    }
+
+    /// What the access log says so far.
+    var logged: String {
+        unsafe log.drain { logText += unsafe String(decoding: $0, as: UTF8.self) }
+        return logText
+    }
+
+    /// Puts other certificates in force.
+    func secure(_ server: TLSServer) {
+        mailbox.post(.secure(listeners: [server], services: [client], generation: generation))
+    }
+
+    /// Puts other keys of tickets in force.
+    func setTickets(_ keys: TicketKeys) {
+        mailbox.post(.tickets(keys))
     }
 
     /// Gives a cell's traffic to another, in ten-thousandths.

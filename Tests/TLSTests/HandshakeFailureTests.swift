@@ -55,9 +55,12 @@ struct HandshakeFailureTests {
             try outcome(protocols: ["h2"]) == [.failed(.noSharedProtocol), .failed(.noSharedProtocol)])
         #expect(
             try outcome(server: {
-                $0.ciphers = ["ECDHE-RSA-AES128-GCM-SHA256", "TLS_AES_128_GCM_SHA256"]
-                $0.minVersion = .tls12
-            }) == [.done, .done])
+                $0.ciphers = ["ECDHE-RSA-AES128-GCM-SHA256"]
+                $0.maxVersion = .tls12
+            }) == [.failed(.peerRefused), .failed(.noSharedCipher)])
+        #expect(
+            try outcome(server: { $0.maxVersion = .tls12 }, client: { $0.minVersion = .tls13 })
+                == [.failed(.unsupportedVersion), .failed(.unsupportedVersion)])
         #expect(
             try outcome(server: { $0.groups = ["P-521"] }) == [.failed(.peerRefused), .failed(.noSharedGroup)])
     }

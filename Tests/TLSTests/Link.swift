@@ -37,22 +37,17 @@ import RouteTable
             if outcome.server == .wantsMore, !toServer.isEmpty {
                 give(&toServer, serverPort, piece)
                 outcome.server = server.handshake()
-                keepRest(server)
+                server.keepInput()
             } else if outcome.client == .wantsMore, !toClient.isEmpty {
                 give(&toClient, clientPort, piece)
                 outcome.client = client.handshake()
-                keepRest(client)
+                client.keepInput()
             } else {
                 break
             }
             collect()
         }
         return outcome
-    }
-
-    /// What came behind the handshake is the session's to keep.
-    private func keepRest(_ session: TLSSession) {
-        if session.port.hasInput { _ = unsafe session.read(into: UnsafeMutableRawBufferPointer(start: nil, count: 0)) }
     }
 
     private func give(_ bytes: inout [UInt8], _ port: TLSPort, _ piece: Int) {
@@ -104,27 +99,4 @@ import RouteTable
         (byServer ? server : client).close()
         collect()
     }
-}
-
-/// A server with one certificate, or with other rules.
-func makeServer(
-    _ files: [TestAuthority.Files], name: String = "test", tickets: TicketKeys = TicketKeys(),
-    _ change: (inout ListenerTLS) -> Void = { _ in }
-) throws -> TLSServer {
-    var rules = ListenerTLS(
-        certificates: files.map { .pair(certificate: $0.certificate, key: $0.key, ocsp: nil) })
-    change(&rules)
-    var reader = TLSFileReader()
-    return try TLSServer(try reader.server(name: name, rules), tickets: tickets, library: TLSLibrary())
-}
-
-func makeClient(
-    ca: String? = TestAuthority.shared.certificate, protocols: [String] = ["http/1.1"],
-    _ change: (inout ServiceTLS) -> Void = { _ in }
-) throws -> TLSClient {
-    var rules = ServiceTLS()
-    rules.ca = ca
-    change(&rules)
-    var reader = TLSFileReader()
-    return try TLSClient(try reader.client(rules, protocols: protocols), library: TLSLibrary())
 }

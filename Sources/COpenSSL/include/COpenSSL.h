@@ -124,6 +124,7 @@ typedef struct {
 
 typedef struct {
     int min_version;
+    int max_version;
     /// NULL: the defaults.
     const char *ciphers;
     const char *suites;

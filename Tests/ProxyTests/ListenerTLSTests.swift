@@ -1,0 +1,222 @@
+import Backends
+import RouteTable
+import TLS
+import Telemetry
+import Testing
+
+struct ListenerTLSTests {
+    private static let files = try! TestAuthority.shared.issue("listener", names: ["DNS:a.example"])
+    private let name = TLSPeerName(host: "a.example")
+
+    private func proxy(
+        _ backend: Backend, server change: (inout ListenerTLS) -> Void = { _ in },
+        table: (inout Table) -> Void = { _ in }
+    ) throws -> ProxyUnderTest {
+        try ProxyUnderTest([[backend]], server: makeServer([Self.files], change), change: table)
+    }
+
+    private func count(_ failure: TLSFailure, _ proxy: ProxyUnderTest) -> UInt64 {
+        proxy.listenerCounters.handshakes.failures(Int(failure.rawValue))
+    }
+
+    @Test func `requests come encrypted, one after the other, and services are told so`() throws {
+        let backend = try Backend()
+        let proxy = try proxy(backend)
+        let client = try proxy.connect()
+        try client.secure(makeClient(), expecting: name)
+        #expect(client.speaks("http/1.1"))
+        for _ in 0..<3 {
+            client.send(get)
+            #expect(client.readMessage()?.text == "ok")
+        }
+        #expect(backend.requests[0]["x-forwarded-proto"] == "https")
+        #expect(backend.requests[0]["forwarded"] == "for=127.0.0.1;proto=https;host=a.example")
+        #expect(proxy.listenerCounters.handshakes.completed.count == 1)
+        client.closeSecurely()
+        #expect(eventually { proxy.listenerCounters.openConnections.level == 0 })
+    }
+
+    @Test func `a request that comes with the handshake's last bytes is answered`() throws {
+        let proxy = try proxy(Backend())
+        let client = try proxy.connect()
+        try client.secure(makeClient(), expecting: name)
+        client.send(get + get + get)
+        for _ in 0..<3 { #expect(client.readMessage()?.text == "ok") }
+    }
+
+    @Test(arguments: [100, 20_000, 3_000_000])
+    func `bodies of any size go both ways`(size: Int) throws {
+        let text = String(repeating: "0123456789", count: size / 10)
+        let backend = try Backend { request, connection in
+            connection.send("HTTP/1.1 200 OK\r\ncontent-length: \(request.body.count)\r\n\r\n\(request.text)")
+            return true
+        }
+        let proxy = try proxy(backend)
+        let client = try proxy.connect()
+        try client.secure(makeClient(), expecting: name)
+        for _ in 0..<2 {
+            try inBackground {
+                client.send("POST / HTTP/1.1\r\nhost: a.example\r\ncontent-length: \(size)\r\n\r\n\(text)")
+            }
+            let answer = try #require(client.readMessage())
+            #expect(answer.status == 200 && answer.text == text)
+        }
+    }
+
+    @Test func `a client that reads slowly holds the endpoint back, and gets everything`() throws {
+        let text = String(repeating: "x", count: 8_000_000)
+        let proxy = try proxy(Backend(Backend.body(text)))
+        let client = try proxy.connect(receiveBuffer: 8_192)
+        try client.secure(makeClient(), expecting: name)
+        client.send(get)
+        pause(milliseconds: 100)
+        #expect(client.readMessage()?.body.count == text.utf8.count)
+    }
+
+    @Test func `an answer's end is told with notice, a broken answer without`() throws {
+        let whole = try proxy(Backend())
+        let client = try whole.connect()
+        try client.secure(makeClient(), expecting: name)
+        client.send("GET / HTTP/1.1\r\nhost: a.example\r\nconnection: close\r\n\r\n")
+        #expect(client.readMessage()?.text == "ok")
+        #expect(client.readEnd() == .closed)
+        let broken = try proxy(
+            Backend(Backend.says("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf", thenCloses: true)))
+        let other = try broken.connect()
+        try other.secure(makeClient(), expecting: name)
+        other.send(get)
+        #expect(other.readMessage()?.isWhole != true)
+        #expect(other.end == .reset)
+    }
+
+    @Test func `plain HTTP on a TLS port is answered in the clear, counted and logged`() throws {
+        let proxy = try proxy(Backend(), table: { $0.listener.accessLog = AccessLog() })
+        let answer = try proxy.ask(get)
+        #expect(answer.status == 400)
+        #expect(answer["x-spillway-error"] == "plain-http-on-tls")
+        #expect(count(.plainHTTP, proxy) == 1)
+        #expect(
+            proxy.logged.contains("\"error\":\"tls-handshake-failed\",\"tls\":\"plain-http-on-tls\""))
+    }
+
+    @Test func `each handshake that fails is counted by its reason`() throws {
+        let proxy = try proxy(Backend())
+        let cases: [(TLSFailure, TLSFailure, () throws -> TLSClient)] = [
+            (.peerUnknownCA, .unknownCA, { try makeClient(ca: nil) }),
+            (.noSharedProtocol, .noSharedProtocol, { try makeClient(protocols: ["h3"]) }),
+        ]
+        for (ours, theirs, client) in cases {
+            let connection = try proxy.connect()
+            #expect(throws: theirs) { try connection.secure(client(), expecting: name) }
+            #expect(eventually { count(ours, proxy) == 1 }, "\(ours)")
+        }
+        let strange = try proxy.connect()
+        strange.send("SSH-2.0-OpenSSH_9\r\n")
+        _ = strange.readToEnd()
+        #expect(count(.notTLS, proxy) == 1)
+        let gone = try proxy.connect()
+        gone.sendPlainly([0x16, 3, 1])
+        gone.close()
+        #expect(eventually { count(.peerClosed, proxy) == 1 })
+        #expect(eventually { proxy.listenerCounters.openConnections.level == 0 })
+    }
+
+    @Test func `a handshake that does not end has its limit`() throws {
+        let proxy = try proxy(Backend(), table: { $0.listener.timeouts.handshake = .milliseconds(100) })
+        let client = try proxy.connect()
+        client.sendPlainly([0x16, 3, 1])
+        #expect(client.readEnd() == .closed)
+        #expect(count(.handshakeTimeout, proxy) == 1)
+    }
+
+    @Test func `sessions are resumed, also after other certificates and other keys came into force`() throws {
+        var keys = TicketKeys()
+        let proxy = try ProxyUnderTest([[Backend()]], server: makeServer([Self.files], tickets: keys))
+        let client = try makeClient()
+        let kept = TLSResumption()
+        func connect() throws -> Bool {
+            let connection = try proxy.connect()
+            try connection.secure(client, expecting: name, resumption: kept)
+            connection.send(get)
+            #expect(connection.readMessage()?.text == "ok")
+            return connection.isResumed
+        }
+        #expect(try !connect())
+        #expect(try connect())
+        keys.rotate()
+        proxy.setTickets(keys)
+        #expect(try connect())
+        proxy.secure(try makeServer([Self.files], tickets: keys))
+        #expect(try connect())
+        #expect(proxy.listenerCounters.handshakes.resumed.count == 3)
+        #expect(proxy.listenerCounters.handshakes.completed.count == 4)
+    }
+
+    @Test func `an open connection outlives the certificate it began with`() throws {
+        let proxy = try proxy(Backend())
+        let old = try proxy.connect()
+        try old.secure(makeClient(), expecting: name)
+        let other = try TestAuthority.shared.issue("newer", names: ["DNS:b.example"])
+        proxy.secure(try makeServer([other]))
+        #expect(
+            eventually {
+                guard let new = try? proxy.connect() else { return false }
+                return (try? new.secure(makeClient(), expecting: TLSPeerName(host: "b.example"))) != nil
+            })
+        old.send(get)
+        #expect(old.readMessage()?.text == "ok")
+    }
+
+    @Test func `who a client has proved to be is told in a field that no client can send`() throws {
+        let backend = try Backend()
+        let mine = try TestAuthority.shared.issue("me", names: ["URI:spiffe://test/me"])
+        let proxy = try proxy(
+            backend,
+            server: {
+                $0.client = ClientVerification(ca: TestAuthority.shared.certificate)
+                $0.client?.header = "x-client-identity"
+                $0.client?.mode = .optional
+            },
+            table: {
+                $0.listener.tls = ListenerTLS()
+                $0.listener.tls?.client = ClientVerification(ca: "")
+                $0.listener.tls?.client?.header = "x-client-identity"
+            })
+        let forged = "GET / HTTP/1.1\r\nhost: a.example\r\nX-Client-Identity: root\r\nx_client-identity: root\r\n\r\n"
+        let known = try proxy.connect()
+        try known.secure(
+            makeClient {
+                $0.certificate = mine.certificate
+                $0.key = mine.key
+            }, expecting: name)
+        known.send(forged)
+        #expect(known.readMessage()?.status == 200)
+        let value = try #require(backend.requests.last?["x-client-identity"])
+        #expect(value.hasPrefix("Hash=") && value.hasSuffix(";Subject=\"CN=me\";URI=spiffe://test/me"))
+        let unknown = try proxy.connect()
+        try unknown.secure(makeClient(), expecting: name)
+        unknown.send(forged)
+        #expect(unknown.readMessage()?.status == 200)
+        #expect(backend.requests.last?["x-client-identity"] == nil)
+        #expect(backend.requests.allSatisfy { $0["x_client-identity"] == nil })
+    }
+
+    @Test func `a plain listener can send every request to where it is encrypted`() throws {
+        let backend = try Backend()
+        let proxy = try ProxyUnderTest([[backend]]) { $0.listener.redirectsToHTTPS = true }
+        let answer = try proxy.ask("GET /a/b?c=d HTTP/1.1\r\nhost: a.example:8080\r\n\r\n")
+        #expect(answer.status == 308)
+        #expect(answer["location"] == "https://a.example/a/b?c=d")
+        #expect(backend.requests.isEmpty)
+    }
+
+    @Test func `TLS on a plain port is refused with an answer that says so`() throws {
+        let proxy = try ProxyUnderTest([[Backend()]])
+        let client = try proxy.connect()
+        #expect(throws: TLSFailure.notTLS) { try client.secure(makeClient()) }
+        let other = try proxy.connect()
+        other.sendPlainly([0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3])
+        #expect(other.readMessage()?["x-spillway-error"] == "tls-on-plain-http")
+        #expect(proxy.listenerCounters.refused.count == 2)
+    }
+}

@@ -1,0 +1,144 @@
+import Backends
+import RouteTable
+import TLS
+import Telemetry
+import Testing
+
+struct UpstreamTLSTests {
+    private static let authority = TestAuthority.shared
+    private static let files = try! authority.issue("upstream", names: ["DNS:up.example", "IP:127.0.0.1"])
+    private static let expired = try! authority.issue("upstream-old", names: ["DNS:up.example"], days: -10 ... -1)
+
+    private func proxy(
+        _ regions: [[Backend]], expecting peer: TLSPeerName = .init(host: "up.example"),
+        client: (inout ServiceTLS) -> Void = { _ in }, table: (inout Table) -> Void = { _ in }
+    ) throws -> ProxyUnderTest {
+        try ProxyUnderTest(regions, client: makeClient(client), expecting: peer) {
+            $0.service.timeouts.connect = .seconds(5)
+            table(&$0)
+        }
+    }
+
+    @Test(arguments: [TLSPeerName(host: "up.example"), TLSPeerName(ip: "127.0.0.1")])
+    func `an endpoint is spoken to encrypted, over connections that are kept`(peer: TLSPeerName) throws {
+        let backend = try Backend(tls: makeServer([Self.files]))
+        let proxy = try proxy([[backend]], expecting: peer)
+        for _ in 0..<3 { #expect(try proxy.ask(get).text == "ok") }
+        #expect(try proxy.ask(post).text == "ok")
+        #expect(backend.connections.count <= 2)
+        #expect(proxy.handshakes.completed.count == UInt64(backend.connections.count))
+    }
+
+    @Test func `the next connection resumes the session of the last`() throws {
+        let backend = try Backend(tls: makeServer([Self.files])) { request, connection in
+            connection.send("HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok")
+            return false
+        }
+        let proxy = try proxy([[backend]])
+        for _ in 0..<4 { #expect(try proxy.ask(get).text == "ok") }
+        #expect(proxy.handshakes.completed.count == 4)
+        #expect(proxy.handshakes.resumed.count == 3)
+    }
+
+    @Test func `large bodies go both ways`() throws {
+        let text = String(repeating: "0123456789", count: 300_000)
+        let backend = try Backend(tls: makeServer([Self.files])) { request, connection in
+            connection.send("HTTP/1.1 200 OK\r\ncontent-length: \(request.body.count)\r\n\r\n\(request.text)")
+            return true
+        }
+        let proxy = try proxy([[backend]])
+        let client = try proxy.connect()
+        try inBackground {
+            client.send("POST / HTTP/1.1\r\nhost: a.example\r\ncontent-length: \(text.utf8.count)\r\n\r\n\(text)")
+        }
+        #expect(client.readMessage()?.text == text)
+    }
+
+    @Test func `a handshake that fails is a failure to connect, with its reason in log, metric and answer`() throws {
+        let other = try TestAuthority(named: "Nobody's CA")
+        let unknown = try other.issue("unknown", names: ["DNS:up.example"])
+        let cases: [(TLSFailure, Backend, TLSPeerName)] = [
+            (.expired, try Backend(tls: makeServer([Self.expired])), .init(host: "up.example")),
+            (.nameMismatch, try Backend(tls: makeServer([Self.files])), .init(host: "down.example")),
+            (.nameMismatch, try Backend(tls: makeServer([Self.files])), .init(ip: "127.0.0.2")),
+            (.unknownCA, try Backend(tls: makeServer([unknown])), .init(host: "up.example")),
+            (
+                .noSharedProtocol, try Backend(tls: makeServer([Self.files]) { $0.protocols = ["h3"] }),
+                .init(host: "up.example")
+            ),
+        ]
+        for (failure, backend, peer) in cases {
+            let proxy = try proxy(
+                [[backend]], expecting: peer,
+                table: {
+                    $0.listener.accessLog = AccessLog()
+                    $0.service.retry.attempts = 0
+                })
+            let answer = try proxy.ask(get)
+            #expect(answer.status == 502 && answer["x-spillway-error"] == "tls-failed", "\(failure)")
+            #expect(proxy.handshakes.failures(Int(failure.rawValue)) == 1, "\(failure)")
+            #expect(proxy.endpointCounters(0, 0).connectFailures.count == 1)
+            #expect(eventually { proxy.logged.contains("\"tls\":\"\(failure.word)\"") }, "\(failure)")
+        }
+    }
+
+    @Test func `a request goes elsewhere when an endpoint's certificate is no good`() throws {
+        let bad = try Backend(tls: makeServer([Self.expired]))
+        let good = try Backend(tls: makeServer([Self.files]))
+        let proxy = try proxy([[bad], [good]])
+        #expect(try proxy.ask(post).text == "ok")
+        #expect(good.requests.count == 1 && bad.requests.isEmpty)
+    }
+
+    @Test func `what speaks no TLS is no connection`() throws {
+        let backend = try Backend(connections: { _, connection in
+            connection.send("HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n")
+        })
+        let proxy = try proxy([[backend]], table: { $0.service.retry.attempts = 0 })
+        #expect(try proxy.ask(get)["x-spillway-error"] == "tls-failed")
+        #expect(proxy.handshakes.failures(Int(TLSFailure.notTLS.rawValue)) == 1)
+    }
+
+    @Test func `a handshake has no more time than a connection`() throws {
+        let backend = try Backend(connections: { _, _ in pause(milliseconds: 2_000) })
+        let proxy = try proxy(
+            [[backend]],
+            table: {
+                $0.service.timeouts.connect = .milliseconds(100)
+                $0.service.retry.attempts = 0
+            })
+        #expect(try proxy.ask(get)["x-spillway-error"] == "connect-timeout")
+    }
+
+    @Test func `an answer that only the connection's end ends must end with notice`() throws {
+        let answer = "HTTP/1.1 200 OK\r\n\r\nto the end"
+        let clean = try Backend(tls: makeServer([Self.files]), Backend.says(answer, thenCloses: true))
+        #expect(try proxy([[clean]]).ask(get).text == "to the end")
+        let cut = try Backend(tls: makeServer([Self.files])) { _, connection in
+            connection.send(answer)
+            connection.close()
+            return true
+        }
+        let client = try proxy([[cut]]).connect()
+        client.send(get)
+        #expect(client.readMessage(bodyUntilEnd: true)?.isWhole != true)
+        #expect(client.end == .reset)
+    }
+
+    @Test func `an endpoint is shown the certificate it asks for`() throws {
+        let mine = try Self.authority.issue("router", names: ["DNS:router.example"])
+        let server = try makeServer([Self.files]) { $0.client = ClientVerification(ca: Self.authority.certificate) }
+        let backend = try Backend(tls: server)
+        let shown = try proxy([[backend]]) {
+            $0.certificate = mine.certificate
+            $0.key = mine.key
+        }
+        #expect(try shown.ask(get).text == "ok")
+        let hidden = try proxy([[backend]]) { _ in
+        } table: {
+            $0.service.retry.attempts = 0
+        }
+        #expect(try hidden.ask(get).status == 502)
+        #expect(eventually { backend.handshakeFailures == [.clientCertificateRequired] })
+    }
+}
