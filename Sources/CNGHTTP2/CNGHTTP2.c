@@ -43,6 +43,8 @@ static nghttp2_session *session(void *connection, int is_server) {
         nghttp2_option_set_no_auto_window_update(options, 1);
         // Closed streams are kept for the sake of priorities, which nobody follows.
         nghttp2_option_set_no_closed_streams(options, 1);
+        // What clients may reset is counted by whoever owns the session, together with all else that they may do.
+        nghttp2_option_set_stream_reset_rate_limit(options, UINT32_MAX, UINT32_MAX);
         if (is_server)
             nghttp2_session_server_new2(&session, made, connection, options);
         else

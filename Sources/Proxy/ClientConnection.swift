@@ -291,6 +291,17 @@ final class ClientConnection: Downstream, Client, TimerOwner {
         if case .chunked = framing { answerIsChunked = true } else { answerIsChunked = false }
     }
 
+    /// A tunnel goes on with the connection, and with what the client has said behind its request.
+    override func upgrade(_ head: borrowing ResponseHead, _ bytes: RawSpan) {
+        encodeInterim(head, bytes, allowsUpgrade: true, into: &worker.sendBuffer)
+        flushAnswer()
+        worker.sendQueued()
+        let said = held
+        let exchange = exchange
+        leave()
+        TunnelClient(takingOver: self, listener: listener, exchange: exchange).goOn(said: said)
+    }
+
     override func answerBody(_ data: RawSpan) {
         if data.isEmpty { return }
         if answerIsChunked {

@@ -20,6 +20,9 @@ class Downstream: Connection {
     /// The head of the final answer, as it came from the upstream.
     func answer(_ head: borrowing ResponseHead, _ bytes: RawSpan, edits: borrowing CompiledEdits) { unsupported() }
 
+    /// The protocol that was asked for is spoken from now on: the head of a 101 answer, as it came from the upstream.
+    func upgrade(_ head: borrowing ResponseHead, _ bytes: RawSpan) { unsupported() }
+
     func answerBody(_ data: RawSpan) { unsupported() }
 
     /// One trailer field line, validated, with its line end.

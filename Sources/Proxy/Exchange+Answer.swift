@@ -13,14 +13,23 @@ extension Exchange {
         let now = worker.loop.now
         let status = Int(head.status)
         let latency = now - upstream.began
-        let endpoint = upstream.endpoint
-        let cell = upstream.cell
-        if cell.answered(after: latency, status: status, now: now) { worker.reportOverload() }
+        if upstream.cell.answered(after: latency, status: status, now: now) { worker.reportOverload() }
         judge(status, upstream, now: now)
         if attempts > 1 { upstream.service.budget.extraEnded(helped: !upstream.service.retries(status: status)) }
         if retriesInstead(of: status, from: upstream) { return false }
 
-        // This one it is: the other attempt, if any, is called off.
+        accept(status: status, from: upstream)
+        idleDeadline = now + upstream.service.idleTimeout
+        route?.lend { route in downstream?.lend { $0.answer(head, bytes, edits: route.responseEdits) } }
+        return phase == .answering
+    }
+
+    /// This one it is: the other attempt, if any, is called off.
+    func accept(status: Int, from upstream: Upstream) {
+        let now = worker.loop.now
+        let latency = now - upstream.began
+        let endpoint = upstream.endpoint
+        let cell = upstream.cell
         if second != nil { abandonOther(than: upstream) }
         cell.record(responseTime: latency)
         headLatency = now - began
@@ -30,9 +39,6 @@ extension Exchange {
         self.status = status
         answeredBy = Uncounted(endpoint)
         answeringCell = Uncounted(cell)
-        idleDeadline = now + upstream.service.idleTimeout
-        route?.lend { route in downstream?.lend { $0.answer(head, bytes, edits: route.responseEdits) } }
-        return phase == .answering
     }
 
     /// Another attempt has answered first.

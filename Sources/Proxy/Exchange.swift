@@ -46,6 +46,8 @@ final class Exchange: TimerOwner {
     /// More body came than is kept: what was sent cannot be sent again.
     var bodyExceedsKept = false
     var isRequestComplete = false
+    /// For another protocol than HTTP, on the same connection.
+    var asksForUpgrade = false
     /// The trailer section of a chunked request, line by line.
     var keptTrailers: [UInt8] = []
     var hashKey: UInt64?
@@ -117,6 +119,7 @@ final class Exchange: TimerOwner {
         method = head.method
         bodyFraming = head.body
         isRequestComplete = !head.hasBody
+        asksForUpgrade = head.upgrade != nil && !head.hasBody && head.method == .get
         keptHead.removeAll(keepingCapacity: true)
         keptHead.append(contentsOf: bytes)
         listener.countRequest()
@@ -259,6 +262,7 @@ final class Exchange: TimerOwner {
         table = nil
         phase = .free
         isTunnel = false
+        asksForUpgrade = false
         tunnel = TunnelState()
         bodyExceedsKept = false
         tried.removeAll()

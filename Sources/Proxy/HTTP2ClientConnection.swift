@@ -50,6 +50,7 @@ final class HTTP2ClientConnection: HTTP2Connection, Client, TimerOwner {
         session.settle(
             [
                 (NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, Self.streamLimit),
+                (NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL, 1),
                 (NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, UInt32(listener.headLimits.headBytes)),
             ], window: Self.window)
         take(held)
@@ -171,9 +172,11 @@ final class HTTP2ClientConnection: HTTP2Connection, Client, TimerOwner {
         worker.headBuffer.clear()
         let refusal: OwnAnswer?
         do throws(Malformed) {
-            try fields.write(hasBody: !endsStream, into: &worker.headBuffer)
+            try fields.write(
+                hasBody: !endsStream, webSocketKey: (worker.random.next(), worker.random.next()),
+                into: &worker.headBuffer)
             // The exchange keeps a copy; nothing else writes heads meanwhile.
-            refusal = worker.headBuffer.withBytes { start(stream, $0) }
+            refusal = worker.headBuffer.withBytes { start(stream, $0, isConnect: fields.asksForWebSocket) }
         } catch {
             refusal = .malformed(error)
         }
@@ -181,7 +184,7 @@ final class HTTP2ClientConnection: HTTP2Connection, Client, TimerOwner {
     }
 
     /// Parses a head that was written from fields and begins the exchange; or says why not.
-    private func start(_ stream: HTTP2ClientStream, _ bytes: RawSpan) -> OwnAnswer? {
+    private func start(_ stream: HTTP2ClientStream, _ bytes: RawSpan, isConnect: Bool) -> OwnAnswer? {
         do {
             guard case .complete = try worker.requestHead.parse(bytes, listener.headLimits) else {
                 return .malformed(.headTooLarge)
@@ -190,7 +193,7 @@ final class HTTP2ClientConnection: HTTP2Connection, Client, TimerOwner {
             return .malformed(error)
         }
         if let refusal = listener.refusal(of: worker.requestHead, bytes) { return refusal }
-        stream.begin(worker.requestHead, bytes)
+        stream.begin(worker.requestHead, bytes, isConnect: isConnect)
         return nil
     }
 

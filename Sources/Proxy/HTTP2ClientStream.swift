@@ -19,6 +19,9 @@ final class HTTP2ClientStream: Downstream {
     private var isExchanging = false
     private(set) var isAnswerBegun = false
     private var isAnswerEnded = false
+    /// An extended CONNECT (RFC 8441): the request has no body, and what follows it is for a tunnel.
+    private var isConnect = false
+    private(set) var isTunnel = false
     private var method = Method.get
     private var bodyFraming = RequestBody.none
     private var bodyReceived = 0
@@ -40,6 +43,8 @@ final class HTTP2ClientStream: Downstream {
         isExchanging = false
         isAnswerBegun = false
         isAnswerEnded = false
+        isConnect = false
+        isTunnel = false
         bodyReceived = 0
         lastProgress = worker.loop.now
         exchange.attach(to: self, listener: connection.listener, client: connection.client)
@@ -49,7 +54,7 @@ final class HTTP2ClientStream: Downstream {
     func close() {
         if isExchanging {
             isExchanging = false
-            exchange.downstreamGone()
+            if isTunnel { exchange.clientBroke() } else { exchange.downstreamGone() }
         }
         exchange.detach()
         connection?.lend { $0.waiting -= body.count }
@@ -58,7 +63,7 @@ final class HTTP2ClientStream: Downstream {
     }
 
     /// Waits for the client: its request's body is not complete, or its answer is not taken.
-    var awaitsClient: Bool { !isRequestComplete && held.isEmpty || body.count > 0 }
+    var awaitsClient: Bool { !isConnect && !isRequestComplete && held.isEmpty || body.count > 0 }
 
     /// All that Content-Length announced has come. Many clients end their stream in a frame of its own after that, and
     /// take a reset before it for a fault.
@@ -68,11 +73,12 @@ final class HTTP2ClientStream: Downstream {
 
     // The request
 
-    /// Its head is complete.
-    func begin(_ head: borrowing RequestHead, _ bytes: RawSpan) {
+    /// Its head is complete. `isConnect`: what follows is for a tunnel, once there is one.
+    func begin(_ head: borrowing RequestHead, _ bytes: RawSpan, isConnect: Bool) {
+        self.isConnect = isConnect
         method = head.method
         bodyFraming = head.body
-        isRequestComplete = !head.hasBody
+        isRequestComplete = !head.hasBody && !isConnect
         isExchanging = true
         exchange.begin(head, bytes)
         if isExchanging { exchange.flushRequest() }
@@ -82,6 +88,10 @@ final class HTTP2ClientStream: Downstream {
         lastProgress = worker.loop.now
         bodyReceived += data.byteCount
         guard isExchanging else { return discard(data.byteCount) }
+        if isConnect {
+            guard held.isEmpty, isTunnel, exchange.wantsSpeech else { return held.append(contentsOf: data) }
+            return say(data)
+        }
         connection?.lend { connection in
             if let limit = connection.listener.bodyLimit, bodyReceived > limit {
                 connection.listener.counters.refused.add()
@@ -90,6 +100,12 @@ final class HTTP2ClientStream: Downstream {
             guard held.isEmpty, exchange.wantsRequestBody else { return held.append(contentsOf: data) }
             pass(data)
         }
+    }
+
+    private func say(_ data: RawSpan) {
+        exchange.clientSaid(data)
+        exchange.flushRequest()
+        connection?.lend { $0.openWindow(of: id, data.byteCount) }
     }
 
     private func pass(_ data: RawSpan) {
@@ -114,19 +130,31 @@ final class HTTP2ClientStream: Downstream {
     }
 
     private func endRequest() {
+        if isConnect {
+            if isTunnel { exchange.clientEnded() } else { goneBeforeTunnel() }
+            return
+        }
         exchange.endRequest()
         if isExchanging { exchange.flushRequest() }
     }
 
+    /// The client ended its side before it had a tunnel: nobody is to answer.
+    private func goneBeforeTunnel() {
+        isExchanging = false
+        exchange.downstreamGone()
+        connection?.lend { $0.reset(id, .cancel) }
+    }
+
     override func resumeRequestBody() {
-        if !held.isEmpty { worker.loop.defer(self) }
+        if !held.isEmpty || isTunnel { worker.loop.defer(self) }
     }
 
     override func resume() {
-        guard isExchanging, !held.isEmpty, exchange.wantsRequestBody else { return }
+        guard isExchanging, !held.isEmpty else { return }
+        guard isConnect ? isTunnel && exchange.wantsSpeech : exchange.wantsRequestBody else { return }
         let data = held
         held = []
-        data.withBytes { pass($0) }
+        data.withBytes { if isConnect { say($0) } else { pass($0) } }
         if isExchanging, isRequestComplete { endRequest() }
     }
 
@@ -165,6 +193,22 @@ final class HTTP2ClientStream: Downstream {
         connection?.lend { _ = $0.submitAnswer(of: self, status: status, hasBody: hasBody) }
     }
 
+    override func upgrade(_ head: borrowing ResponseHead, _ bytes: RawSpan) {
+        isAnswerBegun = true
+        isTunnel = true
+        worker.fieldBuffer.clear()
+        encodeInterim(head, bytes, into: &worker.fieldBuffer)
+        // RFC 8441, 5: what HTTP/1.1 says by 101 is a 200, and the key's answer is not given.
+        submit(status: 200, hasBody: true)
+    }
+
+    override func closeTunnel(reset: Bool) {
+        isExchanging = false
+        if reset || !isRequestComplete { connection?.lend { $0.reset(id, .cancel) } }
+        body.isEnded = true
+        flushAnswer()
+    }
+
     override func answerBody(_ data: RawSpan) {
         if data.isEmpty { return }
         if body.count == 0 { lastProgress = worker.loop.now }
@@ -187,7 +231,7 @@ final class HTTP2ClientStream: Downstream {
     override func endAnswer() {
         body.isEnded = true
         flushAnswer()
-        over()
+        if !isTunnel { over() }
     }
 
     override func answerOwn(_ answer: OwnAnswer) {
@@ -236,6 +280,6 @@ final class HTTP2ClientStream: Downstream {
     /// send no more (RFC 9113, 8.1).
     func sent(_ frame: HTTP2Frame) -> Bool {
         lastProgress = worker.loop.now
-        return frame.endsStream && !isRequestComplete && !isLengthReached
+        return frame.endsStream && !isTunnel && !isRequestComplete && !isLengthReached
     }
 }

@@ -6,6 +6,8 @@ final class TunnelClient: Downstream, Client {
     private let listener: WorkerListener
     private let exchange: Exchange
     private var isReadPaused = false
+    /// What the client said behind its request, until the tunnel goes on.
+    private var held: [UInt8] = []
     /// The client has said its last.
     private var hasEnded = false
     /// The endpoint has, and the client is told when all before it is sent.
@@ -30,6 +32,21 @@ final class TunnelClient: Downstream, Client {
         exchange = Exchange(worker: arrival.worker, listener: listener, client: client)
         super.init(takingOver: arrival)
         enter()
+    }
+
+    /// Goes on where a request was answered with another protocol.
+    init(takingOver connection: ClientConnection, listener: WorkerListener, exchange: Exchange) {
+        self.listener = listener
+        self.exchange = exchange
+        super.init(takingOver: connection)
+        enter()
+    }
+
+    /// Says what the client has said already, and goes on reading.
+    func goOn(said: [UInt8]) {
+        held = said
+        hasUnread = true
+        worker.loop.defer(self)
     }
 
     private func enter() {
@@ -86,6 +103,12 @@ final class TunnelClient: Downstream, Client {
         guard isOpen else { return }
         if isBroken { return tellBroken() }
         isReadPaused = false
+        if !held.isEmpty {
+            let said = held
+            held = []
+            said.withBytes { exchange.clientSaid($0) }
+            exchange.flushRequest()
+        }
         read(untilEnd: true)
     }
 

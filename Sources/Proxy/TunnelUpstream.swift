@@ -46,6 +46,19 @@ final class TunnelUpstream: Upstream {
         worker.loop.defer(self)
     }
 
+    /// Goes on where a request was answered with another protocol.
+    init(takingOver connection: UpstreamConnection, exchange: Exchange) {
+        state = .open
+        openedAt = connection.worker.loop.now
+        self.exchange = Uncounted(exchange)
+        super.init(takingOver: connection)
+    }
+
+    /// Reads what there is.
+    func takeUp() {
+        if hasUnread { worker.loop.defer(self) }
+    }
+
     override func assign(_ exchange: Exchange, now: Int64, deadline: Int64) {
         super.assign(exchange, now: now, deadline: deadline)
         self.exchange = Uncounted(exchange)

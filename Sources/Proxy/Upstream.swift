@@ -29,6 +29,18 @@ class Upstream: Connection {
         super.init(worker: worker, socket: socket)
     }
 
+    /// Goes on with an attempt that another connection began.
+    init(takingOver other: Upstream) {
+        service = other.service
+        cell = other.cell
+        endpoint = other.endpoint
+        load = other.load
+        super.init(takingOver: other)
+        began = other.began
+        isSent = other.isSent
+        hasOverstayed = other.hasOverstayed
+    }
+
     /// Whether a request can be sent; if not, `Exchange.upstreamConnected` tells when.
     var isConnected: Bool { unsupported() }
 

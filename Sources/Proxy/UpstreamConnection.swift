@@ -86,7 +86,7 @@ final class UpstreamConnection: Upstream {
         exchange.route?.lend { route in
             encodeRequest(
                 head, bytes, client: exchange.client, rewrite: route.rewrite, edits: route.requestEdits,
-                into: &worker.sendBuffer)
+                keepsUpgrade: exchange.asksForUpgrade, into: &worker.sendBuffer)
         }
         sendsChunks = head.sendsChunks
         if !exchange.keptBody.isEmpty { exchange.keptBody.withBytes { sendBody($0) } }
@@ -287,7 +287,7 @@ final class UpstreamConnection: Upstream {
         let headBytes = rest.extracting(0..<count)
         if worker.responseHead.isInterim {
             if worker.responseHead.status == 101 {
-                malformed()
+                upgrade(exchange, headBytes, rest: rest.extracting(count..<rest.byteCount))
                 return nil
             }
             exchange.lend { $0.downstream?.lend { $0.passInterim(worker.responseHead, headBytes) } }
@@ -308,6 +308,15 @@ final class UpstreamConnection: Upstream {
         }
         if case .length(0) = reading { complete(leftover: rest.byteCount - count) }
         return offset + count
+    }
+
+    /// A tunnel goes on with the connection, if one was asked for.
+    private func upgrade(_ exchange: Uncounted<Exchange>, _ headBytes: RawSpan, rest: RawSpan) {
+        guard exchange.lend({ $0.asksForUpgrade }), !isCongested else { return malformed() }
+        worker.sendQueued()
+        self.exchange = nil
+        state = .closed
+        exchange.lend { $0.upgraded(worker.responseHead, headBytes, from: self, rest: rest) }
     }
 
     private func chunk(_ bytes: RawSpan, from offset: Int, _ decoder: inout ChunkedDecoder) -> Int? {

@@ -39,8 +39,10 @@ package struct HTTP2RequestFields {
     /// How many times over the limit it is; 0 while it is not.
     package var excess: Int { byteCount / max(byteLimit, 1) }
 
-    /// Is it CONNECT with a `:protocol`?
-    package var isExtendedConnect: Bool { !connectProtocol.isEmpty && isMethod("CONNECT") }
+    /// It is a CONNECT that opens a WebSocket (RFC 8441), which HTTP/1.1 asks for with GET and Upgrade.
+    package var asksForWebSocket: Bool {
+        isMethod("CONNECT") && connectProtocol.elementsEqual("websocket".utf8)
+    }
 
     /// Takes a field, pseudo-fields (whose names begin with a colon) among them.
     package mutating func add(_ name: RawSpan, _ value: RawSpan) {
@@ -64,6 +66,8 @@ package struct HTTP2RequestFields {
         case .te where !value.isToken(0..<value.byteCount, "trailers"):
             lines.problem = .fieldValueInvalid
         default:
+            // A key of the client's would be a second one.
+            if asksForWebSocket, name.isToken(0..<name.byteCount, "sec-websocket-key") { return }
             lines.append(name, value)
         }
     }
@@ -82,12 +86,15 @@ package struct HTTP2RequestFields {
     /// Writes the head: request line, Host, the fields, and the framing of a body that is to come in pieces.
     ///
     /// Throws what makes it no request; nothing of use is written then. What else may be wrong with it, parsing tells.
-    package func write(hasBody: Bool, into out: inout WriteBuffer) throws(Malformed) {
+    /// - Parameter webSocketKey: chance, for a key that proves nothing here but must be there (RFC 6455, 4.1).
+    package func write(
+        hasBody: Bool, webSocketKey: (UInt64, UInt64) = (0, 0), into out: inout WriteBuffer
+    ) throws(Malformed) {
         if isTooLarge { throw .headTooLarge }
         if let problem = lines.problem { throw problem }
         guard !method.isEmpty, method.allSatisfy(\.isTokenByte) else { throw .methodInvalid }
-        let isConnect = isMethod("CONNECT")
-        out.append(method.span)
+        let isConnect = isMethod("CONNECT") && !asksForWebSocket
+        if asksForWebSocket { out.append("GET") } else { out.append(method.span) }
         out.append(" ")
         if isConnect {
             guard !authority.isEmpty, authority.allSatisfy(\.isVisible) else { throw .authorityInvalid }
@@ -107,7 +114,13 @@ package struct HTTP2RequestFields {
             out.append("\r\n")
         }
         out.append(lines.bytes.span)
-        if hasBody, !lines.hasLength { out.append("transfer-encoding: chunked\r\n") }
+        if asksForWebSocket {
+            out.append("connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-key: ")
+            out.append(base64: webSocketKey)
+            out.append("\r\n")
+        } else if hasBody, !lines.hasLength {
+            out.append("transfer-encoding: chunked\r\n")
+        }
         out.append("\r\n")
         if out.overflowed { throw .headTooLarge }
     }
@@ -137,6 +150,25 @@ package struct HTTP2RequestFields {
     }
 
     private func isMethod(_ name: String) -> Bool { method.elementsEqual(name.utf8) }
+}
+
+extension WriteBuffer {
+    /// Sixteen bytes in base64 (RFC 4648, 4): 24 characters.
+    fileprivate mutating func append(base64 words: (UInt64, UInt64)) {
+        let alphabet: StaticString = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+        for i in 0..<22 {
+            let digit: UInt64
+            switch 6 * i {
+            case ..<60: digit = words.0 >> UInt64(58 - 6 * i)
+            case 60: digit = words.0 << 2 | words.1 >> 62
+            case 126: digit = words.1 << 4
+            default: digit = words.1 >> UInt64(122 - 6 * i)
+            }
+            // Within the alphabet: six bits.
+            append(byte: unsafe alphabet.utf8Start[Int(digit & 63)])
+        }
+        append("==")
+    }
 }
 
 extension UInt8 {
