@@ -64,6 +64,7 @@ let package = Package(
             "Control",
             [
                 "CLinux", "Failover", "Probes", "Proxy", "Reactor", "RouteFiles", "RouteTable", "Store", "Telemetry",
+                "Wire",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),

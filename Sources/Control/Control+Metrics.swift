@@ -2,6 +2,7 @@ internal import Failover
 internal import Reactor
 internal import RouteTable
 internal import Telemetry
+internal import Wire
 
 /// The metrics page. Every name is in docs/metrics.md.
 extension Control {
@@ -141,6 +142,13 @@ extension Control {
                 ("5xx", counters.reduce(0) { $0 &+ $1.responses5xx.count }),
             ] as [(String, UInt64)] {
                 text.sample(labels + [("class", name)], value)
+            }
+        }
+        text.family("spillway_grpc_responses_total", .counter, "gRPC calls answered, by their status.")
+        for (labels, _, _, counters) in cells {
+            for status in GRPCStatus.allCases {
+                let count = counters.reduce(0) { $0 &+ $1.grpc[status.rawValue].count }
+                if count > 0 { text.sample(labels + [("status", status.name)], count) }
             }
         }
         text.family("spillway_retries_total", .counter, "Attempts made because one in this region failed.")

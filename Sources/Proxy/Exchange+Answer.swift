@@ -11,17 +11,23 @@ extension Exchange {
     /// A final answer's head. False: the answer is not wanted, another attempt is made instead.
     func answerHead(_ head: borrowing ResponseHead, _ bytes: RawSpan, from upstream: Upstream) -> Bool {
         let now = worker.loop.now
-        let status = Int(head.status)
+        grpcStatus = isGRPC ? head.grpcStatus(bytes) : nil
+        let status = grpcStatus?.asHTTP ?? Int(head.status)
         let latency = now - upstream.began
         if upstream.cell.answered(after: latency, status: status, now: now) { worker.reportOverload() }
         judge(status, upstream, now: now)
         if attempts > 1 { upstream.service.budget.extraEnded(helped: !upstream.service.retries(status: status)) }
         if retriesInstead(of: status, from: upstream) { return false }
 
-        accept(status: status, from: upstream)
-        idleDeadline = now + upstream.service.idleTimeout
+        accept(status: Int(head.status), from: upstream)
+        idleDeadline = now + restTime(upstream.service)
         route?.lend { route in downstream?.lend { $0.answer(head, bytes, edits: route.responseEdits) } }
         return phase == .answering
+    }
+
+    /// How long nothing may come of an answer. Calls rest on purpose, as tunnels do.
+    private func restTime(_ service: WorkerService) -> Int64 {
+        isGRPC ? max(service.idleTimeout, listener.tunnelTimeout) : service.idleTimeout
     }
 
     /// This one it is: the other attempt, if any, is called off.
@@ -69,8 +75,15 @@ extension Exchange {
     private func countSuccess(of upstream: Upstream) {
         guard upstream.owesSuccess else { return }
         upstream.owesSuccess = false
-        upstream.endpoint.counters.successes.add()
-        upstream.endpoint.succeeded()
+        switch grpcStatus?.asHTTP {
+        case 503:
+            upstream.endpoint.counters.gatewayErrors.add()
+            worker.report(upstream.endpoint, failures: upstream.endpoint.answeredUnavailable(), overstaying: false)
+        case 500: upstream.endpoint.counters.serverErrors.add()
+        default:
+            upstream.endpoint.counters.successes.add()
+            upstream.endpoint.succeeded()
+        }
     }
 
     func answerBody(_ data: RawSpan) {
@@ -79,6 +92,7 @@ extension Exchange {
     }
 
     func answerTrailer(_ line: RawSpan) {
+        if isGRPC, let status = GRPCStatus(trailerLine: line) { grpcStatus = status }
         downstream?.lend { $0.answerTrailer(line) }
     }
 
@@ -86,6 +100,7 @@ extension Exchange {
     func answerEnded(by upstream: Upstream) {
         remove(upstream)
         countSuccess(of: upstream)
+        if isGRPC { upstream.cell.counters.grpc[(grpcStatus ?? .unknown).rawValue].add() }
         downstream?.lend { $0.endAnswer() }
         finish()
     }
@@ -95,7 +110,7 @@ extension Exchange {
         guard phase == .answering else { return }
         downstream?.lend { $0.flushAnswer() }
         if worker.loop.now - began - headLatency > Self.goingWell { first?.lend { countSuccess(of: $0) } }
-        if phase == .answering, let idleTimeout = service?.lend({ $0.idleTimeout }) {
+        if phase == .answering, let idleTimeout = service?.lend({ restTime($0) }) {
             idleDeadline = worker.loop.now + idleTimeout
             armTimer()
         }
@@ -110,6 +125,9 @@ extension Exchange {
         }
         listener.counters.truncated.add()
         ownToken = "truncated"
+        if isGRPC {
+            upstream.cell.counters.grpc[(grpcStatus ?? .unavailable).rawValue].add()
+        }
         downstream?.lend { $0.abortAnswer() }
         finish()
     }

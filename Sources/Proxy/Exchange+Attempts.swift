@@ -136,7 +136,8 @@ extension Exchange {
     private func send(on upstream: Upstream, _ head: borrowing RequestHead, _ bytes: RawSpan) {
         upstream.sendRequest(self, head, bytes)
         upstream.isSent = true
-        upstream.deadline = worker.loop.now + upstream.service.responseTimeout
+        // Until then it is the client that is waited for.
+        upstream.deadline = isRequestComplete ? worker.loop.now + upstream.service.responseTimeout : .max
         if isRequestComplete, !keepsBody { keptBody.removeAll(keepingCapacity: true) }
     }
 
@@ -244,7 +245,9 @@ extension Exchange {
     /// Whether the answer with this status is better not passed on but tried again; takes the retry if so.
     func retriesInstead(of status: Int, from upstream: Upstream) -> Bool {
         let service = upstream.service
-        guard service.retries(status: status), isRepeatable, isRequestComplete else { return false }
+        // A call that was ended without a message by whoever cannot serve it now has not been served.
+        let isUnserved = isGRPC && grpcStatus == .unavailable && !bodyExceedsKept
+        guard service.retries(status: status), isRepeatable || isUnserved, isRequestComplete else { return false }
         // Another attempt is still under way: its answer may be better.
         if second != nil { return true }
         guard retriesLeft > 0 else { return false }
@@ -271,7 +274,10 @@ extension Exchange {
         if now >= requestDeadline { return timedOut(.requestTimeout) }
         if isTunnel, tunnelTimedOut(now: now) { return }
         if phase == .answering {
-            if now >= idleDeadline { return answerStalled() }
+            if now >= idleDeadline {
+                grpcStatus = nil
+                return answerStalled()
+            }
             return armTimer()
         }
         if isPending {
@@ -334,9 +340,13 @@ extension Exchange {
     }
 
     private func timedOut(_ answer: OwnAnswer) {
+        grpcStatus = .deadlineExceeded
         if phase == .answering { return answerStalled() }
-        for attempt in [first, second] {
-            attempt?.lend { $0.endpoint.counters.responseTimeouts.add() }
+        // A deadline of the caller's own says nothing about the endpoint.
+        if !isGRPC {
+            for attempt in [first, second] {
+                attempt?.lend { $0.endpoint.counters.responseTimeouts.add() }
+            }
         }
         answerOwn(answer)
     }

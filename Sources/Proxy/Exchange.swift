@@ -48,6 +48,10 @@ final class Exchange: TimerOwner {
     var isRequestComplete = false
     /// For another protocol than HTTP, on the same connection.
     var asksForUpgrade = false
+    /// A gRPC call: it ends by its own status, and may last.
+    var isGRPC = false
+    /// How the call has ended, once that is known.
+    var grpcStatus: GRPCStatus?
     /// The trailer section of a chunked request, line by line.
     var keptTrailers: [UInt8] = []
     var hashKey: UInt64?
@@ -119,6 +123,7 @@ final class Exchange: TimerOwner {
         method = head.method
         bodyFraming = head.body
         isRequestComplete = !head.hasBody
+        isGRPC = head.isGRPC(bytes)
         asksForUpgrade = head.upgrade != nil && !head.hasBody && head.method == .get
         keptHead.removeAll(keepingCapacity: true)
         keptHead.append(contentsOf: bytes)
@@ -152,6 +157,7 @@ final class Exchange: TimerOwner {
             lent.budget.countRequest(now: began)
             retriesLeft = lent.retryAttempts
             if lent.requestTimeout != .max { requestDeadline = began + lent.requestTimeout }
+            if isGRPC, let timeout = head.grpcTimeout(bytes) { requestDeadline = min(requestDeadline, began + timeout) }
             startFirstAttempt(lent, in: drawn, head, bytes)
             armTimer()
         }
@@ -263,6 +269,8 @@ final class Exchange: TimerOwner {
         phase = .free
         isTunnel = false
         asksForUpgrade = false
+        isGRPC = false
+        grpcStatus = nil
         tunnel = TunnelState()
         bodyExceedsKept = false
         tried.removeAll()

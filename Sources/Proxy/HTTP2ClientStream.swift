@@ -63,7 +63,11 @@ final class HTTP2ClientStream: Downstream {
     }
 
     /// Waits for the client: its request's body is not complete, or its answer is not taken.
-    var awaitsClient: Bool { !isConnect && !isRequestComplete && held.isEmpty || body.count > 0 }
+    var awaitsClient: Bool {
+        // Calls rest on purpose; the exchange knows for how long.
+        if exchange.isGRPC { return body.count > 0 }
+        return !isConnect && !isRequestComplete && held.isEmpty || body.count > 0
+    }
 
     /// All that Content-Length announced has come. Many clients end their stream in a frame of its own after that, and
     /// take a reset before it for a fault.
@@ -236,15 +240,31 @@ final class HTTP2ClientStream: Downstream {
 
     override func answerOwn(_ answer: OwnAnswer) {
         worker.fieldBuffer.clear()
+        isAnswerBegun = true
+        if exchange.isGRPC, let token = answer.token {
+            encodeGRPCError(
+                status: answer.status, token: token, sentence: answer.sentence, date: worker.date,
+                into: &worker.fieldBuffer)
+            submit(status: 200, hasBody: false)
+            return endAnswer()
+        }
         answer.encode(
             method: method, minorVersion: 1, keepsAlive: true, date: worker.date, into: &worker.fieldBuffer)
-        isAnswerBegun = true
         let bodyStart = connection?.lend { $0.submitAnswer(of: self, status: answer.status, hasBody: true) } ?? 0
         worker.fieldBuffer.withBytes { push($0.extracting(bodyStart..<$0.byteCount)) }
         endAnswer()
     }
 
     override func abortAnswer() {
+        if exchange.isGRPC, isAnswerBegun {
+            // A status that is not OK tells a caller as much as a reset, and better.
+            worker.fieldBuffer.clear()
+            worker.fieldBuffer.append(
+                grpcStatus: exchange.grpcStatus ?? .unavailable, token: "truncated",
+                sentence: "The service broke off its answer.")
+            worker.fieldBuffer.withBytes { body.trailers.append(contentsOf: $0) }
+            return endAnswer()
+        }
         over()
         connection?.lend { $0.reset(id, .internalError) }
     }

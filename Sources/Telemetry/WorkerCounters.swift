@@ -45,6 +45,8 @@ package final class CellCounters: Sendable {
     package let responses3xx = Counter()
     package let responses4xx = Counter()
     package let responses5xx = Counter()
+    /// Calls that were answered, by their gRPC status.
+    package let grpc = InlineArray<17, Counter> { _ in Counter() }
     package let retries = Counter()
     package let hedges = Counter()
     /// From the request's head to the answer's head, at the client's side.
