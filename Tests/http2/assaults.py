@@ -24,6 +24,7 @@ class Assault:
     seconds: float = 5.0
     bare: bool = False
     reads: bool = True
+    acknowledges: bool = True
     cheap: bool = False
 
 
@@ -250,8 +251,8 @@ ASSAULTS = [
     Assault("closed-resets", "RST_STREAM on a closed stream", resets_of_closed_streams),
     Assault("idle-resets", "RST_STREAM on idle streams", resets_of_idle_streams),
     Assault("farewells", "GOAWAY, again and again, and further requests", farewells),
-    Assault("unread-answers", "answers that are not read", unread_answers, 15, reads=False),
+    Assault("unread-answers", "answers that are not read", unread_answers, 8, reads=False),
     Assault("slow-preface", "a preface that comes slowly", slow_preface, 15, bare=True),
     Assault("narrow-windows", "a hundred answers, read octet by octet", narrow_windows, 5, cheap=True),
-    Assault("unacknowledged", "the server's settings are not acknowledged", unacknowledged_settings, 5, cheap=True),
+    Assault("unacknowledged", "the server's settings are not acknowledged", unacknowledged_settings, 5, acknowledges=False, cheap=True),
 ]

@@ -33,6 +33,7 @@ LATENCY_MARK_SECONDS = 0.025
 CALM_SECONDS = 2.0
 SETTLE_SECONDS = 0.3
 AFTERMATH_SECONDS = 1.0
+LAST_WORDS_SECONDS = 1.0
 
 
 class Ended(Exception):
@@ -49,7 +50,8 @@ class Attacker:
     def __init__(self, target, assault):
         self.socket = target.dial()
         self.socket.setblocking(False)
-        self.reads = assault.reads
+        self.reads = True
+        self.greeted = False
         self.end = time.monotonic() + assault.seconds
         self.sent = 0
         self.buffer = b""
@@ -87,11 +89,21 @@ class Attacker:
                 raise Ended("HTTP/1.1 " + self.buffer[at + 9 : at + 12].decode("latin-1"))
             if len(self.buffer) < at + 9 + length:
                 break
-            if self.buffer[at + 3] == frames.GOAWAY:
+            kind, flags = self.buffer[at + 3 : at + 5]
+            self.greeted |= kind == frames.SETTINGS and not flags & frames.ACK
+            if kind == frames.GOAWAY:
                 code = int.from_bytes(self.buffer[at + 13 : at + 17], "big")
                 raise Ended(f"GOAWAY {frames.code_name(code)}")
             at += 9 + length
         self.buffer = self.buffer[at:]
+
+    def greet(self, acknowledge):
+        """Preface and settings both ways."""
+        self.push(frames.PREFACE + frames.settings())
+        while not self.greeted:
+            self.events(0, 1.0)
+        if acknowledge:
+            self.push(frames.SETTINGS_ACK)
 
     def push(self, octets):
         while octets:
@@ -178,8 +190,8 @@ def attack(target, assault):
     ended = None
     try:
         if not assault.bare:
-            acknowledgement = b"" if assault.name == "unacknowledged" else frames.SETTINGS_ACK
-            attacker.push(frames.PREFACE + frames.settings() + acknowledgement)
+            attacker.greet(assault.acknowledges)
+        attacker.reads = assault.reads
         for act in assault.acts(target):
             attacker.push(act) if isinstance(act, bytes) else attacker.pause(act)
     except Ended as end:
@@ -193,15 +205,14 @@ def attack(target, assault):
 
 
 def said_at_last(attacker):
-    """Whether there is an end in what was never read."""
+    """How it ended, if that is behind what was never read."""
+    attacker.reads, attacker.end = True, time.monotonic() + LAST_WORDS_SECONDS
     try:
-        while True:
-            before = len(attacker.buffer)
-            attacker.read()
-            if len(attacker.buffer) == before:
-                return None
+        attacker.pause(LAST_WORDS_SECONDS)
     except Ended as end:
         return str(end)
+    except TimeUp:
+        return None
 
 
 def examine(target, pids, assault, cost_of_request):
@@ -248,7 +259,7 @@ def run_attacks(target, pids, names=(), what="server"):
         found = examine(target, pids, assault, cost)
         missed = found.missed(assault.cheap)
         kept += not missed
-        ended += found.ended is not None
+        ended += found.ended is not None and not assault.cheap
         latencies = [f"{found.latency(fraction) * 1000:.1f}" for fraction in (0.5, 0.99)]
         row = [assault.name, found.ended or "-", f"{found.seconds:.1f}", found.sent >> 10]
         row += [f"{found.cpu_seconds:.3f}", f"{found.memory_growth / (1 << 20):.1f}", *latencies]

@@ -89,6 +89,23 @@ class Origin:
             self.process.wait()
 
 
+class FastOrigin:
+    """Benchmarks/origin.c as a process: it answers at once, whatever is done to the proxy, but reads no bodies."""
+
+    def __enter__(self):
+        source, program = REPOSITORY / "Benchmarks/origin.c", REPOSITORY / ".build/http2/origin"
+        if not program.exists() or program.stat().st_mtime < source.stat().st_mtime:
+            program.parent.mkdir(parents=True, exist_ok=True)
+            subprocess.run(["gcc", "-O2", "-o", program, source], check=True)
+        self.port = free_port()
+        self.process = subprocess.Popen([program, str(self.port)])
+        return self
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        self.process.wait()
+
+
 class Proxy:
     name = ""
 
