@@ -9,14 +9,20 @@
     /status/N         that status, without a body
     /echo             what was sent, its trailers too, as it was sent
     /fields           the request's head as it came
+    /early            103, then 100 bytes
+    /hold/MS          the number of bytes sent, which are read only after MS milliseconds
+    /watch/KEY        no answer; it is noted when the connection is closed
+    /watched/KEY      whether it was
     anything else     100 bytes
 """
 
 import asyncio
+import contextlib
 import sys
 
 BODY = b"x" * 100
-LINE_LIMIT = 1 << 20
+READ_AHEAD_BYTES = 1 << 16
+watched = {}
 
 
 async def read_head(reader):
@@ -72,7 +78,7 @@ async def echo(reader, writer, fields):
 
 async def answer(method, path, whole_head, writer):
     """Answers a request whose body has been read."""
-    words = path.split("?")[0].strip("/").split("/")
+    words = path.strip("/").split("/")
     if words[0] == "bytes":
         writer.write(head(200, f"Content-Length: {words[1]}"))
         left = int(words[1]) if method != "HEAD" else 0
@@ -92,6 +98,10 @@ async def answer(method, path, whole_head, writer):
     elif words[0] == "status":
         bodiless = words[1] in ("204", "304")
         writer.write(head(words[1], 'ETag: "e"', *([] if bodiless else ["Content-Length: 0"])))
+    elif words[0] == "early":
+        writer.write(head(103, "Link: </style.css>; rel=preload") + with_length(BODY))
+    elif words[0] == "watched":
+        writer.write(with_length(watched.get(words[1], "unknown").encode()))
     elif words[0] == "fields":
         writer.write(with_length(whole_head))
     else:
@@ -103,10 +113,21 @@ async def serve(reader, writer):
     try:
         while request := await read_head(reader):
             method, path, fields, whole_head = request
+            path = path.split("?")[0]
             if fields.get("expect", "").lower() == "100-continue":
                 writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-            if path.startswith("/echo"):
+            words = path.strip("/").split("/")
+            if words[0] == "echo":
                 await echo(reader, writer, fields)
+            elif words[0] == "watch":
+                watched[words[1]] = "open"
+                await reader.read(1)
+                watched[words[1]] = "closed"
+                break
+            elif words[0] == "hold":
+                await asyncio.sleep(int(words[1]) / 1000)
+                parts = [len(part) async for part in body_parts(reader, fields) if isinstance(part, bytes)]
+                writer.write(with_length(str(sum(parts)).encode()))
             else:
                 async for _ in body_parts(reader, fields):
                     pass
@@ -114,15 +135,16 @@ async def serve(reader, writer):
             await writer.drain()
             if fields.get("connection", "").lower() == "close":
                 break
-    except (ConnectionError, asyncio.IncompleteReadError, ValueError):
+    except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError, ValueError):
         pass
     finally:
-        writer.close()
+        with contextlib.suppress(RuntimeError):
+            writer.close()
 
 
 async def main():
     port = int(sys.argv[1]) if len(sys.argv) > 1 else 0
-    server = await asyncio.start_server(serve, "127.0.0.1", port, limit=LINE_LIMIT, backlog=4096)
+    server = await asyncio.start_server(serve, "127.0.0.1", port, limit=READ_AHEAD_BYTES, backlog=4096)
     print(server.sockets[0].getsockname()[1], flush=True)
     loop = asyncio.get_running_loop()
     ended = loop.create_future()

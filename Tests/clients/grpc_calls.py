@@ -1,0 +1,301 @@
+"""gRPC: grpcio's client and servers, and raw streams where the answer must be the router's own."""
+
+import contextlib
+import os
+import signal
+import threading
+import time
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from group import Group, equal, holds
+from grpc_server import MESSAGE_LIMIT, SERVICE, GRPCServer
+from router import Router, route, service
+from session import Session
+
+
+def table(first, second):
+    probed = {"protocol": "http2", "probe": {"grpc": SERVICE, "every": "100ms", "every_suspect": "50ms", "every_down": "100ms"}}
+    services = {
+        "echo": service(first.port, second.port, protocol="http2"),
+        "probed": service([first.port, second.port], **probed),
+        "gone": service(1, protocol="http2"),
+    }
+    routes = [route("/gone.Service", "gone"), route("/grpc.health.v1.Health", "probed"), route(f"/{SERVICE}", "echo")]
+    return services, routes
+
+
+@contextlib.contextmanager
+def world(directory, binary):
+    with GRPCServer("first") as first, GRPCServer("second") as second:
+        with Router(directory, binary, *table(first, second)) as router:
+            router.first, router.second = first, second
+            router.fresh = lambda: Router(directory, binary, *table(first, second))
+            yield router
+
+
+GROUP = Group("grpc", world)
+
+
+@contextlib.contextmanager
+def calls(router):
+    """A channel through the router, as a function from a method's name to what calls it."""
+    # Of its own, not shared with other tests' channels to the same address.
+    options = [("grpc.use_local_subchannel_pool", 1), *MESSAGE_LIMIT]
+    with grpc.insecure_channel(f"127.0.0.1:{router.port}", options=options) as channel:
+        kinds = {"ServerStream": "unary_stream", "FailsLate": "unary_stream", "ClientStream": "stream_unary", "Both": "stream_stream"}
+        yield lambda method: getattr(channel, kinds.get(method, "unary_unary"))(f"/{SERVICE}/{method}")
+
+
+def failure(call):
+    """The error a call ends with."""
+    try:
+        call()
+    except grpc.RpcError as error:
+        return error
+    raise AssertionError("the call did not fail")
+
+
+@GROUP.test
+def unary(router):
+    """Unary calls, their metadata and trailing metadata."""
+    with calls(router) as method:
+        metadata = [("x-given", "kept"), ("x-raw-bin", bytes(range(256)))]
+        answer, call = method("Unary").with_call(b"hello", metadata=metadata, timeout=5)
+        equal(answer, b"hello")
+        equal(dict(call.initial_metadata()).get("x-server"), "first")
+        trailing = dict(call.trailing_metadata())
+        equal((trailing.get("x-given"), trailing.get("x-raw-bin")), ("kept", bytes(range(256))))
+        equal(method("Unary")(b"", timeout=5), b"")
+
+
+@GROUP.test
+def server_streaming(router):
+    """A stream of 10,000 messages comes whole and in order."""
+    with calls(router) as method:
+        got = [int(message) for message in method("ServerStream")(b"10000", timeout=20)]
+        equal(got, list(range(10_000)))
+
+
+@GROUP.test
+def client_streaming(router):
+    """A stream of 10,000 messages goes up whole."""
+    with calls(router) as method:
+        messages = (b"x" * 100 for _ in range(10_000))
+        equal(method("ClientStream")(messages, timeout=20), b"1000000")
+
+
+@GROUP.test
+def both_streaming(router):
+    """Messages go back and forth, each sent once the last has come back, 2,000 times."""
+    with calls(router) as method:
+        turn = threading.Semaphore(1)
+
+        def messages():
+            for number in range(2_000):
+                turn.acquire()
+                yield b"%d" % number
+
+        came = 0
+        for message in method("Both")(messages(), timeout=30):
+            equal(int(message), came)
+            came += 1
+            turn.release()
+        equal(came, 2_000)
+
+
+@GROUP.test
+def large_messages(router):
+    """Messages of 10 MB, both ways."""
+    message = os.urandom(10_000_000)
+    with calls(router) as method:
+        equal(method("Unary")(message, timeout=20) == message, True)
+
+
+@GROUP.test
+def many(router):
+    """2,000 calls, a hundred at once."""
+    with calls(router) as method:
+        under_way = []
+        for number in range(2_000):
+            under_way.append((b"%d" % number, method("Unary").future(b"%d" % number, timeout=20)))
+            if len(under_way) >= 100:
+                sent, future = under_way.pop(0)
+                equal(future.result(), sent)
+        for sent, future in under_way:
+            equal(future.result(), sent)
+
+
+@GROUP.test
+def statuses(router):
+    """The service's statuses and messages come through: at once, and after messages."""
+    with calls(router) as method:
+        error = failure(lambda: method("Fails")(b"", timeout=5))
+        equal((error.code(), error.details()), (grpc.StatusCode.FAILED_PRECONDITION, "not so: ä %"))
+        got = []
+        error = failure(lambda: got.extend(method("FailsLate")(b"", timeout=5)))
+        equal((got, error.code(), error.details()), ([b"one", b"two"], grpc.StatusCode.DATA_LOSS, "that was all"))
+        error = failure(lambda: method("Nothing")(b"", timeout=5))
+        equal(error.code(), grpc.StatusCode.UNIMPLEMENTED)
+
+
+@GROUP.test
+def deadline_seen(router):
+    """The service is told how much time there is."""
+    with calls(router) as method:
+        left = float(method("Deadline")(b"", timeout=5))
+        holds(4 < left < 5.1, f"{left} s left")
+
+
+@GROUP.test
+def deadline_passed(router):
+    """A deadline that passes ends the call, and the service's part in it."""
+    with calls(router) as method:
+        begun = time.monotonic()
+        error = failure(lambda: method("Waits")(b"3.01", timeout=0.3))
+        equal(error.code(), grpc.StatusCode.DEADLINE_EXCEEDED)
+        holds(time.monotonic() - begun < 1, "took too long")
+        holds(router.first.wait_for_cancelled(b"3.01", 1.5), "the service was not told")
+
+
+def raw_call(session, path, fields=(), message=b"\0\0\0\0\x015"):
+    content = [("content-type", "application/grpc"), ("te", "trailers"), *fields]
+    return session.request(path, "POST", content, message)
+
+
+def raw_status(answer):
+    """(HTTP status, gRPC status) of an answer, wherever it is."""
+    told = dict(answer.fields or []) | dict(answer.trailers or [])
+    return answer.status, told.get("grpc-status")
+
+
+@GROUP.test
+def deadline_of_ours(router):
+    """`grpc-timeout` bounds the router's patience, too: it answers 4, DEADLINE_EXCEEDED, by itself."""
+    with Session(router) as session:
+        begun = time.monotonic()
+        stream = raw_call(session, f"/{SERVICE}/Waits", [("grpc-timeout", "400m")])
+        answer = session.answer(stream, 5)
+        equal(raw_status(answer), (200, "4"))
+        holds(time.monotonic() - begun < 1.5, "took too long")
+
+
+@GROUP.test
+def cancelled(router):
+    """A cancelled call is cancelled at the service."""
+    with calls(router) as method:
+        before = router.first.echo.called.count("Waits")
+        call = method("Waits").future(b"4.01", timeout=10)
+        wait_for(lambda: router.first.echo.called.count("Waits") > before, 3, "the service was not called")
+        call.cancel()
+        holds(router.first.wait_for_cancelled(b"4.01"), "the service was not told")
+
+
+@GROUP.test
+def many_cancelled(router):
+    """A client that cancels every other of 600 calls is no attacker."""
+    with calls(router) as method:
+        for _ in range(300):
+            call = method("Waits").future(b"0.5", timeout=10)
+            equal(method("Unary")(b"on", timeout=5), b"on")
+            call.cancel()
+
+
+@GROUP.test
+def nobody_there(router):
+    """Where no endpoint can be reached the answer is 14, UNAVAILABLE, and no HTTP error."""
+    with Session(router) as session:
+        answer = session.answer(raw_call(session, "/gone.Service/Call"))
+        equal(raw_status(answer), (200, "14"))
+        equal(dict(answer.fields).get("content-type", "")[:16], "application/grpc")
+
+
+@GROUP.test
+def no_route(router):
+    """Where no route leads the answer is 12, UNIMPLEMENTED."""
+    with Session(router) as session:
+        equal(raw_status(session.answer(raw_call(session, "/nowhere.Service/Call"))), (200, "12"))
+
+
+@GROUP.test
+def unavailable(router):
+    """UNAVAILABLE of one region is tried again in the next."""
+    router.first.echo.unavailable = True
+    try:
+        with calls(router) as method:
+            for _ in range(20):
+                answer, call = method("Unary").with_call(b"again", timeout=5)
+                equal((answer, dict(call.initial_metadata()).get("x-server")), (b"again", "second"))
+    finally:
+        router.first.echo.unavailable = False
+
+
+@GROUP.test
+def counted(router):
+    """Outcomes are counted by gRPC status."""
+    with calls(router) as method:
+        failure(lambda: method("Fails")(b"", timeout=5))
+    end = time.monotonic() + 2
+    while time.monotonic() < end:
+        told = [line for line in router.admin("/metrics").splitlines() if "grpc" in line and not line.startswith("#")]
+        if any("9" in line.split("}")[0] or "FAILED_PRECONDITION" in line.upper() for line in told):
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"no metric of gRPC status 9: {told}")
+
+
+@GROUP.test
+def health_service(router):
+    """grpc.health.v1 can be called through the router."""
+    with grpc.insecure_channel(f"127.0.0.1:{router.port}") as channel:
+        asked = health_pb2.HealthCheckRequest(service=SERVICE)
+        answer = health_pb2_grpc.HealthStub(channel).Check(asked, timeout=5)
+        equal(answer.status, health_pb2.HealthCheckResponse.SERVING)
+
+
+@GROUP.test
+def health_probe(router):
+    """An endpoint whose health service says NOT_SERVING gets no more, and is back once it says SERVING."""
+    named = {"service": "probed", "endpoint": f"127.0.0.1:{router.first.port}"}
+    state = lambda name: router.metric("spillway_endpoint_state", state=name, **named)
+    wait_for(lambda: state("healthy") == 1, 10, "not healthy at first")
+    router.first.serving(False)
+    try:
+        wait_for(lambda: state("down") == 1, 5, "not down")
+    finally:
+        router.first.serving(True)
+    wait_for(lambda: state("down") == 0, 10, "not back")
+
+
+def wait_for(condition, seconds, what):
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            raise AssertionError(what)
+        time.sleep(0.05)
+
+
+@GROUP.test
+def drain(router):
+    """A call under way when the end is ordered is finished."""
+    with router.fresh() as own, calls(own) as method:
+        equal(method("Unary")(b"there", timeout=5), b"there")
+        call = method("Waits").future(b"1", timeout=10)
+        time.sleep(0.3)
+        own.process.send_signal(signal.SIGTERM)
+        equal(call.result(), b"1")
+        equal(own.process.wait(5), 0, "exit status")
+
+
+@GROUP.test
+def region_lost(router):
+    """When the first region's service is gone, new calls are answered by the second, none lost."""
+    with calls(router) as method:
+        equal(method("Unary")(b"before", timeout=5), b"before")
+        router.first.stop()
+        try:
+            for number in range(200):
+                equal(method("Unary")(b"%d" % number, timeout=5), b"%d" % number)
+        finally:
+            router.first.start()

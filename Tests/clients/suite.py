@@ -1,0 +1,9 @@
+"""All groups of tests."""
+
+import down
+import drain
+import grpc_calls
+import up
+import websocket_tests
+
+GROUPS = [down.GROUP, drain.GROUP, up.GROUP, grpc_calls.GROUP, *websocket_tests.GROUPS]
