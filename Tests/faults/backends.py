@@ -9,6 +9,9 @@ x-request-id and ends with "end\\n", so that whoever reads it can tell whether i
 chooses its form: size=BYTES, over=SECONDS (streamed in pieces), framing=length|chunked|mixed (by request).
 /healthz is for probes.
 
+A connection that begins with a ClientHello is answered by one byte, as if that began a handshake; then come requests in
+the clear. What a mode says of requests it says of hellos.
+
 Each POST that was read completely has been executed, whatever becomes of its answer: a line "ID ENDPOINT" is
 appended to the file `executed` at that moment, and survives kill -9.
 
@@ -123,6 +126,10 @@ class Connection:
 
     def advance(self):
         while self.waiting is None and self.socket is not None:
+            if self.received[:1] == b"\x16":
+                if not self.take_hello():
+                    return
+                continue
             try:
                 request = self.next_request()
             except ValueError as problem:
@@ -132,6 +139,14 @@ class Connection:
                 return
             self.waiting = request
             self.endpoint.take(self, request)
+
+    def take_hello(self):
+        size = 5 + int.from_bytes(self.received[3:5], "big")
+        if len(self.received) < max(size, 6):
+            return False
+        self.received = self.received[size:]
+        self.endpoint.take_hello(self)
+        return True
 
     def next_request(self):
         head_end = self.received.find(b"\r\n\r\n")
@@ -273,6 +288,15 @@ class Endpoint:
 
     # Requests
 
+    def take_hello(self, connection):
+        kind = self.mode["mode"]
+        if kind == "hang":
+            self.held.append((connection, None))
+        elif kind == "slow":
+            self.poller.after(self.mode["seconds"], lambda: self.answer(connection, None))
+        else:
+            self.answer(connection, None)
+
     def take(self, connection, request):
         """A request has been read to its end."""
         if request.is_probe:
@@ -303,10 +327,12 @@ class Endpoint:
 
     def answer(self, connection, request):
         kind = self.mode["mode"]
-        status = self.status_for(request)
         if kind == "reset":
-            connection.reset()
-        elif kind == "garbage" and not request.is_probe:
+            return connection.reset()
+        if request is None:
+            return connection.send(b"\x16")
+        status = self.status_for(request)
+        if kind == "garbage" and not request.is_probe:
             connection.send(b"\x15\x03\x01\x00\x02\x02\x28 this is not HTTP\r\n\r\n")
             connection.close()
         elif kind == "truncate" and not request.is_probe:

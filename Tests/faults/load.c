@@ -3,9 +3,12 @@
 // that would show it) is seen here.
 //
 //   load -p PORT -r RATE -d SECONDS -o RECORDS [-m GET|POST] [-s SERVICES] [-q QUERY] [-z BODY_BYTES] [-t TIMEOUT]
+//        [-c requests|tcp|tls]
 //
 // Request number n goes to /svcK/item?QUERY with K = n modulo SERVICES, with `x-request-id: qN`, on an idle
-// keep-alive connection or else a new one; POST carries 64 bytes. Nothing is ever tried again. Prints
+// keep-alive connection or else a new one; POST carries 64 bytes. With `-c tcp` each request has a connection of its
+// own; with `-c tls` that begins with a ClientHello, and the request follows when a first byte has come back, as in a
+// handshake. Nothing is ever tried again. Prints
 // `start NANOSECONDS` (CLOCK_MONOTONIC: when the first request is due), and at the end `cpu SECONDS`. RECORDS gets,
 // at the end, one line a request:
 //
@@ -57,7 +60,7 @@ typedef enum { inHead, inLength, inChunkSize, inChunk, afterChunk, inTrailers, u
 
 typedef struct Connection {
     int descriptor;
-    bool connected, closing;
+    bool connected, closing, greeted;
     long request;  // index into records; -1: idle
     int64_t deadline;
     Part part;
@@ -76,6 +79,7 @@ static struct {
     double rate, seconds, timeout;
     const char *method, *query, *records;
     uint64_t bodyBytes;
+    bool connectionForEach, hello;
 } settings = {.services = 5, .rate = 400, .seconds = 10, .timeout = 10, .method = "GET", .query = ""};
 
 static int poller;
@@ -200,7 +204,7 @@ static bool takeHead(Connection *connection) {
     field(head, "x-region", record->region, nameSize);
     field(head, "x-endpoint", record->endpoint, nameSize);
     field(head, "x-spillway-error", record->error, nameSize);
-    if (field(head, "connection", value, sizeof value)) connection->closing = strcasecmp(value, "close") == 0;
+    if (field(head, "connection", value, sizeof value)) connection->closing |= strcasecmp(value, "close") == 0;
     connection->bodyLength = 0;
     if (field(head, "transfer-encoding", value, sizeof value)) {
         if (strcasecmp(value, "chunked") != 0) return false;
@@ -287,6 +291,8 @@ static bool take(Connection *connection, const char *bytes, size_t length) {
     return true;
 }
 
+static void transmit(Connection *connection);
+
 static void receive(Connection *connection) {
     while (connection->descriptor >= 0) {
         ssize_t got = recv(connection->descriptor, receiveBuffer, receiveSize, 0);
@@ -296,21 +302,37 @@ static void receive(Connection *connection) {
             return complete(connection);
         }
         if (got <= 0) return fail(connection);
+        if (!connection->greeted) {
+            connection->greeted = true;
+            if (got != 1 || receiveBuffer[0] != 0x16) return finish(connection, malformed);
+            transmit(connection);
+            continue;
+        }
         if (take(connection, receiveBuffer, (size_t)got)) continue;
         if (connection->request >= 0) return finish(connection, malformed);
         return fail(connection);
     }
 }
 
+// For server name `a.example`, of TLS 1.2 and one cipher.
+static const char hello[] =
+    "\x16\x03\x01\x00\x45\x01\x00\x00\x41\x03\x03" "0123456789abcdef0123456789abcdef" "\x00\x00\x02\x00\x2f\x01\x00"
+    "\x00\x16\x00\x00\x00\x0e\x00\x0c\x00\x00\x09" "a.example" "\x00\x17\x00\x00";
+
 static void transmit(Connection *connection) {
+    if (!connection->greeted) {
+        if (send(connection->descriptor, hello, sizeof hello - 1, MSG_NOSIGNAL) < 0) fail(connection);
+        return;
+    }
     char bytes[512];
     long number = connection->request;
     bool post = strcmp(settings.method, "POST") == 0;
     int length = snprintf(
         bytes, sizeof bytes,
         "%s /svc%ld/item%s%s HTTP/1.1\r\nHost: faults.test\r\nUser-Agent: load\r\nAccept: */*\r\n"
-        "x-request-id: q%ld\r\n%s\r\n",
+        "x-request-id: q%ld\r\n%s%s\r\n",
         settings.method, number % settings.services, *settings.query ? "?" : "", settings.query, number,
+        settings.connectionForEach ? "Connection: close\r\n" : "",
         post ? "Content-Type: text/plain\r\nContent-Length: 64\r\n" : "");
     if (post) length += snprintf(bytes + length, sizeof bytes - (size_t)length, "%063ld\n", number);
     // Far below the size of a socket buffer: it goes in one piece, or the connection is broken.
@@ -320,6 +342,8 @@ static void transmit(Connection *connection) {
 static Connection *openConnection(void) {
     Connection *connection = calloc(1, sizeof *connection);
     if (!connection) abort();
+    connection->greeted = !settings.hello;
+    connection->closing = settings.connectionForEach;
     connection->descriptor = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (connection->descriptor < 0) {
         perror("load: socket");
@@ -385,7 +409,7 @@ static void writeRecords(FILE *file) {
 }
 
 static void readSettings(int count, char **arguments) {
-    for (int option; (option = getopt(count, arguments, "p:r:d:o:m:s:q:z:t:")) != -1;) {
+    for (int option; (option = getopt(count, arguments, "p:r:d:o:m:s:q:z:t:c:")) != -1;) {
         switch (option) {
         case 'p': settings.port = atoi(optarg); break;
         case 'r': settings.rate = atof(optarg); break;
@@ -396,6 +420,10 @@ static void readSettings(int count, char **arguments) {
         case 'q': settings.query = optarg; break;
         case 'z': settings.bodyBytes = strtoull(optarg, NULL, 10); break;
         case 't': settings.timeout = atof(optarg); break;
+        case 'c':
+            settings.hello = strcmp(optarg, "tls") == 0;
+            settings.connectionForEach = settings.hello || strcmp(optarg, "tcp") == 0;
+            break;
         default: exit(2);
         }
     }

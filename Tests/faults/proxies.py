@@ -102,9 +102,10 @@ class Spillway(Proxy):
     binary = REPOSITORY / ".build/release/spillway"
     workers = "auto"
 
-    def __init__(self, directory, ports, regions, failover=None, probe=None, services=None, capacity=None):
+    def __init__(self, directory, ports, regions, failover=None, probe=None, services=None, capacity=None, protocol="http"):
         super().__init__(directory, ports, regions)
         self.capacity = capacity or {}
+        self.protocol = protocol
         self.settings = services or {}
         self.admin_port = ports.next()
         self.failover = failover
@@ -129,12 +130,15 @@ class Spillway(Proxy):
         }
         # The load comes from within its network, by loopback.
         bound = "0.0.0.0" if self.network else "127.0.0.1"
-        routes = [{"match": {"path": f"/{service}"}, "to": service} for service in SERVICES]
+        routes = [generation_route]
+        routes += [{"match": {"path": f"/{service}"}, "to": service} for service in SERVICES]
+        if self.protocol != "http":
+            routes = [{"match": {"listener": "web"}, "to": SERVICES[0]}]
         return {
-            "listeners": {"web": {"bind": f"{bound}:{self.port}", "protocol": "http"}},
+            "listeners": {"web": {"bind": f"{bound}:{self.port}", "protocol": self.protocol}},
             "regions": {r: {"capacity": self.capacity[r]} if r in self.capacity else {} for r in REGIONS},
             "services": services,
-            "routes": [generation_route] + routes,
+            "routes": routes,
             "defaults": defaults,
         }
 
@@ -144,6 +148,15 @@ class Spillway(Proxy):
         fresh = self.directory / "table.json"
         fresh.write_text(text)
         fresh.replace(self.routes / "table.json")
+
+    def answers(self, path):
+        if self.protocol == "http":
+            return super().answers(path)
+        try:
+            with urllib.request.urlopen(f"http://{self.host}:{self.admin_port}/ready", timeout=2) as answer:
+                return answer.status == 200
+        except OSError:
+            return False
 
     def generation(self):
         with urllib.request.urlopen(f"http://{self.host}:{self.port}/generation", timeout=2) as answer:

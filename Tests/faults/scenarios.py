@@ -34,6 +34,8 @@ class Scenario:
     checks: list
     groups: tuple = ()
     method: str = "GET"
+    # Of the load: `requests` on kept connections, or one for each request, of `tcp` or `tls`.
+    connections: str = "requests"
     rate: int = 400
     query: str = ""
     body_bytes: int = 0
@@ -254,6 +256,15 @@ NOTHING_CHANGES = ["split", "ceiling", "state", "region"]
 
 # Each service calls the one before it.
 CHAIN = {"services": {service: {"needs": [needed]} for needed, service in zip(SERVICES, SERVICES[1:])}}
+
+
+def tunnels(name, sentence, fault, checks, protocol="tls_passthrough", **settings):
+    """Connections of one service that are passed on as they come."""
+    load = "tcp" if protocol == "tcp" else "tls"
+    return Scenario(
+        name, sentence, fault, checks, groups=("tunnels",), table={"protocol": protocol}, connections=load,
+        spillway_only=True, story=[("split", SERVICES[0])], **settings
+    )
 
 
 def cascade(name, sentence, checks, **settings):
@@ -488,6 +499,38 @@ SCENARIOS = [
         [none_corrupt(), none_executed_twice(), none_failed_after(3)],
         groups=("integrity",), query="size=4096&framing=mixed", body_bytes=4096, method="POST",
     ),
+    tunnels(
+        "refuse-tcp", "the first region refuses connections that are passed on", first_region("refuse"),
+        [none_failed_after(0), p99_at_most(100)], protocol="tcp",
+    ),
+    tunnels(
+        "blackhole-tcp", "the first region does not even answer to connection attempts", first_region("blackhole"),
+        [failed_at_most_seconds(0.1), none_failed_after(1)], protocol="tcp",
+    ),
+    tunnels(
+        "hang-tcp", "the first region accepts and never answers; what was said is not said twice",
+        first_region("hang"), [failed_at_most_seconds(0.5)], protocol="tcp",
+    ),
+    tunnels(
+        "reset-tcp", "the first region resets connections that have said something", first_region("reset"),
+        [none_failed_after(2)], protocol="tcp",
+    ),
+    tunnels(
+        "refuse-tls", "the first region refuses TLS connections that are passed on", first_region("refuse"),
+        [none_failed_after(0), p99_at_most(100)],
+    ),
+    tunnels(
+        "hang-tls", "the first region reads ClientHellos and never answers", first_region("hang"),
+        [none_failed_after(0), p99_at_most(100)],
+    ),
+    tunnels(
+        "reset-tls", "the first region resets whoever has said a ClientHello", first_region("reset"),
+        [none_failed_after(0), p99_at_most(100)],
+    ),
+    tunnels(
+        "blackhole-tls", "the first region does not even answer to connection attempts", first_region("blackhole"),
+        [none_failed_after(0)],
+    ),
     Scenario(
         "dying-post", "one endpoint of each service executes POSTs and resets", one_endpoint_of_each_service("reset"),
         [none_executed_twice(), none_failed_after(2)], groups=("integrity",), method="POST",
@@ -496,7 +539,7 @@ SCENARIOS = [
 # One of each sort, for what runs with every change.
 QUICK = {
     "healthy", "refuse-get", "hang-get", "slow-get", "hang-post", "reset-and-back", "healthz-bad", "healthz-only",
-    "reloads", "kill-get", "dying-post",
+    "reloads", "kill-get", "dying-post", "refuse-tcp", "hang-tls",
 }
 GROUPS = {group: {s.name for s in SCENARIOS if group in s.groups} for s in SCENARIOS for group in s.groups}
 GROUPS["quick"] = QUICK

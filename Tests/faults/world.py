@@ -159,7 +159,7 @@ class Load:
         self.seconds = seconds
         self.command = [BUILD / "load", "-p", port, "-r", scenario.rate, "-d", seconds, "-o", self.records_file]
         self.command += ["-m", scenario.method, "-s", len(SERVICES)]
-        self.command += ["-q", scenario.query, "-z", scenario.body_bytes]
+        self.command += ["-q", scenario.query, "-z", scenario.body_bytes, "-c", scenario.connections]
         if network:
             self.command = network.command(self.command)
         self.process = None
