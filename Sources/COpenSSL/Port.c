@@ -72,8 +72,6 @@ __attribute__((constructor)) static void keep_until_the_end(void) {
 
 cssl_library *cssl_library_create(void) { return OSSL_LIB_CTX_new(); }
 
-void cssl_library_free(cssl_library *library) { OSSL_LIB_CTX_free(library); }
-
 int cssl_random(uint8_t *to, size_t count) { return RAND_bytes(to, (int)count) == 1; }
 
 size_t cssl_take_error(char *to, size_t room) {

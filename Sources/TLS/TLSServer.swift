@@ -126,6 +126,9 @@ internal import RouteTable
 }
 
 /// OpenSSL's algorithms, fetched and cached for one thread's servers and clients.
+///
+/// It is never freed. Each thread that has used it keeps random generators of its own in it, which OpenSSL lets go of when
+/// that thread ends, through the library: in memory that would be somebody else's by then.
 @safe package final class TLSLibrary: @unchecked Sendable {
     // OpenSSL locks it where two threads meet: while a new server is made for a thread that is at work.
     let library: OpaquePointer
@@ -135,9 +138,8 @@ internal import RouteTable
         unsafe self.library = library
     }
 
-    deinit {
-        unsafe cssl_library_free(library)
-    }
+    /// For those who only try whether settings are good.
+    static let forTrials = TLSLibrary()
 }
 
 /// What OpenSSL has to say beside its results.

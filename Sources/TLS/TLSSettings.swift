@@ -36,7 +36,7 @@ package struct TLSServerSettings: Sendable {
         }
         sessionName = (0..<8).map { UInt8(truncatingIfNeeded: hash >> ($0 * 8)) }
         // So that whatever is wrong shows now, and not in a thread that serves.
-        _ = try TLSServer(self, tickets: TicketKeys(), library: TLSLibrary())
+        _ = try TLSServer(self, tickets: TicketKeys(), library: .forTrials)
     }
 
     /// The certificates by name. Of two for the same name with the same kind of key, the one that is good for longer.
@@ -113,7 +113,7 @@ package struct TLSClientSettings: Sendable {
         self.ca = ca
         self.certificate = certificate
         protocolList = TLSServerSettings.list(protocols)
-        _ = try TLSClient(self, library: TLSLibrary())
+        _ = try TLSClient(self, library: .forTrials)
     }
 
     func makeContext(_ library: OpaquePointer) throws(TLSProblem) -> OpaquePointer {

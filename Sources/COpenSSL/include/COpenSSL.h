@@ -59,7 +59,6 @@ void cssl_bio_free(cssl_bio *bio);
 // Algorithms, fetched and cached: one for each thread, so that threads share no lock or count.
 
 cssl_library *cssl_library_create(void);
-void cssl_library_free(cssl_library *library);
 
 int cssl_random(uint8_t *to, size_t count);
 
