@@ -236,6 +236,8 @@ extension Control {
                     ProbeTarget(
                         number: endpoint.entry.number, address: address,
                         authority: endpoint.address.isUnix ? "localhost" : endpoint.name, probe: probe,
+                        // Another port than that of requests is asked as it is.
+                        proxyHeader: probe.port == nil ? service.proxyHeader : nil,
                         counters: endpoint.entry.counters))
             }
         }

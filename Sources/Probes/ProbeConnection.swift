@@ -71,7 +71,10 @@ final class ProbeConnection: EventHandler, TimerOwner, Deferred {
         let request =
             "\(http.method) \(http.path) HTTP/1.1\r\nhost: \(http.host ?? target.authority)\r\n"
             + "user-agent: spillway-probe\r\naccept: */*\r\nconnection: close\r\n\r\n"
-        switch Array(request.utf8).withBytes({ socket.send($0) }) {
+        var message = WriteBuffer(capacity: request.utf8.count + 64)
+        if let version = target.proxyHeader { ProxyHeader.encodeLocal(version == .v1 ? .v1 : .v2, into: &message) }
+        for byte in request.utf8 { message.append(byte: byte) }
+        switch message.withBytes({ socket.send($0) }) {
         case .wrote, .wouldBlock: break
         case .failed: end(.failed(.closed))
         }

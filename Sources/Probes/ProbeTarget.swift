@@ -10,12 +10,16 @@ package struct ProbeTarget: Sendable {
     /// What goes into the Host field unless the probe names one.
     package let authority: String
     package let probe: Probe
+    /// Whether a PROXY protocol header must come before the request.
+    package let proxyHeader: ProxyHeaderVersion?
     /// What workers count of its requests.
     package let counters: [EndpointCounters]
 
     package init(
-        number: Int, address: SocketAddress, authority: String, probe: Probe, counters: [EndpointCounters] = []
+        number: Int, address: SocketAddress, authority: String, probe: Probe,
+        proxyHeader: ProxyHeaderVersion? = nil, counters: [EndpointCounters] = []
     ) {
+        self.proxyHeader = proxyHeader
         self.counters = counters
         self.number = number
         self.address = address

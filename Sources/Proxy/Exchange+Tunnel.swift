@@ -160,6 +160,7 @@ extension Exchange {
         if !method.isIdempotent, !keptBody.isEmpty { keptBody = [] }
         upstream.flush()
         if isRequestComplete { upstream.endBody(RawSpan()) }
+        downstream?.lend { $0.resumeRequestBody() }
     }
 
     /// The client has said its last.

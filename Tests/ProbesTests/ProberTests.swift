@@ -67,6 +67,24 @@ struct ProberTests {
         Case(what: "nothing", script: Backend.hangs, finding: .failed(.timeout)),
     ]
 
+    @Test func `where a PROXY header is wanted, probes begin with one that speaks for the router itself`() throws {
+        let prober = try ProberUnderTest()
+        let backend = try Backend(connections: { _, connection in
+            guard connection.readLine() == "PROXY UNKNOWN", connection.readMessage() != nil else { return }
+            connection.send("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
+        })
+        let address = try #require(SocketAddress(ip: "127.0.0.1", port: backend.port))
+        let probe = Probe(kind: .http(HTTPProbe(path: "/healthz")), every: .milliseconds(20))
+        prober.tell(
+            .targets([
+                ProbeTarget(number: 1, address: address, authority: "a.example", probe: probe, proxyHeader: .v1)
+            ]))
+        guard case .passed = prober.next(of: 1) else {
+            Issue.record("the probe did not pass")
+            return
+        }
+    }
+
     @Test func `while requests succeed an endpoint is probed seldom, and as usual again when they stop or one fails`()
         throws
     {
