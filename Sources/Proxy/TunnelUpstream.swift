@@ -1,4 +1,5 @@
 internal import Reactor
+internal import TLS
 internal import Telemetry
 internal import Wire
 
@@ -31,7 +32,7 @@ final class TunnelUpstream: Upstream {
         endpoint.counters.openConnections.add(1)
         do {
             let socket = try Socket.connect(to: endpoint.address)
-            if !socket.isConnecting {
+            if !socket.isConnecting && service.tls == nil {
                 state = .open
                 openedAt = worker.loop.now
             }
@@ -68,7 +69,7 @@ final class TunnelUpstream: Upstream {
 
     /// Tells who the client is, if the service wants to know, and passes on what it has said so far.
     override func beginTunnel(client: ClientContext, said: RawSpan) {
-        if let version = service.proxyHeader {
+        if let version = service.proxyHeader, tls == nil {
             ProxyHeader(client: client.proxied).encode(version, into: &worker.sendBuffer)
         }
         sendBody(said)
@@ -122,11 +123,49 @@ final class TunnelUpstream: Upstream {
     }
 
     private func connectEnded(_ readiness: Readiness) {
+        if let tls { return shakeHands(with: tls, untilEnd: readiness.isEnded) }
         guard readiness.isWritable || readiness.isEnded else { return }
         if let error = socketError {
             connectFailure = error.isUnreachable ? .unreachable : .connectFailed
             return resume()
         }
+        if let client = service.tls { return beginHandshake(client) }
+        opened()
+    }
+
+    private func beginHandshake(_ client: TLSClient) {
+        if let version = service.proxyHeader {
+            tellPlainly(exchange?.lend { $0.client.proxied } ?? nil, version)
+        }
+        do {
+            let session = try TLSSession(
+                client, expecting: endpoint.peerName, resumption: endpoint.resumption, port: worker.tlsPort)
+            beginHandshake(session)
+        } catch {
+            handshakeFailed(error)
+        }
+    }
+
+    private func shakeHands(with session: TLSSession, untilEnd: Bool) {
+        if isCongested { _ = transmitUnsent() }
+        switch shakeHands(session, untilEnd: untilEnd) {
+        case .wantsMore: break
+        case .failed(let failure): handshakeFailed(failure)
+        case .done:
+            service.handshakes?.completed.add()
+            if session.isResumed { service.handshakes?.resumed.add() }
+            opened()
+        }
+    }
+
+    private func handshakeFailed(_ failure: TLSFailure) {
+        service.handshakes?.countFailure(Int(failure.rawValue))
+        tlsFailure = failure
+        connectFailure = .tlsFailed
+        resume()
+    }
+
+    private func opened() {
         state = .open
         openedAt = worker.loop.now
         exchange?.lend { $0.upstreamConnected(self) }
@@ -161,7 +200,10 @@ final class TunnelUpstream: Upstream {
         if let connectFailure {
             let exchange = exchange
             closeTunnel(reset: false)
-            exchange?.lend { $0.attemptFailed(self, connectFailure) }
+            exchange?.lend {
+                if let tlsFailure { $0.tlsFailure = tlsFailure }
+                $0.attemptFailed(self, connectFailure)
+            }
             return
         }
         // What it said before it broke may still be there.

@@ -41,6 +41,13 @@ class Upstream: Connection {
         hasOverstayed = other.hasOverstayed
     }
 
+    /// Says in the clear who the client is, before a handshake: the header comes before everything else.
+    final func tellPlainly(_ client: ProxiedClient?, _ version: ProxyHeader.Version) {
+        ProxyHeader(client: client).encode(version, into: &worker.sendBuffer)
+        worker.sendBuffer.withBytes { sendPlainly($0, RawSpan()) }
+        worker.sendBuffer.clear()
+    }
+
     /// Whether a request can be sent; if not, `Exchange.upstreamConnected` tells when.
     var isConnected: Bool { unsupported() }
 

@@ -32,6 +32,7 @@ final class UpstreamConnection: Upstream {
     /// The endpoint was told whose connection this is, in this version and of this client.
     private var toldVersion: ProxyHeader.Version?
     private var toldClient: ProxiedClient?
+    private var hasTold = false
     /// A request was sent on it.
     private var hasServed = false
 
@@ -62,7 +63,7 @@ final class UpstreamConnection: Upstream {
 
     /// Whether a service that tells its endpoints of their clients can use it for this one.
     func serves(_ client: ProxiedClient?, of service: WorkerService) -> Bool {
-        !hasServed || toldVersion == service.proxyHeader && toldClient == client
+        hasTold ? toldVersion == service.proxyHeader && toldClient == client : !hasServed
     }
 
     // Sending
@@ -77,9 +78,8 @@ final class UpstreamConnection: Upstream {
     }
 
     override func sendRequest(_ exchange: Exchange, _ head: borrowing RequestHead, _ bytes: RawSpan) {
-        if let version = service.proxyHeader, !hasServed {
-            toldVersion = version
-            toldClient = exchange.client.proxied
+        if let version = service.proxyHeader, !hasTold {
+            noteTold(exchange.client.proxied, version)
             ProxyHeader(client: toldClient).encode(version, into: &worker.sendBuffer)
         }
         hasServed = true
@@ -92,6 +92,12 @@ final class UpstreamConnection: Upstream {
         if !exchange.keptBody.isEmpty { exchange.keptBody.withBytes { sendBody($0) } }
         if !exchange.isRequestComplete { return }
         if sendsChunks { exchange.keptTrailers.withBytes { endBody($0) } } else { requestIsComplete = true }
+    }
+
+    private func noteTold(_ client: ProxiedClient?, _ version: ProxyHeader.Version) {
+        hasTold = true
+        toldVersion = version
+        toldClient = client
     }
 
     override func sendBody(_ data: RawSpan) {
@@ -152,6 +158,10 @@ final class UpstreamConnection: Upstream {
     }
 
     private func beginHandshake(_ client: TLSClient) {
+        if let version = service.proxyHeader {
+            noteTold(exchange?.lend { $0.client.proxied } ?? nil, version)
+            tellPlainly(toldClient, version)
+        }
         do {
             let session = try TLSSession(
                 client, expecting: endpoint.peerName, resumption: endpoint.resumption, port: worker.tlsPort)

@@ -128,6 +128,8 @@ package final class Worker: TimerOwner, TurnObserver {
             }
             return
         }
+        // Its header would come before the handshake, and must name a client.
+        if service.proxyHeader != nil && service.tls != nil { return }
         for endpoint in endpoints {
             for _ in endpoint.idleCount..<max(wanted, 1, endpoint.idleCount)
             where cell.load.openConnections < cell.connectionLimit / 2 {

@@ -2,7 +2,8 @@ internal import RouteTable
 
 extension RouteDraft {
     /// What of a route has no meaning for the listener it is for: tunnels have no requests, and requests no protocols.
-    func checkTransport(at node: SourceNode, _ listeners: [Listener], _ reading: inout Reading) {
+    func checkTransport(at node: SourceNode, _ table: Table, _ reading: inout Reading) {
+        let listeners = table.listeners
         let matchNode = node["match"]
         let place = matchNode?.position ?? node.position
         // A listener that was named a second time is not in the list; that has been reported.
@@ -41,6 +42,13 @@ extension RouteDraft {
             reading.report(
                 entry.position, "`\(key)` for the listener \(listener.name.quotedForPeople), of \(kind)",
                 expected: "`to` alone: what passes is not understood", under: [key])
+        }
+        guard listener.transport == .tlsPassthrough else { return }
+        for destination in to ?? [] where table.services[destination.value.service].tls != nil {
+            let name = table.services[destination.value.service].name.quotedForPeople
+            reading.report(
+                destination.position, "the service \(name), to which TLS would be spoken within TLS",
+                expected: "a service without `tls`", under: ["to"])
         }
     }
 }

@@ -50,7 +50,7 @@ struct TableDraft {
         }
         checkBinds(table.listeners, entries("listeners"))
         let routes = sections.filter { $0.key == "routes" }
-        table.routes = routes.flatMap { readRoutes($0.value, table.listeners) }
+        table.routes = routes.flatMap { readRoutes($0.value, table) }
         return table
     }
 
@@ -169,14 +169,14 @@ struct TableDraft {
 
     // Routes
 
-    private mutating func readRoutes(_ node: SourceNode, _ listeners: [Listener]) -> [Route] {
+    private mutating func readRoutes(_ node: SourceNode, _ table: Table) -> [Route] {
         guard case .sequence(let elements) = node.content else { return [] }
         return elements.enumerated().compactMap { index, element in
             reading.at("routes") { reading in
                 reading.at(index) { reading in
                     var draft = RouteDraft()
                     guard Shapes.route.read(element, into: &draft, &reading) else { return nil }
-                    draft.checkTransport(at: element, listeners, &reading)
+                    draft.checkTransport(at: element, table, &reading)
                     return draft.route(at: element, &reading)
                 }
             }
@@ -193,6 +193,7 @@ extension ServiceDraft {
         let before = reading.problems.count
         checkRegions(node, &reading)
         checkEndpoints(&reading)
+        checkProxyHeader(node, &reading)
         guard reading.problems.count == before else { return service }
         let order = prefer?.map(\.value) ?? endpoints.map(\.key)
         service.cells = order.compactMap { region in
@@ -242,6 +243,17 @@ extension ServiceDraft {
                         "a capacity in \(names[pair.key].quotedForPeople), where the service has no endpoints")
                 }
             }
+        }
+    }
+
+    /// A header names one client, and requests of many share a connection of HTTP/2.
+    private func checkProxyHeader(_ node: SourceNode, _ reading: inout Reading) {
+        guard settings.service.proxyHeader != nil, settings.service.protocol == .http2 else { return }
+        let place = (node["proxy_protocol"] ?? node["protocol"])?.position ?? node.position
+        reading.at("proxy_protocol") {
+            $0.report(
+                place, "a header that names one client, before HTTP/2 that all of them share",
+                expected: "`protocol: http1` beside it, or `none`")
         }
     }
 

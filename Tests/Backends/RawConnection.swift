@@ -176,7 +176,7 @@ package final class RawConnection: @unchecked Sendable {
             case .failed(let failure): throw failure
             case .wantsMore: break
             }
-            guard fill() else { throw .peerClosed }
+            guard !buffered.isEmpty || fill() else { throw .peerClosed }
             buffered.withBytes { session.port.fill($0) }
             buffered = []
             outcome = session.handshake()

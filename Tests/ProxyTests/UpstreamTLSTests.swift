@@ -40,6 +40,74 @@ struct UpstreamTLSTests {
         #expect(proxy.handshakes.resumed.count == 3)
     }
 
+    @Test func `a PROXY header comes in the clear, before the handshake`() throws {
+        let server = try makeServer([Self.files])
+        let backend = try Backend(connections: { _, connection in
+            let header = connection.readLine() ?? ""
+            guard (try? connection.secure(server)) != nil else { return connection.close() }
+            while connection.readMessage() != nil {
+                connection.send("HTTP/1.1 200 OK\r\ncontent-length: \(header.utf8.count)\r\n\r\n\(header)")
+            }
+        })
+        let proxy = try proxy([[backend]], table: { $0.service.proxyHeader = .v1 })
+        let clients = [try proxy.connect(), try proxy.connect()]
+        for client in clients + clients {
+            client.send(get)
+            #expect(client.readMessage()?.text.hasPrefix("PROXY TCP4 127.0.0.1 127.0.0.1 ") == true)
+        }
+        #expect(backend.connections.count == 2)
+    }
+
+    @Test(arguments: [false, true])
+    func `a tunnel's endpoint is spoken to encrypted, too`(hasHeader: Bool) throws {
+        let server = try makeServer([Self.files])
+        let backend = try Backend(connections: { _, connection in
+            if hasHeader, connection.readLine()?.hasPrefix("PROXY TCP4 127.0.0.1 ") != true {
+                return connection.close()
+            }
+            guard (try? connection.secure(server)) != nil else { return connection.close() }
+            connection.send("welcome\n")
+            while let line = connection.readLine() { connection.send("\(line)\n") }
+            connection.closeSecurely()
+        })
+        let proxy = try proxy(
+            [[try .refusing()], [backend]],
+            table: {
+                $0.listener.transport = .tcp
+                $0.routes[0].match.listener = 0
+                $0.service.proxyHeader = hasHeader ? .v1 : nil
+            })
+        let client = try proxy.connect()
+        #expect(client.readLine() == "welcome")
+        client.send("words\n")
+        #expect(client.readLine() == "words")
+        let long = String(repeating: "0123456789", count: 20_000)
+        client.send("\(long)\n")
+        #expect(client.readLine() == long)
+        client.shutdownWrite()
+        #expect(client.readEnd() == .closed)
+        #expect(proxy.handshakes.completed.count == 1)
+    }
+
+    @Test func `a tunnel goes elsewhere when an endpoint's certificate is no good`() throws {
+        let bad = try Backend(tls: makeServer([Self.expired]))
+        let server = try makeServer([Self.files])
+        let good = try Backend(connections: { _, connection in
+            guard (try? connection.secure(server)) != nil else { return connection.close() }
+            while let line = connection.readLine() { connection.send("\(line)\n") }
+        })
+        let proxy = try proxy(
+            [[bad], [good]],
+            table: {
+                $0.listener.transport = .tcp
+                $0.routes[0].match.listener = 0
+            })
+        let client = try proxy.connect()
+        client.send("words\n")
+        #expect(client.readLine() == "words")
+        #expect(proxy.endpointCounters(0, 0).connectFailures.count == 1)
+    }
+
     @Test func `large bodies go both ways`() throws {
         let text = String(repeating: "0123456789", count: 300_000)
         let backend = try Backend(tls: makeServer([Self.files])) { request, connection in

@@ -310,6 +310,12 @@ struct MistakeTests {
                 ]
             ),
             (
+                "    prefer:", "    proxy_protocol: v1\n    protocol: http2\n    prefer:",
+                [
+                    #"t.yaml:8:21: services.shop.proxy_protocol: a header that names one client, before HTTP/2 that all of them share; expected `protocol: http1` beside it, or `none`"#
+                ]
+            ),
+            (
                 "    prefer:", "    proxy_protocol: v3\n    prefer:",
                 [
                     #"t.yaml:8:21: services.shop.proxy_protocol: found "v3"; expected v1, v2 or none; did you mean "v1"?"#
