@@ -22,14 +22,34 @@ extension Shapes {
             Field(nested: "timeouts", \.timeouts, Shapes.listenerTimeouts, "How long a client is waited for."),
             Field(
                 "access_log", \.accessLog, accessLog.form.or("none"), "Where each request, or tunnel, is logged."),
+            Field(
+                optional: "tls", \.tls, listenerTLS.form, "How clients speak to it encrypted. Absent: they do not."),
+            Field(
+                "redirect", \.redirectsToHTTPS, .words(["https": true, "none": false]),
+                "`https`: every request is answered 308 with the same place on https, and none is routed."),
         ]
     ) { listener in
-        listener.readsProxyHeader && listener.trustedProxies.isEmpty
-            ? [
+        var breaches: [Breach] = []
+        if listener.readsProxyHeader && listener.trustedProxies.isEmpty {
+            breaches.append(
                 Breach(
                     key: "proxy_protocol", found: "a header that anybody could send",
-                    expected: "`trusted_proxies` beside it: those who send it")
-            ] : []
+                    expected: "`trusted_proxies` beside it: those who send it"))
+        }
+        if listener.transport == .tlsPassthrough, listener.tls != nil {
+            breaches.append(
+                Breach(
+                    key: "tls", found: "certificates for what is passed on as it comes", expected: "`http` or `tcp`"))
+        }
+        if listener.redirectsToHTTPS && (listener.tls != nil || listener.transport.isTunnel) {
+            breaches.append(
+                Breach(
+                    key: "redirect",
+                    found: listener.tls == nil
+                        ? "a redirect of no requests" : "a redirect to where the request already is",
+                    expected: listener.tls == nil ? "a listener of `http`" : "no `tls` beside it"))
+        }
+        return breaches
     }
 
     private static let booleans = JSONValue.object(["type": "boolean"])
@@ -80,6 +100,9 @@ extension Shapes {
             Field(
                 "tunnel", \.tunnel, .duration(.milliseconds(100) ... .seconds(604_800)),
                 "Without a byte either way on a connection that is passed on as it comes; then it is closed."),
+            Field(
+                "handshake", \.handshake, .duration(.milliseconds(100) ... .seconds(600)),
+                "For a TLS handshake; then the connection is closed."),
         ])
 }
 

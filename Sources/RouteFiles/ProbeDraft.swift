@@ -66,6 +66,11 @@ extension Shapes {
                     }, "The Host field of the request. Absent: the endpoint's own host.")),
             onlyHTTP(Field("method", \.http.method, Forms.method, "The method of the request.")),
             Field(optional: "port", \.common.port, .port(), "Another port to probe than the endpoint's own."),
+            Field(
+                optional: "tls", \.common.tls,
+                .words(["true": true, "false": false], schema: .object(["type": "boolean"])),
+                "Whether it is encrypted, in the way of the service's `tls`. Absent: an `http` probe is if the service has "
+                    + "`tls`. A `tcp` probe that is passes when the handshake is done."),
             Field("every", \.common.every, .duration(probeTime), "Interval, with 10 % of jitter."),
             Field(
                 "timeout", \.common.timeout, .duration(.milliseconds(1) ... .seconds(60)),

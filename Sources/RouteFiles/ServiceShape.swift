@@ -53,6 +53,9 @@ extension Shapes {
                 "on_failover", \.service.onFailover, Forms.onFailover,
                 "What becomes of open tunnels (of `tcp` and `tls_passthrough`) when their region gets nothing any more, or "
                     + "their endpoint is no longer in the table: `keep`, `close`, or `{ close_after: 30s }`."),
+            Field(
+                "tls", \.service.tls, serviceTLS.form.or("none"),
+                "How endpoints are spoken to encrypted; `{}`: with every default. `none`: they are not."),
         ])
 
     /// `probe: none`, or a mapping that changes what there is by default.

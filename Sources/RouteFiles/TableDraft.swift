@@ -194,6 +194,7 @@ extension ServiceDraft {
         checkRegions(node, &reading)
         checkEndpoints(&reading)
         checkProxyHeader(node, &reading)
+        checkNames(node, &reading)
         guard reading.problems.count == before else { return service }
         let order = prefer?.map(\.value) ?? endpoints.map(\.key)
         service.cells = order.compactMap { region in
@@ -254,6 +255,18 @@ extension ServiceDraft {
             $0.report(
                 place, "a header that names one client, before HTTP/2 that all of them share",
                 expected: "`protocol: http1` beside it, or `none`")
+        }
+    }
+
+    /// What is verified must have a name to be verified by.
+    private func checkNames(_ node: SourceNode, _ reading: inout Reading) {
+        guard let tls = settings.service.tls, tls.verify, tls.name == nil else { return }
+        let hosts = endpoints.flatMap(\.value).map(\.value.host)
+        guard hosts.contains(where: { if case .unix = $0 { true } else { false } }) else { return }
+        reading.at("tls") {
+            $0.report(
+                node["tls"]?.position ?? node.position, "endpoints without a name, on a path",
+                expected: "`name`, or `verify: false`")
         }
     }
 

@@ -276,6 +276,8 @@ package struct Probe: Sendable, Equatable {
     package var rise: Int = 2
     /// Another port to probe than the endpoint's own.
     package var port: UInt16?
+    /// Whether it is encrypted. Absent: an HTTP probe is if its service's requests are.
+    package var tls: Bool?
 
     package init(kind: Kind) {
         self.kind = kind

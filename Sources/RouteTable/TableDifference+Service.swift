@@ -37,6 +37,7 @@ extension TableDifference {
         notes.compare("resolve_every", old.resolveEvery, new.resolveEvery)
         notes.compare("proxy_protocol", old.proxyHeader, new.proxyHeader) { $0?.rawValue ?? "none" }
         notes.compare("on_failover", old.onFailover, new.onFailover) { "\($0)" }
+        notes.compareUnprinted("tls", old.tls, new.tls)
         return notes
     }
 
@@ -47,6 +48,7 @@ extension TableDifference {
         }
         notes.compareUnprinted("probe", old.kind, new.kind)
         notes.compare("probe.port", old.port.map(Int.init), new.port.map(Int.init))
+        notes.compareUnprinted("probe.tls", old.tls, new.tls)
         notes.compare("probe.every", old.every, new.every)
         notes.compare("probe.timeout", old.timeout, new.timeout)
         if old.everyUsed != new.everyUsed {

@@ -141,6 +141,9 @@ extension TableDifference {
             notes.compare("timeouts.idle", old.timeouts.idle, new.timeouts.idle)
             notes.compare("timeouts.body", old.timeouts.body, new.timeouts.body)
             notes.compare("timeouts.tunnel", old.timeouts.tunnel, new.timeouts.tunnel)
+            notes.compare("timeouts.handshake", old.timeouts.handshake, new.timeouts.handshake)
+            notes.compareUnprinted("tls", old.tls, new.tls)
+            notes.compare("redirect", old.redirectsToHTTPS, new.redirectsToHTTPS) { $0 ? "https" : "none" }
             notes.compare("access_log", old.accessLog, new.accessLog) {
                 $0.map { "\($0.format.rawValue) to \($0.path)" } ?? "none"
             }

@@ -9,7 +9,7 @@ package struct ListenerTLS: Sendable, Equatable {
     /// OpenSSL's names of key exchange groups, by preference; empty: the defaults.
     package var groups: [String] = []
     /// Protocols to agree on (ALPN), by preference; empty: none is agreed on.
-    package var protocols: [String] = ["http/1.1"]
+    package var protocols: [String] = ["h2", "http/1.1"]
     /// Absent: clients are not asked for certificates.
     package var client: ClientVerification?
 

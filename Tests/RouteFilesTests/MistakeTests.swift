@@ -4,6 +4,11 @@ import Testing
 
 @testable import RouteFiles
 
+private let ciphers =
+    "TLS_AES_128_GCM_SHA256, TLS_AES_256_GCM_SHA384, TLS_CHACHA20_POLY1305_SHA256, ECDHE-ECDSA-AES128-GCM-SHA256, "
+    + "ECDHE-RSA-AES128-GCM-SHA256, ECDHE-ECDSA-AES256-GCM-SHA384, ECDHE-RSA-AES256-GCM-SHA384, "
+    + "ECDHE-ECDSA-CHACHA20-POLY1305 or ECDHE-RSA-CHACHA20-POLY1305"
+
 /// A table without mistakes, into which each row of the table below puts one.
 private let right = """
     listeners:
@@ -72,7 +77,7 @@ struct MistakeTests {
             (
                 "protocol: http", "protocol: http, trusted: x",
                 [
-                    #"t.yaml:2:48: listeners.web.trusted: unknown key "trusted"; expected one of bind, protocol, trusted_proxies, proxy_protocol, limits, timeouts and access_log"#
+                    #"t.yaml:2:48: listeners.web.trusted: unknown key "trusted"; expected one of bind, protocol, trusted_proxies, proxy_protocol, limits, timeouts, access_log, tls and redirect"#
                 ]
             ),
             (
@@ -340,6 +345,34 @@ struct MistakeTests {
                 ]
             ),
             (
+                "protocol: http", "tls: { certificates: [{ key: a.key }] }",
+                [
+                    #"t.yaml:2:54: listeners.web.tls.certificates[0]: no `certificate`; expected a path of up to 4096 bytes, relative to this file or absolute"#
+                ]
+            ),
+            (
+                "protocol: http", "tls: { min_version: 1.1, certificates: certs }",
+                [#"t.yaml:2:52: listeners.web.tls.min_version: found "1.1"; expected 1.2 or 1.3; did you mean "1.2"?"#]
+            ),
+            (
+                "protocol: http", "tls: { certificates: certs, ciphers: [ECDHE-RSA-AES128-GCM-SHA25] }",
+                [
+                    #"t.yaml:2:70: listeners.web.tls.ciphers[0]: found "ECDHE-RSA-AES128-GCM-SHA25"; expected \#(ciphers); did you mean "ECDHE-RSA-AES128-GCM-SHA256"?"#
+                ]
+            ),
+            (
+                "protocol: http", "redirect: https, tls: { certificates: certs }",
+                [
+                    "t.yaml:2:42: listeners.web.redirect: a redirect to where the request already is; expected no `tls` beside it"
+                ]
+            ),
+            (
+                "prefer:", "tls: { key: a.key }\n    prefer:",
+                [
+                    "t.yaml:8:17: services.shop.tls.key: a key without a certificate; expected `certificate` beside it"
+                ]
+            ),
+            (
                 "us-east-1: {}", "us-east-1: {}\n  us-east-1: {}",
                 [#"t.yaml:5:3: regions: the key "us-east-1" a second time: it is in line 4 already"#]
             ),
@@ -417,6 +450,18 @@ struct MistakeTests {
         #expect(problems(Self.tunnels + route + "\n") == expected)
     }
 
+    @Test("about paths is none: they begin at the file they are written in")
+    func resolvesPaths() throws {
+        let text = right.replacing("protocol: http", with: "tls: { certificates: [certs, /etc/certs, ../up] }")
+        for (name, paths) in [
+            ("routes/t.yaml", ["routes/certs", "/etc/certs", "routes/../up"]),
+            ("t.yaml", ["certs", "/etc/certs", "../up"]),
+        ] {
+            let table = try reader().read(texts: [(name, text)]).get().table
+            #expect(table.listeners[0].tls?.certificates == paths.map { .directory($0) })
+        }
+    }
+
     @Test("is reported together with all others, by file and line")
     func reportsAll() {
         let a = "regions: { a: {} }\nservices: { s: { endpoints: { b: [1.2.3.4:5] }, wieght: 3 } }\n"
@@ -429,7 +474,7 @@ struct MistakeTests {
             problems.description == """
                 a.yaml:2:31: services.s.endpoints.b: unknown region "b"; expected one of the regions of this table; did you mean "a"?
                 a.yaml:2:49: services.s.wieght: unknown key "wieght"; expected one of prefer, endpoints, capacity, needs, \
-                probe, protocol, balance, timeouts, retry, limits, importance, moves, mode, failover, resolve_every, proxy_protocol and on_failover
+                probe, balance, timeouts, retry, limits, importance, moves, mode, failover, resolve_every, proxy_protocol, on_failover and tls
                 b.yaml:1:12: regions.a: the region "a" a second time; expected each name once; the first is at a.yaml:1:12
                 b.yaml:2:17: routes[0].to: unknown service "t"; expected one of the services of this table; did you mean "s"?
                 """)

@@ -17,7 +17,14 @@ struct NormalFormTests {
             limits: { head: 16KiB, target: 4KiB, headers: 50, body: 10MiB, connections: 77 }
             timeouts: { head: 5s, idle: 30s, body: 7s, tunnel: 2h }
             access_log: { format: text, path: /tmp/access.log }
-          local: { bind: "unix:/run/spillway.sock" }
+            tls:
+              certificates: [ /etc/certs, { certificate: a.pem, key: a.key, ocsp: a.ocsp }, { certificate: both.pem } ]
+              min_version: 1.3
+              ciphers: [TLS_AES_256_GCM_SHA384, ECDHE-RSA-AES128-GCM-SHA256]
+              groups: [P-384]
+              alpn: [http/1.1]
+              client: { verify: optional, ca: ca.pem, header: x-client }
+          local: { bind: "unix:/run/spillway.sock", redirect: https, timeouts: { handshake: 3s } }
           db: { bind: "127.0.0.1:5432", protocol: tcp }
           edge: { bind: "127.0.0.1:443", protocol: tls_passthrough }
         regions:
@@ -53,7 +60,8 @@ struct NormalFormTests {
             failover: { hold: 11s, steps: [10%, 50%, 100%], soak: 3s, ejection: 2s }
           inventory:
             endpoints: { us-east-1: [10.0.1.10:8080] }
-            probe: { tcp: true }
+            probe: { tcp: true, tls: true }
+            tls: { verify: false, ca: ca.pem, name: inventory.example, certificate: me.pem, key: me.key, min_version: 1.3 }
             retry: { hedge_after: { learned: 80ms } }
             balance: round_robin
             proxy_protocol: v1
@@ -61,6 +69,7 @@ struct NormalFormTests {
           plain:
             endpoints: { us-west-2: [10.0.1.10:80] }
             probe: none
+            tls: {}
             retry: { attempts: 0, hedge_after: off }
             proxy_protocol: v2
             on_failover: { close_after: 30s }
