@@ -55,7 +55,7 @@ let package = Package(
         module("TLS", ["COpenSSL", "Reactor", "RouteTable"], isHot: true),
         module("Telemetry", isHot: true),
         module("Proxy", ["CNGHTTP2", "Picking", "Reactor", "RouteTable", "TLS", "Telemetry", "Wire"], isHot: true),
-        module("Probes", ["Reactor", "RouteTable", "Telemetry", "Wire"]),
+        module("Probes", ["Reactor", "RouteTable", "TLS", "Telemetry", "Wire"]),
 
         // Steering
         module("RouteFiles", ["Failover", "RouteTable", "Simulation", .product(name: "Yams", package: "Yams")]),
@@ -63,8 +63,8 @@ let package = Package(
         module(
             "Control",
             [
-                "CLinux", "Failover", "Probes", "Proxy", "Reactor", "RouteFiles", "RouteTable", "Store", "Telemetry",
-                "Wire",
+                "CLinux", "Failover", "Probes", "Proxy", "Reactor", "RouteFiles", "RouteTable", "Store", "TLS",
+                "Telemetry", "Wire",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
@@ -106,7 +106,7 @@ let package = Package(
         tests(of: "Reactor"),
         tests(of: "TLS", ["Backends", "Reactor", "RouteTable"]),
         tests(of: "Proxy", ["Backends", "Reactor", "RouteTable", "TLS", "Telemetry", "Wire"]),
-        tests(of: "Probes", ["Backends", "Reactor", "RouteTable", "Telemetry"]),
+        tests(of: "Probes", ["Backends", "Reactor", "RouteTable", "TLS", "Telemetry"]),
         tests(of: "Store", ["Failover", "RouteTable"]),
         tests(
             of: "Control",

@@ -20,6 +20,10 @@ extension Control {
         let traffic = Traffic(endpointTraffic(), services: serviceTraffic(), cells: cellEvidence.take(at: clock))
         carryOut(tell(.traffic(traffic), at: now))
         carryOut(tell(.tick, at: now))
+        if clock - handshakesTold >= 10_000_000_000 {
+            handshakesTold = clock
+            tellHandshakes()
+        }
         if clock - rates.refreshed >= 1_000_000_000 { rates.refresh(to: totals(), at: clock) }
     }
 

@@ -10,6 +10,7 @@ extension Control {
         var text = MetricsText()
         processMetrics(&text)
         listenerMetrics(&text)
+        encryptionMetrics(&text)
         serviceMetrics(&text)
         cellMetrics(&text)
         endpointMetrics(&text)

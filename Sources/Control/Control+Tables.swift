@@ -6,6 +6,7 @@ internal import Reactor
 internal import RouteFiles
 internal import RouteTable
 internal import Store
+internal import TLS
 internal import Telemetry
 
 /// Tables in: read, checked, resolved, compiled, handed to every worker. The running one stays until the next is whole.
@@ -49,7 +50,10 @@ extension Control {
             refusedReload = "\(problems)"
             logger.error("reload (\(reason)) refused, the running table stays:\n\(problems)")
         case .success(let new):
-            if new == table && refusedReload == nil { return logger.info("reload (\(reason)): nothing changed") }
+            if new == table && refusedReload == nil {
+                logger.info("reload (\(reason)): nothing changed")
+                return await reloadCertificates(because: reason)
+            }
             let changes = new.changes(from: table)
             do {
                 try await adopt(new)
@@ -67,15 +71,18 @@ extension Control {
         }
     }
 
-    /// Serves `new` from now on. Throws, changing nothing, if a listener cannot be opened.
+    /// Serves `new` from now on. Throws, changing nothing, if a listener cannot be opened or a certificate not be used.
     func adopt(_ new: Table) async throws {
+        let encryption = try await readEncryption(of: new)
         let (sockets, addresses) = try openListeners(of: new)
         _ = await resolve(discovery.setNames(of: new))
         let matchers = await matchers(for: new)
         // From here on nothing is waited for: who looks sees the old table or the new one.
         table = new
         listening = addresses
+        adopt(encryption)
         publish(sockets: sockets, matchers)
+        watchCertificates()
         await keep(new)
     }
 
@@ -150,7 +157,7 @@ extension Control {
                 let region = table.regions[cell.region].name
                 liveCells.insert(.init(service: service.name, region: region))
                 var members: [ResolvedEndpoint] = []
-                for endpoint in cell.endpoints.flatMap({ addresses(of: $0) }) {
+                for endpoint in cell.endpoints.flatMap({ addresses(of: $0, service) }) {
                     let key = Registry.EndpointKey(service: service.name, region: region, address: endpoint.name)
                     guard live.insert(key).inserted else { continue }
                     let entry = registry.endpoint(key)
@@ -158,7 +165,8 @@ extension Control {
                         service: serviceIndex, cell: cellIndex, key: key, weight: endpoint.weight)
                     members.append(
                         ResolvedEndpoint(
-                            entry: entry, address: endpoint.address, name: endpoint.name, weight: endpoint.weight))
+                            entry: entry, address: endpoint.address, name: endpoint.name, weight: endpoint.weight,
+                            peerName: endpoint.peerName))
                 }
                 cells[serviceIndex].append(members.map(\.entry.number))
                 resolved[serviceIndex].append(members)
@@ -177,14 +185,21 @@ extension Control {
                 table: table, matcher: matchers[worker], services: services,
                 listeners: table.listeners.map { registry.listener($0.name)[worker] },
                 accessLogs: table.listeners.map { logWriter.ring(for: $0, worker: worker) },
-                generation: generation, workers: mailboxes.count)
+                tlsServers: encryption.servers(of: table, worker: worker), generation: generation,
+                workers: mailboxes.count)
             mailbox.post(.publish(publication, sockets: sockets.isEmpty ? [] : sockets[worker]))
         }
-        proberMailbox.post(.targets(probeTargets(resolved)))
+        self.resolved = resolved
+        publishProbes()
         carryOutTopologyActions()
         cellEvidence.adopt(table, registry)
         probeCounts.keep(places.keys)
         registry.keep(endpoints: live, cells: liveCells, table: table)
+    }
+
+    /// Tells the prober what there is to be probed, and how.
+    func publishProbes() {
+        proberMailbox.post(.targets(probeTargets(resolved)))
     }
 
     struct ResolvedEndpoint {
@@ -192,6 +207,7 @@ extension Control {
         let address: SocketAddress
         let name: String
         let weight: Int
+        let peerName: TLSPeerName
     }
 
     private func publishedService(_ index: Int, _ cells: [[ResolvedEndpoint]], worker: Int) -> Publication.Service {
@@ -206,22 +222,27 @@ extension Control {
                         Publication.Endpoint(
                             number: endpoint.entry.number, address: endpoint.address, name: endpoint.name,
                             weight: endpoint.weight, share: share(ofEndpoint: endpoint.entry.number),
-                            counters: endpoint.entry.counters[worker])
+                            counters: endpoint.entry.counters[worker], peerName: endpoint.peerName)
                     })
             },
-            split: split(ofService: index).shares, shed: split(ofService: index).shed)
+            split: split(ofService: index).shares, shed: split(ofService: index).shed,
+            tls: service.tls == nil ? nil : encryption.workerClients[service.name]?[worker],
+            handshakes: service.tls == nil ? nil : registry.handshakes(service.name)[worker])
     }
 
     /// The socket addresses an endpoint of the table stands for now.
-    private func addresses(of endpoint: Endpoint) -> [(address: SocketAddress, name: String, weight: Int)] {
-        switch endpoint.host {
+    private func addresses(
+        of endpoint: Endpoint, _ service: RouteTable.Service
+    ) -> [(address: SocketAddress, name: String, weight: Int, peerName: TLSPeerName)] {
+        let peerName = service.peerName(of: endpoint.host)
+        return switch endpoint.host {
         case .ip(let ip, let port):
-            SocketAddress(ip: ip, port: port).map { [($0, $0.description, endpoint.weight)] } ?? []
+            SocketAddress(ip: ip, port: port).map { [($0, $0.description, endpoint.weight, peerName)] } ?? []
         case .unix(let path):
-            SocketAddress(unixPath: path).map { [($0, "unix:\(path)", endpoint.weight)] } ?? []
+            SocketAddress(unixPath: path).map { [($0, "unix:\(path)", endpoint.weight, peerName)] } ?? []
         case .name(let host, let port):
             discovery.addresses(of: host).compactMap { ip in
-                SocketAddress(ip: ip, port: port).map { ($0, $0.description, endpoint.weight) }
+                SocketAddress(ip: ip, port: port).map { ($0, $0.description, endpoint.weight, peerName) }
             }
         }
     }
@@ -238,7 +259,8 @@ extension Control {
                         authority: endpoint.address.isUnix ? "localhost" : endpoint.name, probe: probe,
                         // Another port than that of requests is asked as it is.
                         proxyHeader: probe.port == nil ? service.proxyHeader : nil,
-                        counters: endpoint.entry.counters))
+                        counters: endpoint.entry.counters, tls: encryption.prober(of: service),
+                        peerName: endpoint.peerName))
             }
         }
         return targets

@@ -9,6 +9,7 @@ internal import RouteFiles
 internal import RouteTable
 internal import ServiceLifecycle
 package import Store
+internal import TLS
 internal import Telemetry
 internal import UnixSignals
 
@@ -62,6 +63,21 @@ package actor Control: ServiceLifecycle.Service {
     /// Numbers of the endpoints of each cell of each service, as published.
     var cellEndpoints: [[[Int]]] = []
     var endpointPlaces: [Int: EndpointPlace] = [:]
+    /// The endpoints of each cell of each service, as published.
+    var resolved: [[[ResolvedEndpoint]]] = []
+
+    // Encryption
+    var encryption = Encryption()
+    var ticketKeys = TicketKeys()
+    /// One for each worker, and the prober's.
+    let libraries: [TLSLibrary]
+    var certificateReloads = ReloadCounts()
+    var certificateWatch: Task<Void, Never>?
+    var watchedDirectories: [String] = []
+    var handshakesSeen = HandshakesSeen()
+    var handshakesTold: Int64 = 0
+    /// Where chores are left, while there is somebody to carry them out.
+    private(set) var chores: AsyncStream<Chore>.Continuation?
 
     // The brain and what goes in
     var brain: Brain
@@ -113,6 +129,7 @@ package actor Control: ServiceLifecycle.Service {
         proberMailbox = try Mailbox<ProberMessage>()
         registry = Registry(workers: configuration.workers)
         logWriter = AccessLogWriter(workers: configuration.workers, logger: logger)
+        libraries = (0...configuration.workers).map { _ in TLSLibrary() }
         brain = Brain()
         stateWriter = StateWriter(store: store, logger: logger)
     }
@@ -142,8 +159,16 @@ package actor Control: ServiceLifecycle.Service {
         let changes = try? FileWatcher(path: configuration.tablePath).changes()
         if changes == nil { logger.warning("the table's files cannot be watched; SIGHUP reloads them") }
         let (chores, toDo) = AsyncStream.makeStream(of: Chore.self, bufferingPolicy: .bufferingNewest(16))
+        self.chores = toDo
+        watchCertificates()
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await self.look(toDo) }
+            group.addTask {
+                while !Task.isCancelled {
+                    try? await Task.sleep(for: Self.ticketTime)
+                    if !Task.isCancelled { await self.rotateTicketKeys() }
+                }
+            }
             group.addTask {
                 for await _ in await UnixSignalsSequence(trapping: .sighup) {
                     self.logWriter.reopen()
@@ -167,17 +192,20 @@ package actor Control: ServiceLifecycle.Service {
             await group.next()
             group.cancelAll()
         }
+        certificateWatch?.cancel()
     }
 
     /// What takes its time and is done in order, beside the looks of the brain.
-    private enum Chore {
+    enum Chore {
         case reload(String)
+        case certificates(String)
         case resolve([String])
     }
 
     private func carryOut(_ chore: Chore) async {
         switch chore {
         case .reload(let reason): await reload(because: reason)
+        case .certificates(let reason): await reloadCertificates(because: reason)
         case .resolve(let names): await resolveAgain(names)
         }
     }

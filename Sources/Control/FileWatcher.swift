@@ -10,29 +10,38 @@ struct FileWatcher: Sendable {
     /// Where there is no quiet, a change counts after this long: nanoseconds.
     private static let longestWait: Int64 = 2_000_000_000
 
-    private let path: String
+    private let directories: [String]
     private let quietMilliseconds: Int32
 
     /// - Parameters:
-    ///   - path: a directory (not its subdirectories), or a file.
+    ///   - paths: directories (not their subdirectories), or files.
     ///   - quietMilliseconds: how long nothing must happen before a change counts.
-    init(path: String, quietMilliseconds: Int32 = 200) {
-        self.path = path
+    init(paths: [String], quietMilliseconds: Int32 = 200) {
+        directories = paths.map { Self.directory(of: $0) }
         self.quietMilliseconds = quietMilliseconds
     }
 
-    /// One element a change, until the stream is cancelled. Throws if the path cannot be watched.
-    func changes() throws(SystemError) -> AsyncStream<Void> {
+    init(path: String, quietMilliseconds: Int32 = 200) {
+        self.init(paths: [path], quietMilliseconds: quietMilliseconds)
+    }
+
+    /// What is watched for a path: itself, or the directory that a file is in.
+    static func directory(of path: String) -> String {
         var isDirectory: ObjCBool = false
         let exists = unsafe FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory)
-        let directory =
-            exists && isDirectory.boolValue ? path : URL(fileURLWithPath: path).deletingLastPathComponent().path
+        return exists && isDirectory.boolValue ? path : URL(fileURLWithPath: path).deletingLastPathComponent().path
+    }
+
+    /// One element a change, until the stream is cancelled. Throws if a path cannot be watched.
+    func changes() throws(SystemError) -> AsyncStream<Void> {
         let inotify = clinux_inotify_create()
         guard inotify >= 0 else { throw SystemError(code: -inotify) }
-        let watch = unsafe clinux_inotify_watch(inotify, directory)
-        guard watch >= 0 else {
-            _ = clinux_close(inotify)
-            throw SystemError(code: -watch)
+        for directory in directories {
+            let watch = unsafe clinux_inotify_watch(inotify, directory)
+            guard watch >= 0 else {
+                _ = clinux_close(inotify)
+                throw SystemError(code: -watch)
+            }
         }
         let (stream, continuation) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
         let isOver = Flag()

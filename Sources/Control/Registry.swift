@@ -42,6 +42,8 @@ struct Registry {
     private var estimates: [CellKey: SharedEstimate] = [:]
     private(set) var services: [String: [ServiceCounters]] = [:]
     private(set) var listeners: [String: [ListenerCounters]] = [:]
+    /// Of services that are spoken to encrypted.
+    private(set) var handshakes: [String: [HandshakeCounters]] = [:]
     private var freeNumbers: [Int] = []
     private var nextNumber = 0
 
@@ -90,6 +92,13 @@ struct Registry {
         return made
     }
 
+    mutating func handshakes(_ service: String) -> [HandshakeCounters] {
+        if let known = handshakes[service] { return known }
+        let made = (0..<workers).map { _ in HandshakeCounters() }
+        handshakes[service] = made
+        return made
+    }
+
     /// Ever asked of a service, of all workers together.
     func requests(of service: String) -> UInt64 {
         (services[service] ?? []).reduce(0) { $0 &+ $1.requests.count }
@@ -112,6 +121,7 @@ struct Registry {
         estimates = estimates.filter { liveCells.contains($0.key) }
         let serviceNames = Set(table.services.map(\.name))
         services = services.filter { serviceNames.contains($0.key) }
+        handshakes = handshakes.filter { serviceNames.contains($0.key) }
         let listenerNames = Set(table.listeners.map(\.name))
         listeners = listeners.filter { listenerNames.contains($0.key) }
     }

@@ -1,8 +1,9 @@
 internal import Reactor
 internal import RouteTable
+internal import TLS
 internal import Wire
 
-/// One probe: a fresh connection, for HTTP a request and as much of the answer as must be seen.
+/// One probe: a fresh connection, a handshake if it is encrypted, for HTTP a request and as much of the answer as must be seen.
 final class ProbeConnection: EventHandler, TimerOwner, Deferred {
     private let prober: Prober
     private let target: ProbeTarget
@@ -13,6 +14,8 @@ final class ProbeConnection: EventHandler, TimerOwner, Deferred {
     private var timer: TimerWheel.Handle?
     private var deadline: Int64 = 0
     private var isConnected = false
+    private var session: TLSSession?
+    private var isSecured = false
     private var answer: ProbeAnswer?
     private var early: ProbeFinding?
 
@@ -48,10 +51,71 @@ final class ProbeConnection: EventHandler, TimerOwner, Deferred {
             guard readiness.isWritable || readiness.isEnded else { return }
             if let error = socket.takeError() { return end(.failed(.connect(error))) }
             isConnected = true
-            if case .tcp = target.probe.kind { return pass() }
-            sendRequest()
+            if let client = target.tls { begin(client) } else { speak() }
         }
-        if readiness.isReadableOrEnded { read() }
+        if readiness.isReadableOrEnded && socket.isOpen { read() }
+    }
+
+    /// The connection is there, and encrypted if it is to be.
+    private func speak() {
+        if case .tcp = target.probe.kind { return pass() }
+        sendRequest()
+    }
+
+    // Encryption
+
+    private func begin(_ client: TLSClient) {
+        do {
+            let session = try TLSSession(client, expecting: target.peerName, resumption: nil, port: prober.tlsPort)
+            self.session = session
+            _ = session.handshake()
+            sendOutput(of: session)
+        } catch {
+            end(.failed(.tls(error)))
+        }
+    }
+
+    /// A probe's request, or a flight of a handshake, fits into any socket's buffer.
+    private func sendOutput(of session: TLSSession) {
+        let outcome = session.port.takeOutput { $0.isEmpty ? .wrote(0) : socket.send($0) }
+        if case .failed = outcome, isSecured { end(.failed(.closed)) }
+    }
+
+    private func shakeHands(_ session: TLSSession) {
+        while socket.isOpen && !isSecured {
+            switch session.port.receive(from: socket) {
+            case .bytes: break
+            case .wouldBlock: return
+            case .endOfStream, .failed: return end(.failed(.tls(.peerClosed)))
+            }
+            let outcome = session.handshake()
+            sendOutput(of: session)
+            switch outcome {
+            case .wantsMore: continue
+            case .failed(let failure): return end(.failed(.tls(failure)))
+            case .done:
+                session.keepInput()
+                isSecured = true
+                speak()
+            }
+        }
+    }
+
+    private func readEncrypted(_ session: TLSSession) {
+        if !isSecured { shakeHands(session) }
+        while socket.isOpen && isSecured {
+            let received = session.receive(
+                from: socket, into: prober.receiveBuffer, after: 0, limit: 65_536, untilEnd: true)
+            if session.port.hasOutput { sendOutput(of: session) }
+            switch received.reading {
+            case .bytes(let count):
+                prober.receiveBuffer.withBytes(count) { answer?.take($0) }
+                judge(isWhole: false)
+            case .wantsMore: return
+            case .closed: judge(isWhole: true)
+            case .failed: end(.failed(.closed))
+            }
+        }
     }
 
     func resume() {
@@ -71,6 +135,10 @@ final class ProbeConnection: EventHandler, TimerOwner, Deferred {
         let request =
             "\(http.method) \(http.path) HTTP/1.1\r\nhost: \(http.host ?? target.authority)\r\n"
             + "user-agent: spillway-probe\r\naccept: */*\r\nconnection: close\r\n\r\n"
+        if let session {
+            _ = Array(request.utf8).withBytes { try? session.write($0) }
+            return sendOutput(of: session)
+        }
         var message = WriteBuffer(capacity: request.utf8.count + 64)
         if let version = target.proxyHeader { ProxyHeader.encodeLocal(version == .v1 ? .v1 : .v2, into: &message) }
         for byte in request.utf8 { message.append(byte: byte) }
@@ -81,6 +149,7 @@ final class ProbeConnection: EventHandler, TimerOwner, Deferred {
     }
 
     private func read() {
+        if let session { return readEncrypted(session) }
         while socket.isOpen {
             switch prober.receiveBuffer.receive(from: socket) {
             case .bytes(let count):

@@ -1,5 +1,6 @@
 package import Reactor
 package import RouteTable
+package import TLS
 package import Telemetry
 
 /// What is probed, and how.
@@ -14,12 +15,18 @@ package struct ProbeTarget: Sendable {
     package let proxyHeader: ProxyHeaderVersion?
     /// What workers count of its requests.
     package let counters: [EndpointCounters]
+    /// How the endpoint is spoken to; nil: without encryption.
+    package let tls: TLSClient?
+    package let peerName: TLSPeerName
 
     package init(
         number: Int, address: SocketAddress, authority: String, probe: Probe,
-        proxyHeader: ProxyHeaderVersion? = nil, counters: [EndpointCounters] = []
+        proxyHeader: ProxyHeaderVersion? = nil, counters: [EndpointCounters] = [], tls: TLSClient? = nil,
+        peerName: TLSPeerName = .none
     ) {
         self.proxyHeader = proxyHeader
+        self.tls = tls
+        self.peerName = peerName
         self.counters = counters
         self.number = number
         self.address = address
@@ -39,6 +46,7 @@ package enum ProbeFinding: Sendable, Equatable {
 package enum ProbeFailure: Sendable, Equatable {
     case connect(SystemError)
     case timeout
+    case tls(TLSFailure)
     /// The connection ended before the answer was complete.
     case closed
     case malformed
@@ -53,7 +61,7 @@ extension ProbeFailure {
         switch self {
         case .connect(let error): !error.isUnreachable
         case .timeout: false
-        case .closed, .malformed, .status, .header, .body: true
+        case .tls, .closed, .malformed, .status, .header, .body: true
         }
     }
 }
@@ -63,6 +71,7 @@ extension ProbeFailure: CustomStringConvertible {
         switch self {
         case .connect(let error): "connect: \(error)"
         case .timeout: "timeout"
+        case .tls(let failure): "tls: \(failure.word)"
         case .closed: "closed before a whole answer"
         case .malformed: "malformed answer"
         case .status(let status): "status \(status)"

@@ -1,5 +1,6 @@
 package import Reactor
 internal import RouteTable
+internal import TLS
 internal import Telemetry
 internal import Wire
 
@@ -23,6 +24,7 @@ package final class Prober: TimerOwner {
     var random: SeededRandom
     /// Parses every probe's answer in turn.
     var head = ResponseHead(fieldLimit: 1_000)
+    private(set) lazy var tlsPort = TLSPort()
 
     private var targets: [Int: TargetState] = [:]
     private var secondTimer: TimerWheel.Handle?
@@ -68,6 +70,7 @@ package final class Prober: TimerOwner {
         targets.removeAll(keepingCapacity: true)
         for target in list {
             if let known = remaining[target.number], known.target.probe == target.probe {
+                known.target = target
                 targets[target.number] = known
                 remaining[target.number] = nil
             } else {
@@ -93,7 +96,8 @@ package final class Prober: TimerOwner {
 /// One target's rhythm, and the probe under way.
 final class TargetState: TimerOwner {
     let prober: Prober
-    let target: ProbeTarget
+    /// Its probe stays the same.
+    var target: ProbeTarget
     private var schedule: ProbeSchedule
     private var timer: TimerWheel.Handle?
     private var connection: ProbeConnection?

@@ -19,6 +19,7 @@ class Connection: EventHandler, Deferred {
     private(set) var isBroken = false
     /// Encrypts what is sent and decrypts what comes, from the beginning of a handshake on.
     final private(set) var tls: TLSSession?
+    final var isEncrypted: Bool { tls != nil }
     /// What encryption broke of, if it did; `truncated` when the peer's end came without notice.
     final var tlsFailure: TLSFailure?
     /// New bytes, or an end, may be waiting to be read.

@@ -63,7 +63,8 @@ final class UpstreamConnection: Upstream {
 
     /// Whether a service that tells its endpoints of their clients can use it for this one.
     func serves(_ client: ProxiedClient?, of service: WorkerService) -> Bool {
-        hasTold ? toldVersion == service.proxyHeader && toldClient == client : !hasServed
+        guard isEncrypted == service.isEncrypted else { return false }
+        return hasTold ? toldVersion == service.proxyHeader && toldClient == client : !hasServed
     }
 
     // Sending
@@ -147,7 +148,7 @@ final class UpstreamConnection: Upstream {
     }
 
     private func connectEnded(_ readiness: Readiness) {
-        if let tls { return shakeHands(with: tls, untilEnd: readiness.isEnded) }
+        if tls != nil { return shakeHands(untilEnd: readiness.isEnded) }
         guard readiness.isWritable || readiness.isEnded else { return }
         if let error = socketError {
             connectFailure = error.isUnreachable ? .unreachable : .connectFailed
@@ -169,25 +170,18 @@ final class UpstreamConnection: Upstream {
         } catch {
             handshakeFailed(error)
         }
+        shakeHands(untilEnd: readiness.isEnded)
     }
 
-    private func shakeHands(with session: TLSSession, untilEnd: Bool) {
-        if isCongested { _ = transmitUnsent() }
-        switch shakeHands(session, untilEnd: untilEnd) {
+    private func shakeHands(untilEnd: Bool) {
+        guard let client = service.tls else { return connected() }
+        switch shakeHands(with: endpoint, of: service, as: client, untilEnd: untilEnd) {
         case .wantsMore: break
-        case .failed(let failure): handshakeFailed(failure)
-        case .done:
-            service.handshakes?.completed.add()
-            if session.isResumed { service.handshakes?.resumed.add() }
-            connected()
+        case .done: connected()
+        case .failed:
+            connectFailure = .tlsFailed
+            resume()
         }
-    }
-
-    private func handshakeFailed(_ failure: TLSFailure) {
-        service.handshakes?.countFailure(Int(failure.rawValue))
-        tlsFailure = failure
-        connectFailure = .tlsFailed
-        resume()
     }
 
     private func connected() {
@@ -234,10 +228,7 @@ final class UpstreamConnection: Upstream {
             let exchange = exchange
             self.exchange = nil
             close()
-            exchange?.lend {
-                if let tlsFailure { $0.tlsFailure = tlsFailure }
-                $0.attemptFailed(self, connectFailure)
-            }
+            exchange?.lend { $0.attemptFailed(self, connectFailure) }
             return
         }
         if isBroken {

@@ -13,7 +13,7 @@ final class WorkerEndpoint {
     let identity: UInt64
     let counters: EndpointCounters
     /// What it is called where it is spoken to encrypted.
-    let peerName: TLSPeerName
+    var peerName: TLSPeerName
     /// The last session it offered.
     let resumption = TLSResumption()
     var weight: Int { didSet { weigh() } }
@@ -136,7 +136,14 @@ final class WorkerEndpoint {
     /// The connection used last. Where the service wants to know its clients, it must have been this one's, or nobody's
     /// yet: the endpoint takes all that comes on it for his.
     func takeIdle(for client: borrowing ClientContext, of service: WorkerService) -> Uncounted<UpstreamConnection>? {
-        if service.proxyHeader == nil { return idle.popLast() }
+        if service.proxyHeader == nil {
+            while let last = idle.popLast() {
+                if last.lend({ $0.isEncrypted }) == service.isEncrypted { return last }
+                // From before the table said otherwise.
+                last.lend { $0.close() }
+            }
+            return nil
+        }
         let proxied = client.proxied
         let fitting = idle.lastIndex { $0.lend { $0.serves(proxied, of: service) } }
         return fitting.map { idle.remove(at: $0) }

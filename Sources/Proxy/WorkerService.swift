@@ -33,6 +33,7 @@ final class WorkerService {
     /// How endpoints are spoken to; absent: without encryption.
     var tls: TLSClient?
     let handshakes: HandshakeCounters?
+    let isEncrypted: Bool
 
     private let hedgeDelay: HedgeDelay
     private let retriesConnect: Bool
@@ -48,6 +49,7 @@ final class WorkerService {
         counters = published.counters
         tls = published.tls
         handshakes = published.handshakes
+        isEncrypted = published.tls != nil
         self.cells = cells
         connectTimeout = service.timeouts.connect.nanoseconds
         responseTimeout = service.timeouts.response.nanoseconds

@@ -29,6 +29,7 @@ final class WorkerTable {
                     let member = previous?.endpoints[endpoint.number]?.0 ?? WorkerEndpoint(endpoint)
                     member.weight = endpoint.weight
                     member.share = endpoint.share
+                    member.peerName = endpoint.peerName
                     member.idleTimeout = service.timeouts.idle.nanoseconds
                     return member
                 }

@@ -52,7 +52,7 @@ struct HandshakeFailureTests {
 
     @Test func `sides that share nothing part with the reason`() throws {
         #expect(
-            try outcome(protocols: ["h2"]) == [.failed(.noSharedProtocol), .failed(.noSharedProtocol)])
+            try outcome(protocols: ["h3"]) == [.failed(.noSharedProtocol), .failed(.noSharedProtocol)])
         #expect(
             try outcome(server: {
                 $0.ciphers = ["ECDHE-RSA-AES128-GCM-SHA256"]

@@ -1,0 +1,183 @@
+internal import Foundation
+internal import Logging
+internal import Proxy
+internal import Reactor
+internal import RouteFiles
+internal import RouteTable
+internal import TLS
+internal import Telemetry
+
+/// Certificates and ticket keys: read with the table, read again when their files change, told when they grow old.
+extension Control {
+    /// How long a ticket key makes tickets; two more such times it accepts them.
+    static let ticketTime = Duration.seconds(12 * 3_600)
+
+    /// Reads what a table's TLS is made of, without holding anybody up.
+    func readEncryption(of table: Table) async throws -> Encryption {
+        let (keys, libraries) = (ticketKeys, libraries)
+        return try await Task.detached {
+            try Encryption(of: table, tickets: keys, libraries: libraries)
+        }.value
+    }
+
+    /// Reads the files again. What is wrong changes nothing.
+    func reloadCertificates(because reason: String) async {
+        guard !encryption.paths.isEmpty else { return }
+        do {
+            let new = try await readEncryption(of: table)
+            adopt(new)
+            certificateReloads.accepted += 1
+            for (worker, mailbox) in mailboxes.enumerated() {
+                mailbox.post(
+                    .secure(
+                        listeners: new.servers(of: table, worker: worker),
+                        services: new.clients(of: table, worker: worker), generation: generation))
+            }
+            publishProbes()
+            logger.notice("certificates read again (\(reason))")
+            watchCertificates()
+        } catch {
+            certificateReloads.refused += 1
+            logger.error("certificates (\(reason)) refused, the present ones stay:\n\(error)")
+        }
+    }
+
+    /// Takes on what was read, and tells what there is to tell about it.
+    func adopt(_ new: Encryption) {
+        encryption = new
+        for warning in new.warnings { logger.warning("\(warning)") }
+        tellExpiry()
+    }
+
+    /// Warns of certificates that end soon.
+    func tellExpiry() {
+        let now = EventLoop.wallClock() / 1_000_000_000
+        for (listener, settings) in encryption.servers.sorted(by: { $0.key < $1.key }) {
+            for certificate in settings.certificates {
+                let days = (certificate.notAfter - now) / 86_400
+                if certificate.notAfter <= now {
+                    logger.error("listener \(listener): \(certificate.file) has expired")
+                } else if days < 7 {
+                    logger.error("listener \(listener): \(certificate.file) expires in \(days) days")
+                } else if days < 30 {
+                    logger.warning("listener \(listener): \(certificate.file) expires in \(days) days")
+                }
+                if certificate.notBefore > now {
+                    logger.warning("listener \(listener): \(certificate.file) is not valid yet")
+                }
+            }
+        }
+    }
+
+    /// New tickets are made with a new key from now on.
+    func rotateTicketKeys() {
+        ticketKeys.rotate()
+        for mailbox in mailboxes { mailbox.post(.tickets(ticketKeys)) }
+        tellExpiry()
+    }
+
+    /// Has changes of the files told, of those that are read now.
+    func watchCertificates() {
+        let directories = Set(encryption.paths.map { FileWatcher.directory(of: $0) }).sorted()
+        guard directories != watchedDirectories, let chores else { return }
+        watchedDirectories = directories
+        certificateWatch?.cancel()
+        guard !directories.isEmpty else { return }
+        do {
+            let changes = try FileWatcher(paths: directories).changes()
+            certificateWatch = Task { for await _ in changes { chores.yield(.certificates("files changed")) } }
+        } catch {
+            logger.warning("certificates cannot be watched (\(error)); SIGHUP reads them again")
+        }
+    }
+
+    /// Says which handshakes failed since it was asked last, and of what.
+    func tellHandshakes() {
+        for listener in table.listeners {
+            guard listener.tls != nil, let counters = registry.listeners[listener.name] else { continue }
+            if let text = handshakesSeen.news("listener \(listener.name)", counters.map(\.handshakes)) {
+                logger.info("\(text)")
+            }
+        }
+        for service in table.services {
+            guard let counters = registry.handshakes[service.name] else { continue }
+            if let text = handshakesSeen.news("service \(service.name)", counters) { logger.warning("\(text)") }
+        }
+    }
+}
+
+/// Failures of handshakes that were told already.
+struct HandshakesSeen {
+    private var seen: [String: [UInt64]] = [:]
+
+    /// `listener web: 3 handshakes failed: peer-unknown-ca 2, not-tls 1`; nil where there is nothing new.
+    mutating func news(_ name: String, _ counters: [HandshakeCounters]) -> String? {
+        let before = seen[name] ?? []
+        let now = TLSFailure.allCases.map { counters.failures($0) }
+        seen[name] = now
+        var total: UInt64 = 0
+        var parts: [String] = []
+        for (index, failure) in TLSFailure.allCases.enumerated() {
+            let new = now[index] &- (before.isEmpty ? 0 : before[index])
+            guard new > 0 else { continue }
+            total += new
+            parts.append("\(failure.word) \(new)")
+        }
+        return total == 0
+            ? nil : "\(name): \(total) handshake\(total == 1 ? "" : "s") failed: \(parts.joined(separator: ", "))"
+    }
+}
+
+extension [HandshakeCounters] {
+    func failures(_ failure: TLSFailure) -> UInt64 {
+        reduce(0) { $0 &+ $1.failures(Int(failure.rawValue)) }
+    }
+}
+
+// Metrics
+
+extension Control {
+    func encryptionMetrics(_ text: inout MetricsText) {
+        let listeners = table.listeners.filter { $0.tls != nil }.compactMap { listener in
+            registry.listeners[listener.name].map { (listener.name, $0.map(\.handshakes)) }
+        }
+        handshakes(&text, of: "listener", listeners, "Handshakes with clients")
+        let services = table.services.compactMap { service in
+            registry.handshakes[service.name].map { (service.name, $0) }
+        }
+        handshakes(&text, of: "service", services, "Handshakes with endpoints")
+        text.family("spillway_certificate_expiry_seconds", .gauge, "When a certificate expires, in Unix time.")
+        for (listener, settings) in encryption.servers.sorted(by: { $0.key < $1.key }) {
+            for certificate in settings.certificates {
+                text.sample(
+                    [
+                        ("listener", listener), ("file", certificate.file), ("name", certificate.names.first ?? ""),
+                    ], Int(certificate.notAfter))
+            }
+        }
+        text.family(
+            "spillway_certificate_reloads_total", .counter,
+            "Certificates read again while the table stayed, by outcome.")
+        text.sample([("outcome", "accepted")], certificateReloads.accepted)
+        text.sample([("outcome", "refused")], certificateReloads.refused)
+    }
+
+    private func handshakes(
+        _ text: inout MetricsText, of kind: String, _ all: [(name: String, counters: [HandshakeCounters])],
+        _ what: String
+    ) {
+        text.family("spillway_\(kind)_handshakes_total", .counter, "\(what) that were completed.")
+        for (name, counters) in all {
+            let completed = counters.reduce(0) { $0 &+ $1.completed.count }
+            let resumed = counters.reduce(0) { $0 &+ $1.resumed.count }
+            text.sample([(kind, name), ("session", "new")], completed &- resumed)
+            text.sample([(kind, name), ("session", "resumed")], resumed)
+        }
+        text.family("spillway_\(kind)_handshake_failures_total", .counter, "\(what) that failed, by reason.")
+        for (name, counters) in all {
+            for failure in TLSFailure.allCases where counters.failures(failure) > 0 {
+                text.sample([(kind, name), ("reason", failure.word)], counters.failures(failure))
+            }
+        }
+    }
+}

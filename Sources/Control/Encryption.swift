@@ -1,0 +1,100 @@
+internal import Proxy
+internal import RouteFiles
+internal import RouteTable
+internal import TLS
+
+/// What a table's TLS is made of: read from its files, checked, and made anew for each thread that uses it.
+struct Encryption: Sendable {
+    /// What was read, by the names of listeners and services.
+    private(set) var servers: [String: TLSServerSettings] = [:]
+    private(set) var clients: [String: TLSClientSettings] = [:]
+    /// The files and directories it came from.
+    private(set) var paths: [String] = []
+    /// Not wrong, and yet to be told.
+    private(set) var warnings: [TLSProblem] = []
+
+    /// One for each worker.
+    private(set) var workerServers: [String: [TLSServer]] = [:]
+    /// One for each worker, and the prober's.
+    private(set) var workerClients: [String: [TLSClient]] = [:]
+
+    init() {}
+
+    /// Reads all that a table names. Gives every problem there is.
+    ///
+    /// - Parameter libraries: one for each worker, and the prober's.
+    init(of table: Table, tickets: TicketKeys, libraries: [TLSLibrary]) throws(Problems) {
+        var reader = TLSFileReader()
+        var problems: [Problem] = []
+        for listener in table.listeners {
+            guard var rules = listener.tls else { continue }
+            // What passes through a tunnel is nobody's to agree on.
+            if listener.transport.isTunnel { rules.protocols = [] }
+            do {
+                let settings = try reader.server(name: listener.name, rules)
+                servers[listener.name] = settings
+                workerServers[listener.name] = try libraries.dropLast().map { (library) throws(TLSProblem) in
+                    try TLSServer(settings, tickets: tickets, library: library)
+                }
+            } catch {
+                problems.append(Problem(error, of: "listeners.\(listener.name).tls"))
+            }
+        }
+        for service in table.services {
+            guard let rules = service.encryption else { continue }
+            do {
+                let settings = try reader.client(rules, protocols: service.protocol == .http2 ? ["h2"] : ["http/1.1"])
+                clients[service.name] = settings
+                workerClients[service.name] = try libraries.map { (library) throws(TLSProblem) in
+                    try TLSClient(settings, library: library)
+                }
+            } catch {
+                problems.append(Problem(error, of: "services.\(service.name).tls"))
+            }
+        }
+        if !problems.isEmpty { throw Problems(problems) }
+        paths = reader.paths
+        warnings = reader.warnings
+    }
+
+    func servers(of table: Table, worker: Int) -> [TLSServer?] {
+        table.listeners.map { workerServers[$0.name]?[worker] }
+    }
+
+    /// Only of services whose requests are encrypted.
+    func clients(of table: Table, worker: Int) -> [TLSClient?] {
+        table.services.map { $0.tls == nil ? nil : workerClients[$0.name]?[worker] }
+    }
+
+    /// The prober's, if a probe of the service is encrypted.
+    func prober(of service: Service) -> TLSClient? {
+        service.isProbeEncrypted ? workerClients[service.name]?.last : nil
+    }
+}
+
+extension Problem {
+    fileprivate init(_ problem: TLSProblem, of path: String) {
+        self.init(file: problem.file, path: path, found: problem.found, expected: problem.expected)
+    }
+}
+
+extension Service {
+    /// Of its requests, or of its probes alone.
+    fileprivate var encryption: ServiceTLS? { tls ?? (isProbeEncrypted ? ServiceTLS() : nil) }
+
+    var isProbeEncrypted: Bool {
+        guard let probe else { return false }
+        if case .tcp = probe.kind { return probe.tls ?? false }
+        return probe.tls ?? (tls != nil)
+    }
+
+    /// What an endpoint is called where it is spoken to encrypted.
+    func peerName(of host: EndpointHost) -> TLSPeerName {
+        if let name = tls?.name { return TLSPeerName(host: name) }
+        return switch host {
+        case .ip(let address, _): TLSPeerName(ip: address)
+        case .name(let name, _): TLSPeerName(host: name)
+        case .unix: .none
+        }
+    }
+}
