@@ -67,8 +67,14 @@ package import Reactor
         switch unsafe cssl_handshake(session) {
         case 1: .done
         case 0: .wantsMore
-        case let result: .failed(TLSFailure(result: Int(result)))
+        case let result: failed(TLSFailure(result: Int(result)))
         }
+    }
+
+    /// The next session must not meet what this one has left unread.
+    private func failed(_ failure: TLSFailure) -> Handshake {
+        _ = port.takeInput()
+        return .failed(failure)
     }
 
     package var isResumed: Bool { unsafe cssl_is_resumed(session) == 1 }

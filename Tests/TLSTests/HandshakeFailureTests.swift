@@ -45,6 +45,14 @@ struct HandshakeFailureTests {
         #expect(try outcome(expecting: peer) == expected)
     }
 
+    @Test func `a handshake that failed leaves nothing for the next session of its thread`() throws {
+        let link = try Link(makeServer([Self.expired]), makeClient())
+        #expect(link.handshake().client == .failed(.expired))
+        #expect(!link.client.port.hasInput)
+        let next = try TLSSession(makeClient(), expecting: .init(host: "a.test"), resumption: nil, port: link.client.port)
+        #expect(next.handshake() == .wantsMore)
+    }
+
     @Test func `verification can be switched off`() throws {
         #expect(
             try outcome(Self.expired, ca: nil, expecting: .none, client: { $0.verify = false }) == [.done, .done])
