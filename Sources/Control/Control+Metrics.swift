@@ -53,6 +53,9 @@ extension Control {
         }
         counters("spillway_listener_connections_total", "Client connections accepted.") { $0.connections.count }
         counters("spillway_listener_requests_total", "Requests whose head was complete.") { $0.requests.count }
+        counters("spillway_listener_abuses_total", "HTTP/2 connections that were ended because of what they cost.") {
+            $0.abuses.count
+        }
         counters("spillway_listener_refused_total", "Requests refused as malformed or over a limit.") {
             $0.refused.count
         }

@@ -68,11 +68,19 @@ final class ProbeConnection: EventHandler, TimerOwner, Deferred {
         do {
             let session = try TLSSession(client, expecting: target.peerName, resumption: nil, port: prober.tlsPort)
             self.session = session
+            if let version = target.proxyHeader { sendProxyHeader(version) }
             _ = session.handshake()
             sendOutput(of: session)
         } catch {
             end(.failed(.tls(error)))
         }
+    }
+
+    /// In the clear, before everything else.
+    private func sendProxyHeader(_ version: ProxyHeaderVersion) {
+        var header = WriteBuffer(capacity: 64)
+        ProxyHeader.encodeLocal(version == .v1 ? .v1 : .v2, into: &header)
+        if case .failed = header.withBytes({ socket.send($0) }) { end(.failed(.closed)) }
     }
 
     /// A probe's request, or a flight of a handshake, fits into any socket's buffer.

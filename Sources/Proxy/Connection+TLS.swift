@@ -1,5 +1,6 @@
 internal import Reactor
 internal import TLS
+internal import Telemetry
 internal import Wire
 
 /// An encrypted connection: the same bytes, by way of a session.
@@ -35,6 +36,35 @@ extension Connection {
             // What follows the handshake is read as on any connection.
             session.keepInput()
             hasUnread = true
+        }
+        return outcome
+    }
+
+    /// Begins the handshake with an endpoint, or goes on with it, and counts how it ends.
+    final func shakeHands(
+        with endpoint: WorkerEndpoint, of service: WorkerService, as client: TLSClient, _ readiness: Readiness
+    ) -> TLSSession.Handshake {
+        var outcome = TLSSession.Handshake.wantsMore
+        do {
+            if tls == nil {
+                beginHandshake(
+                    try TLSSession(
+                        client, expecting: endpoint.peerName, resumption: endpoint.resumption, port: worker.tlsPort))
+            }
+            if isCongested { _ = transmitUnsent() }
+            // What speaks first is no server, and will not be heard again.
+            if let tls, readiness.isReadableOrEnded { outcome = shakeHands(tls, untilEnd: readiness.isEnded) }
+        } catch {
+            outcome = .failed(error)
+        }
+        switch outcome {
+        case .wantsMore: break
+        case .done:
+            service.handshakes?.completed.add()
+            if tls?.isResumed == true { service.handshakes?.resumed.add() }
+        case .failed(let failure):
+            service.handshakes?.countFailure(Int(failure.rawValue))
+            tlsFailure = failure
         }
         return outcome
     }

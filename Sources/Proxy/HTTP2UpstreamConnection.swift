@@ -1,6 +1,7 @@
 internal import CNGHTTP2
 internal import Picking
 internal import Reactor
+internal import TLS
 internal import Telemetry
 internal import Wire
 
@@ -49,7 +50,7 @@ final class HTTP2UpstreamConnection: HTTP2Connection {
             let isConnecting = socket.isConnecting
             super.init(worker: worker, socket: socket, asServer: false)
             if watch() {
-                if !isConnecting { begin() }
+                if !isConnecting && service.tls == nil { begin() }
                 return
             }
         } catch {
@@ -113,7 +114,7 @@ final class HTTP2UpstreamConnection: HTTP2Connection {
         let line = worker.fieldBuffer.requestLine
         worker.fieldBuffer.withBytes { bytes in
             worker.fields.append(":method", bytes.extracting(line.method))
-            worker.fields.append(":scheme", bytes: "http")
+            worker.fields.append(":scheme", bytes: tls == nil ? "http" : "https")
             worker.fields.append(":path", bytes.extracting(line.path))
         }
         worker.fieldBuffer.visitFields { name, value in
@@ -155,10 +156,19 @@ final class HTTP2UpstreamConnection: HTTP2Connection {
     }
 
     private func connectEnded(_ readiness: Readiness) {
-        guard readiness.isWritable || readiness.isEnded else { return }
-        if let error = socketError {
+        guard readiness.isWritable || readiness.isReadableOrEnded else { return }
+        if tls == nil, let error = socketError {
             connectFailure = error.isUnreachable ? .unreachable : .connectFailed
             return resume()
+        }
+        if let client = service.tls {
+            switch shakeHands(with: endpoint, of: service, as: client, readiness) {
+            case .wantsMore: return
+            case .failed:
+                connectFailure = .tlsFailed
+                return resume()
+            case .done: break
+            }
         }
         begin()
         for stream in streams { stream.connected() }

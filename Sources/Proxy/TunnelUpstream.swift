@@ -123,46 +123,22 @@ final class TunnelUpstream: Upstream {
     }
 
     private func connectEnded(_ readiness: Readiness) {
-        if let tls { return shakeHands(with: tls, untilEnd: readiness.isEnded) }
-        guard readiness.isWritable || readiness.isEnded else { return }
-        if let error = socketError {
+        guard readiness.isWritable || readiness.isReadableOrEnded else { return }
+        if tls == nil, let error = socketError {
             connectFailure = error.isUnreachable ? .unreachable : .connectFailed
             return resume()
         }
-        if let client = service.tls { return beginHandshake(client) }
-        opened()
-    }
-
-    private func beginHandshake(_ client: TLSClient) {
-        if let version = service.proxyHeader {
+        guard let client = service.tls else { return opened() }
+        if tls == nil, let version = service.proxyHeader {
             tellPlainly(exchange?.lend { $0.client.proxied } ?? nil, version)
         }
-        do {
-            let session = try TLSSession(
-                client, expecting: endpoint.peerName, resumption: endpoint.resumption, port: worker.tlsPort)
-            beginHandshake(session)
-        } catch {
-            handshakeFailed(error)
-        }
-    }
-
-    private func shakeHands(with session: TLSSession, untilEnd: Bool) {
-        if isCongested { _ = transmitUnsent() }
-        switch shakeHands(session, untilEnd: untilEnd) {
+        switch shakeHands(with: endpoint, of: service, as: client, readiness) {
         case .wantsMore: break
-        case .failed(let failure): handshakeFailed(failure)
-        case .done:
-            service.handshakes?.completed.add()
-            if session.isResumed { service.handshakes?.resumed.add() }
-            opened()
+        case .done: opened()
+        case .failed:
+            connectFailure = .tlsFailed
+            resume()
         }
-    }
-
-    private func handshakeFailed(_ failure: TLSFailure) {
-        service.handshakes?.countFailure(Int(failure.rawValue))
-        tlsFailure = failure
-        connectFailure = .tlsFailed
-        resume()
     }
 
     private func opened() {

@@ -148,34 +148,17 @@ final class UpstreamConnection: Upstream {
     }
 
     private func connectEnded(_ readiness: Readiness) {
-        if tls != nil { return shakeHands(untilEnd: readiness.isEnded) }
-        guard readiness.isWritable || readiness.isEnded else { return }
-        if let error = socketError {
+        guard readiness.isWritable || readiness.isReadableOrEnded else { return }
+        if tls == nil, let error = socketError {
             connectFailure = error.isUnreachable ? .unreachable : .connectFailed
             return resume()
         }
-        if let client = service.tls { return beginHandshake(client) }
-        connected()
-    }
-
-    private func beginHandshake(_ client: TLSClient) {
-        if let version = service.proxyHeader {
+        guard let client = service.tls else { return connected() }
+        if tls == nil, let version = service.proxyHeader {
             noteTold(exchange?.lend { $0.client.proxied } ?? nil, version)
             tellPlainly(toldClient, version)
         }
-        do {
-            let session = try TLSSession(
-                client, expecting: endpoint.peerName, resumption: endpoint.resumption, port: worker.tlsPort)
-            beginHandshake(session)
-        } catch {
-            handshakeFailed(error)
-        }
-        shakeHands(untilEnd: readiness.isEnded)
-    }
-
-    private func shakeHands(untilEnd: Bool) {
-        guard let client = service.tls else { return connected() }
-        switch shakeHands(with: endpoint, of: service, as: client, untilEnd: untilEnd) {
+        switch shakeHands(with: endpoint, of: service, as: client, readiness) {
         case .wantsMore: break
         case .done: connected()
         case .failed:
@@ -228,7 +211,10 @@ final class UpstreamConnection: Upstream {
             let exchange = exchange
             self.exchange = nil
             close()
-            exchange?.lend { $0.attemptFailed(self, connectFailure) }
+            exchange?.lend {
+                if let tlsFailure { $0.tlsFailure = tlsFailure }
+                $0.attemptFailed(self, connectFailure)
+            }
             return
         }
         if isBroken {

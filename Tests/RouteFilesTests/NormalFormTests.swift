@@ -83,7 +83,7 @@ struct NormalFormTests {
           - { match: { path: { regex: "/v[0-9]+/.*" } }, respond: { status: 418, body: "a\\nb", content_type: text/html } }
           - { to: inventory }
           - { match: { listener: db }, to: plain }
-          - { match: { listener: edge, host: "*.example.com", alpn: [http/1.1, h2] }, to: plain }
+          - { match: { listener: edge, host: "*.example.com", alpn: [http/1.1, h2] }, to: checkout }
         """
 
     private func table(_ text: String) throws -> Table {

@@ -49,7 +49,8 @@ struct HandshakeFailureTests {
         let link = try Link(makeServer([Self.expired]), makeClient())
         #expect(link.handshake().client == .failed(.expired))
         #expect(!link.client.port.hasInput)
-        let next = try TLSSession(makeClient(), expecting: .init(host: "a.test"), resumption: nil, port: link.client.port)
+        let next = try TLSSession(
+            makeClient(), expecting: .init(host: "a.test"), resumption: nil, port: link.client.port)
         #expect(next.handshake() == .wantsMore)
     }
 
