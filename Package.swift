@@ -93,7 +93,8 @@ let package = Package(
             name: "scale", dependencies: ["Failover", "Probes", "Reactor", "RouteTable"], path: "Benchmarks/Scale",
             swiftSettings: settings),
         .target(
-            name: "Backends", dependencies: ["Reactor", "RouteTable", "TLS"], path: "Tests/Backends", swiftSettings: settings),
+            name: "Backends", dependencies: ["Reactor", "RouteTable", "TLS"], path: "Tests/Backends",
+            swiftSettings: settings),
         .executableTarget(
             name: "properties", dependencies: ["Failover", "Simulation"], path: "Tests/properties",
             exclude: ["run", "mutations"], swiftSettings: settings),

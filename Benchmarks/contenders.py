@@ -28,11 +28,15 @@ def build(*names):
         if target.exists() and target.stat().st_mtime >= source.stat().st_mtime:
             continue
         shared = ["-shared", "-fPIC", "-ldl"] if target.suffix == ".so" else []
+        if name == "handshake":
+            shared = ["-lssl", "-lcrypto"]
         subprocess.run(["gcc", "-O2", "-Wall", "-Wextra", "-o", target, source] + shared, check=True)
 
 
 class Server:
     """A process that listens on a port: started pinned to a core, stopped by its own id."""
+
+    scheme = "http"
 
     def __init__(self, name, directory, core):
         self.name = name
@@ -59,7 +63,7 @@ class Server:
                 env=self.environment,
             )
         try:
-            wait_until_serving(self.port, self.process, self.name)
+            wait_until_serving(self.port, self.process, self.name, scheme=self.scheme)
         except Failed as failure:
             self.stop()
             raise Failed(f"{failure}\n{self.log_tail()}") from None
@@ -194,7 +198,30 @@ class TunnelSpillway(Spillway):
         return table
 
 
+class TLSSpillway(Spillway):
+    scheme = "https"
+
+    def table(self):
+        table = super().table()
+        file = f"{self.directory.parent}/bench.pem"
+        table["listeners"]["web"]["tls"] = {"certificates": [{"certificate": file}], "alpn": ["http/1.1"]}
+        return table
+
+
+def make_certificate(directory):
+    """An ECDSA certificate with its key, for all contenders: bench.pem."""
+    key, certificate = Path(directory) / "bench.key", Path(directory) / "bench.crt"
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30"]
+    command += ["-subj", "/CN=bench.test", "-addext", "subjectAltName=DNS:bench.test"]
+    subprocess.run(command + ["-keyout", key, "-out", certificate], check=True, capture_output=True)
+    together = Path(directory) / "bench.pem"
+    together.write_text(certificate.read_text() + key.read_text())
+    together.chmod(0o600)
+
+
 class HAProxy(Contender):
+    certificate = ""
+
     def command(self):
         configuration = f"""
 global
@@ -212,7 +239,7 @@ defaults
     timeout http-request 10s
     timeout http-keep-alive 60s
 listen web
-    bind 127.0.0.1:{self.port} backlog 4096
+    bind 127.0.0.1:{self.port} backlog 4096 {self.certificate}
     server origin 127.0.0.1:{self.origin_port} pool-max-conn -1 pool-purge-delay 60s
 """
         return ["haproxy", "-db", "-f", self.write("haproxy.cfg", configuration)]
@@ -241,7 +268,17 @@ listen web
         return ["haproxy", "-db", "-f", self.write("haproxy.cfg", configuration)]
 
 
+class TLSHAProxy(HAProxy):
+    scheme = "https"
+
+    @property
+    def certificate(self):
+        return f"ssl crt {self.directory.parent}/bench.pem alpn http/1.1"
+
+
 class Nginx(Contender):
+    certificate = ""
+
     def command(self):
         user = "user root;" if os.geteuid() == 0 else ""
         configuration = f"""
@@ -265,7 +302,8 @@ http {{
         keepalive_timeout 60s;
     }}
     server {{
-        listen 127.0.0.1:{self.port} backlog=4096;
+        listen 127.0.0.1:{self.port} backlog=4096{" ssl" if self.certificate else ""};
+        {self.certificate}
         location / {{
             proxy_pass http://origin;
             proxy_http_version 1.1;
@@ -279,6 +317,15 @@ http {{
 
     def version(self):
         return first_line(["nginx", "-v"])
+
+
+class TLSNginx(Nginx):
+    scheme = "https"
+
+    @property
+    def certificate(self):
+        file = f"{self.directory.parent}/bench.pem"
+        return f"ssl_protocols TLSv1.2 TLSv1.3; ssl_certificate {file}; ssl_certificate_key {file};"
 
 
 class Envoy(Contender):
@@ -335,6 +382,7 @@ def first_line(command):
     return lines[0] if lines else ""
 
 
+TLS_KINDS = {"spillway": TLSSpillway, "haproxy": TLSHAProxy, "nginx": TLSNginx}
 TUNNEL_KINDS = {"blind": TunnelBlind, "spillway": TunnelSpillway, "haproxy": TunnelHAProxy}
 
 KINDS = {"blind": Blind, "spillway": Spillway, "haproxy": HAProxy, "nginx": Nginx, "envoy": Envoy}

@@ -10,6 +10,7 @@ import os
 import re
 import resource
 import socket
+import ssl
 import subprocess
 import time
 import urllib.request
@@ -136,32 +137,41 @@ def free_port():
 free_port.given = set()
 
 
-def get(port, path="/", timeout=5.0):
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=timeout) as answer:
+def trusting():
+    """A TLS context that looks at no certificate."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def get(port, path="/", timeout=5.0, scheme="http"):
+    context = trusting() if scheme == "https" else None
+    with urllib.request.urlopen(f"{scheme}://127.0.0.1:{port}{path}", timeout=timeout, context=context) as answer:
         return answer.read()
 
 
-def wait_until_serving(port, process, name, seconds=20.0):
+def wait_until_serving(port, process, name, seconds=20.0, scheme="http"):
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if process.poll() is not None:
             raise Failed(f"{name} ended with status {process.returncode} before it served")
         try:
-            get(port)
+            get(port, scheme=scheme)
             return
         except OSError:
             time.sleep(0.05)
     raise Failed(f"{name} does not answer on port {port} after {seconds:.0f} s")
 
 
-def requests_by_wrk(port, connections, seconds, core, script=None, path="/", fields=REQUEST_FIELDS):
+def requests_by_wrk(port, connections, seconds, core, script=None, path="/", fields=REQUEST_FIELDS, scheme="http"):
     """Keep-alive GETs in a closed loop. Returns the number answered; raises on any error."""
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "5s"]
     for field in fields:
         command += ["-H", field]
     if script:
         command += ["-s", script]
-    command.append(f"http://127.0.0.1:{port}{path}")
+    command.append(f"{scheme}://127.0.0.1:{port}{path}")
     run = subprocess.run(pinned(core, command), capture_output=True, text=True, timeout=seconds + 30)
     counted = re.search(r"(\d+) requests in", run.stdout)
     if run.returncode != 0 or not counted:
@@ -188,16 +198,21 @@ def new_connections(program, port, concurrent, seconds, core):
 class IdleConnections:
     """Keep-alive connections that have had one request each and now say nothing."""
 
-    def __init__(self, port):
+    def __init__(self, port, encrypted=False):
         self.port = port
+        self.context = trusting() if encrypted else None
         self.sockets = []
+
+    def connect(self):
+        connection = socket.create_connection(("127.0.0.1", self.port), timeout=10)
+        return self.context.wrap_socket(connection, server_hostname="bench.test") if self.context else connection
 
     def open(self, number, at_once=50):
         """Opens more, a few at a time, so that what a proxy needs for busy ones stays small in the difference."""
         request = ("GET / HTTP/1.1\r\nHost: bench.test\r\n" + "\r\n".join(REQUEST_FIELDS) + "\r\n\r\n").encode()
         while number > 0:
             size = min(number, at_once)
-            batch = [socket.create_connection(("127.0.0.1", self.port), timeout=10) for _ in range(size)]
+            batch = [self.connect() for _ in range(size)]
             for connection in batch:
                 connection.sendall(request)
             for connection in batch:
@@ -219,7 +234,7 @@ class IdleConnections:
             try:
                 if connection.recv(1) == b"":
                     return False
-            except BlockingIOError:
+            except (BlockingIOError, ssl.SSLWantReadError):
                 pass
         return True
 

@@ -190,7 +190,7 @@ final class Arrival: Connection, Client, TimerOwner {
     }
 
     func drainStarted() {
-        if held.isEmpty { close() }
+        if held.isEmpty && tls == nil { close() }
     }
 
     func linger() {

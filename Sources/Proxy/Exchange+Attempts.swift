@@ -179,6 +179,7 @@ extension Exchange {
     /// An attempt failed before its answer's head was accepted.
     func attemptFailed(_ upstream: Upstream, _ failure: AttemptFailure) {
         guard remove(upstream) else { return }
+        if let failure = upstream.tlsFailure { tlsFailure = failure }
         let now = worker.loop.now
         lastFailure = failure
         let wasStale = failure == .refused || failure == .reset && upstream.wasReused && upstream.isSent

@@ -156,20 +156,32 @@ final class HTTP2UpstreamConnection: HTTP2Connection {
     }
 
     private func connectEnded(_ readiness: Readiness) {
-        guard readiness.isWritable || readiness.isReadableOrEnded else { return }
-        if tls == nil, let error = socketError {
+        if tls != nil { return shakeHands(readiness) }
+        guard readiness.isWritable || readiness.isEnded else { return }
+        if let error = socketError {
             connectFailure = error.isUnreachable ? .unreachable : .connectFailed
             return resume()
         }
-        if let client = service.tls {
-            switch shakeHands(with: endpoint, of: service, as: client, readiness) {
-            case .wantsMore: return
-            case .failed:
-                connectFailure = .tlsFailed
-                return resume()
-            case .done: break
-            }
+        if service.tls == nil { connected() } else { shakeHands(readiness) }
+    }
+
+    private func shakeHands(_ readiness: Readiness) {
+        guard let client = service.tls else { return connected() }
+        switch shakeHands(with: endpoint, of: service, as: client, readiness) {
+        case .wantsMore: break
+        case .done:
+            if tls?.speaks("h2") == true { return connected() }
+            service.handshakes?.countFailure(Int(TLSFailure.noSharedProtocol.rawValue))
+            tlsFailure = .noSharedProtocol
+            connectFailure = .tlsFailed
+            resume()
+        case .failed:
+            connectFailure = .tlsFailed
+            resume()
         }
+    }
+
+    private func connected() {
         begin()
         for stream in streams { stream.connected() }
     }
@@ -252,7 +264,10 @@ final class HTTP2UpstreamConnection: HTTP2Connection {
         endpoint.counters.openConnections.add(-1)
         let failed = streams
         streams = []
-        for stream in failed { stream.connectionLost(failure) }
+        for stream in failed {
+            stream.tlsFailure = tlsFailure
+            stream.connectionLost(failure)
+        }
         service.load.connectionFreed()
     }
 }

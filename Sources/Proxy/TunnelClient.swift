@@ -90,10 +90,10 @@ final class TunnelClient: Downstream, Client {
                 worker.receiveBuffer.withBytes(count) { exchange.clientSaid($0) }
                 exchange.flushRequest()
             case .wouldBlock: break
-            case .endOfStream:
+            case .endOfStream where tlsFailure == nil:
                 hasEnded = true
                 exchange.clientEnded()
-            case .failed: tellBroken()
+            case .endOfStream, .failed: tellBroken()
             }
         }
     }

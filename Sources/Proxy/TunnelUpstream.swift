@@ -157,10 +157,10 @@ final class TunnelUpstream: Upstream {
                 exchange.lend { $0.flushTunnel() }
                 if exchange.lend({ $0.downstream?.lend { $0.holdsBack } }) == true { isReadPaused = true }
             case .wouldBlock: break
-            case .endOfStream:
+            case .endOfStream where tlsFailure == nil:
                 hasEnded = true
                 exchange?.lend { $0.serverEnded(self) }
-            case .failed: tellBroken()
+            case .endOfStream, .failed: tellBroken()
             }
         }
     }

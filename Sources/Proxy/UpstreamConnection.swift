@@ -138,7 +138,7 @@ final class UpstreamConnection: Upstream {
     override func ready(_ readiness: Readiness) {
         if state == .connecting {
             connectEnded(readiness)
-            if state == .closed { return }
+            if state == .connecting || state == .closed { return }
         }
         if readiness.isWritable, isCongested, transmitUnsent() { exchange?.lend { $0.upstreamDrained() } }
         if readiness.isReadableOrEnded {
