@@ -2,7 +2,7 @@
 
 BUILD := .build/release/spillway
 
-.PHONY: help demo test build bench bench-quick faults properties mutations fuzz sanitize format lint clean dependencies bench-dependencies
+.PHONY: help demo test build bench bench-quick faults properties mutations clients fuzz sanitize format lint clean dependencies bench-dependencies
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 16
@@ -14,6 +14,9 @@ test: dependencies build ## Everything that must hold: unit tests, scenarios and
 	swift test
 	Tests/WireFuzz/run 20
 	cd Tests/faults && python3 -m unittest -q
+	Tests/http2/run conformance
+	Tests/http2/run --busy attacks
+	Tests/clients/run
 	$(BUILD) simulate --quiet routes/scenarios/*.yaml
 	Tests/properties/run 3000
 	Tests/faults/run --warm 6 quick
@@ -26,6 +29,11 @@ bench: bench-dependencies build ## CPU per request against HAProxy, nginx and th
 
 bench-quick: bench-dependencies build ## The same, shorter and less sure
 	Benchmarks/run --quick
+
+clients: dependencies build ## Real HTTP/2, gRPC and WebSocket clients and servers on either side; conformance and attacks
+	Tests/http2/run
+	Tests/http2/run --tls conformance
+	Tests/clients/run
 
 faults: dependencies build ## All fault scenarios at full length
 	Tests/faults/run

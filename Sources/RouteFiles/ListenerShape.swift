@@ -8,7 +8,7 @@ extension Shapes {
                 "bind", \.bind, Forms.bind, isRequired: true, "Where to listen. Port 0 asks the system for a free one."),
             Field(
                 "protocol", \.transport, .words(["http": .http, "tcp": .tcp, "tls_passthrough": .tlsPassthrough]),
-                "What is spoken. `http`: HTTP/1.1. `tcp`: bytes, passed on as they come. `tls_passthrough`: TLS, passed on "
+                "What is spoken. `http`: HTTP/1.1, and HTTP/2, by ALPN or with prior knowledge. `tcp`: bytes, passed on as they come. `tls_passthrough`: TLS, passed on "
                     + "as it comes, and routed by the server name and the protocols (ALPN) that the client says first."),
             Field(
                 "trusted_proxies", \.trustedProxies, Forms.block.list(0...1_000, of: "addresses and ranges"),

@@ -229,7 +229,10 @@ package final class RawConnection: @unchecked Sendable {
 
     /// Waits for the end and for nothing else.
     package func readEnd() -> End? {
-        fill() ? nil : end
+        while fill() {
+            if !buffered.isEmpty { return nil }
+        }
+        return end
     }
 
     /// The next message's start line, fields and body; nil if the connection ends before its head is complete.

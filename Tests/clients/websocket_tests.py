@@ -27,7 +27,7 @@ def world(directory, binary):
             "second": service(1, first.port),
         }
         routes = [route("/second", "second"), route("/", "chat")]
-        make = lambda: Router(directory, binary, services, routes, listener={"timeouts": {"idle": f"{IDLE_SECONDS}s"}})
+        make = lambda: Router(directory, binary, services, routes, listener={"timeouts": {"idle": f"{IDLE_SECONDS}s", "tunnel": f"{IDLE_SECONDS}s"}})
         with make() as router:
             router.server, router.fresh = first, make
             yield router

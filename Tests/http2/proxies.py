@@ -195,7 +195,7 @@ class Spillway(Proxy):
         patience = f"{PATIENCE_SECONDS}s"
         listener = {
             "bind": f"127.0.0.1:{self.port}",
-            "protocol": "https" if self.tls else "http",
+            "protocol": "http",
             "timeouts": {"head": patience, "idle": patience, "body": patience},
         }
         if self.tls:
