@@ -72,7 +72,12 @@ static void begin(Connection *connection) {
     SSL_set_fd(connection->session, connection->descriptor);
     SSL_set_connect_state(connection->session);
     SSL_set_tlsext_host_name(connection->session, "bench.test");
-    if (resumes && last) SSL_set_session(connection->session, last);
+    if (resumes && last) {
+        // Connections that share a session disturb each other.
+        SSL_SESSION *copy = SSL_SESSION_dup(last);
+        SSL_set_session(connection->session, copy);
+        SSL_SESSION_free(copy);
+    }
     struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLET, .data.ptr = connection};
     epoll_ctl(poller, EPOLL_CTL_ADD, connection->descriptor, &event);
 }
@@ -132,11 +137,14 @@ int main(int argc, char **argv) {
     SSL_CTX_sess_set_new_cb(context, keep);
     poller = epoll_create1(EPOLL_CLOEXEC);
     Connection *connections = calloc((size_t)concurrent, sizeof *connections);
-    for (int i = 0; i < concurrent; i++) begin(&connections[i]);
+    // Until there is a session to resume, one connection is alone.
+    int open = resumes ? 1 : concurrent;
+    for (int i = 0; i < open; i++) begin(&connections[i]);
     double stop = now() + seconds;
     bool goesOn = true;
-    int open = concurrent;
     while (open > 0) {
+        if (last && goesOn)
+            while (open < concurrent) begin(&connections[open++]);
         struct epoll_event events[eventsPerTurn];
         int count = epoll_wait(poller, events, eventsPerTurn, 1000);
         if (goesOn && now() >= stop) goesOn = false;

@@ -194,7 +194,12 @@ int cssl_expect(cssl_session *session, const char *server_name, const char *host
 
 void cssl_resume(cssl_session *session, cssl_resumption *kept) {
     SSL_set_app_data(session, kept);
-    if (kept->session && SSL_SESSION_is_resumable(kept->session)) SSL_set_session(session, kept->session);
+    if (kept->session && SSL_SESSION_is_resumable(kept->session)) {
+        // A copy: connections that share one disturb each other's handshakes.
+        SSL_SESSION *copy = SSL_SESSION_dup(kept->session);
+        if (copy) SSL_set_session(session, copy);
+        SSL_SESSION_free(copy);
+    }
     ERR_clear_error();
 }
 

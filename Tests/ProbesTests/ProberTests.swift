@@ -2,6 +2,7 @@ import Backends
 import Reactor
 import RouteTable
 import Synchronization
+import TLS
 import Telemetry
 import Testing
 
@@ -233,7 +234,10 @@ final class ProberUnderTest {
         mailbox.post(message)
     }
 
-    func probe(_ targets: [(number: Int, backend: Backend, kind: Probe.Kind)], every: Duration = .milliseconds(20)) {
+    func probe(
+        _ targets: [(number: Int, backend: Backend, kind: Probe.Kind)], every: Duration = .milliseconds(20),
+        tls client: TLSClient? = nil, expecting peer: TLSPeerName = .none
+    ) {
         tell(
             .targets(
                 targets.compactMap { target in
@@ -242,7 +246,7 @@ final class ProberUnderTest {
                             number: target.number, address: address, authority: "\(address)",
                             probe: Probe(
                                 kind: target.kind, every: every, timeout: .milliseconds(300),
-                                everySuspect: .milliseconds(20)))
+                                everySuspect: .milliseconds(20)), tls: client, peerName: peer)
                     }
                 }))
     }

@@ -108,6 +108,22 @@ struct UpstreamTLSTests {
         #expect(proxy.endpointCounters(0, 0).connectFailures.count == 1)
     }
 
+    @Test func `connections that are opened at once resume the same session, all of them`() throws {
+        let backend = try Backend(tls: makeServer([Self.files])) { _, connection in
+            pause(milliseconds: 20)
+            connection.send("HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok")
+            return false
+        }
+        let proxy = try proxy([[backend]])
+        #expect(try proxy.ask(get).text == "ok")
+        for _ in 0..<5 {
+            let clients = try (0..<4).map { _ in try proxy.connect() }
+            for client in clients { client.send(get) }
+            for client in clients { #expect(client.readMessage()?.text == "ok") }
+        }
+        #expect(proxy.handshakes.completed.count == proxy.handshakes.resumed.count + 1)
+    }
+
     @Test func `large bodies go both ways`() throws {
         let text = String(repeating: "0123456789", count: 300_000)
         let backend = try Backend(tls: makeServer([Self.files])) { request, connection in
