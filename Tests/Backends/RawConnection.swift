@@ -78,19 +78,28 @@ package final class RawConnection: @unchecked Sendable {
         guard let session else { return sendPlainly(bytes) }
         var count = 0
         while count < bytes.count {
-            guard let taken = try? bytes.withBytes({ try session.write($0.extracting(count..<bytes.count)) }) else {
-                break
+            let (taken, output) = using.withLock { _ in
+                (try? bytes.withBytes { try session.write($0.extracting(count..<bytes.count)) }, takeOutput(of: session))
             }
+            guard let taken else { break }
             count += taken
-            sendOutput(of: session)
+            if !output.isEmpty { sendPlainly(output) }
         }
         return count
     }
 
+    /// A session serves one thread at a time; a test may read in one and send in another.
+    private let using = Mutex(())
+
     private func sendOutput(of session: TLSSession) {
+        let output = takeOutput(of: session)
+        if !output.isEmpty { sendPlainly(output) }
+    }
+
+    private func takeOutput(of session: TLSSession) -> [UInt8] {
         var output: [UInt8] = []
         session.port.takeOutput { output.append(contentsOf: $0) }
-        if !output.isEmpty { sendPlainly(output) }
+        return output
     }
 
     /// Bytes as they are, also on an encrypted connection.
@@ -126,6 +135,14 @@ package final class RawConnection: @unchecked Sendable {
 
     private func decrypt(_ bytes: ArraySlice<UInt8>) {
         guard let session else { return }
+        let output = using.withLock { _ in
+            read(bytes, session)
+            return takeOutput(of: session)
+        }
+        if !output.isEmpty { sendPlainly(output) }
+    }
+
+    private func read(_ bytes: ArraySlice<UInt8>, _ session: TLSSession) {
         Array(bytes).withBytes { session.port.fill($0) }
         var room = [UInt8](repeating: 0, count: bytes.count + TLSPort.recordLimit)
         repeat {
@@ -138,7 +155,6 @@ package final class RawConnection: @unchecked Sendable {
                 self.failure = failure
             }
         } while session.hasUnread && coming == nil
-        sendOutput(of: session)
     }
 
     // Encryption
