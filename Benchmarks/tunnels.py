@@ -50,7 +50,7 @@ def print_bulk(bench, found):
             row.append("" if ratio is None else f"{ratio:.2f}")
         rows.append(row)
     columns = ["connections", "proxy", "CPU s per GB", "× blind", "× HAProxy"]
-    note = "The blind proxy copies with a buffer of 256 KiB, as Spillway does."
+    note = "The blind proxy copies with a buffer of 256 KiB, as Spillway does; HAProxy with its 16 KiB for each connection."
     markdown("Tunnels: answers of 1 MB", columns, rows, [note])
     mark(bench, found, "CPU per GB in tunnels", BULK_MARKS)
 
