@@ -79,7 +79,10 @@ package final class RawConnection: @unchecked Sendable {
         var count = 0
         while count < bytes.count {
             let (taken, output) = using.withLock { _ in
-                (try? bytes.withBytes { try session.write($0.extracting(count..<bytes.count)) }, takeOutput(of: session))
+                (
+                    try? bytes.withBytes { try session.write($0.extracting(count..<bytes.count)) },
+                    takeOutput(of: session)
+                )
             }
             guard let taken else { break }
             count += taken

@@ -398,7 +398,7 @@ struct MistakeTests {
           db: { bind: 127.0.0.1:5432, protocol: tcp }
           edge: { bind: 127.0.0.1:443, protocol: tls_passthrough }
         regions: { r: {} }
-        services: { s: { endpoints: { r: [10.0.0.1:80] } } }
+        services: { s: { endpoints: { r: [10.0.0.1:80] } }, t: { endpoints: { r: [10.0.0.1:81] }, tls: {} } }
         routes:
           - 
         """
@@ -412,6 +412,13 @@ struct MistakeTests {
                 "{ to: s }",
                 [
                     #"t.yaml:7:5: routes[0].match: a route for requests, of which no listener has any; expected `listener`, the name of one of `tcp` or `tls_passthrough`"#
+                ]
+            ),
+            ("{ match: { listener: db }, to: t }", []),
+            (
+                "{ match: { listener: edge }, to: [s, t] }",
+                [
+                    #"t.yaml:7:42: routes[0].to: the service "t", to which TLS would be spoken within TLS; expected a service without `tls`"#
                 ]
             ),
             (
