@@ -13,6 +13,7 @@ demo: dependencies build ## Three regions, five services, the router and load, l
 test: dependencies build ## Everything that must hold: unit tests, scenarios and thousands of simulated worlds, real faults
 	swift test
 	Tests/WireFuzz/run 20
+	Tests/tls/run
 	cd Tests/faults && python3 -m unittest -q
 	Tests/http2/run conformance
 	Tests/http2/run --busy attacks
@@ -48,7 +49,7 @@ fuzz: dependencies ## Feed the parsers with what nobody thought of, for five min
 	Tests/WireFuzz/run 300
 
 sanitize: dependencies ## The proxy's tests under the address sanitizer
-	swift test --disable-xctest --sanitize address --scratch-path .build-asan --filter 'ProxyTests|ReactorTests|WireTests'
+	swift test --disable-xctest --sanitize address --scratch-path .build-asan --filter 'ProxyTests|ReactorTests|TLSTests|WireTests'
 
 format: ## Format the sources in place
 	swift format --in-place --parallel --recursive Package.swift Sources Tests Benchmarks

@@ -90,7 +90,7 @@ package final class Worker: TimerOwner, TurnObserver {
         switch message {
         case .publish(let publication, let sockets): publish(publication, sockets)
         case .split(let service, let shares, let shed, let generation):
-            guard generation == table.publication.generation else { return }
+            guard isServed(generation) else { return }
             let before = table.services[service].split.shares
             table.services[service].split.set(shares, shed: shed)
             splitChanged(of: table.services[service], from: before)
@@ -99,12 +99,12 @@ package final class Worker: TimerOwner, TurnObserver {
             endpoint.share = share
             cell.endpointsChanged()
         case .secure(let servers, let clients, let generation):
-            guard generation == table.publication.generation else { return }
+            guard isServed(generation) else { return }
             for listener in listeners { listener.tls = servers[listener.index] }
             for (index, client) in clients.enumerated() { table.services[index].tls = client }
         case .tickets(let keys): for listener in listeners { listener.tls?.setTickets(keys) }
         case .warm(let service, let cell, let share, let generation):
-            guard generation == table.publication.generation else { return }
+            guard isServed(generation) else { return }
             warm(table.services[service], cell, share: share)
         case .drain:
             isDraining = true
@@ -112,6 +112,11 @@ package final class Worker: TimerOwner, TurnObserver {
             clients.forEach { $0.drainStarted() }
             stopIfIdle()
         }
+    }
+
+    /// Whether what is said is about the table that is served now; before the first there is none.
+    private func isServed(_ generation: Int) -> Bool {
+        generation == table.publication.generation && generation > 0
     }
 
     /// Opens connections to a cell's endpoints, as many as its share of what is under way now will want, and one to each

@@ -4,7 +4,7 @@ internal import RouteTable
 /// How one thread speaks TLS with a listener's clients: its certificates by name, its rules, its ticket keys.
 ///
 /// Every thread has its own, down to the algorithms and the counts of references within OpenSSL, so that no handshake
-/// waits for another thread's (docs/decisions/0009). It is made by whoever publishes it and is then one thread's alone.
+/// waits for another thread's (docs/decisions/0010). It is made by whoever publishes it and is then one thread's alone.
 @safe package final class TLSServer: @unchecked Sendable {
     /// Kept for as long as the contexts.
     private let library: TLSLibrary
