@@ -19,7 +19,7 @@ internal import COpenSSL
 }
 
 /// What an endpoint is called, and what its certificate must be for.
-package struct TLSPeerName: Sendable {
+package struct TLSPeerName: Sendable, Equatable {
     let serverName: String?
     let host: String?
     let ip: String?
@@ -49,10 +49,31 @@ package struct TLSPeerName: Sendable {
 }
 
 /// The last session an endpoint offered to one thread, so that the next connection need not begin anew.
-@safe package final class TLSResumption {
+package final class TLSResumption {
+    private var kept = KeptSession()
+    /// By whose rules, and for which name, the server was verified.
+    private var client: TLSClient?
+    private var peer = TLSPeerName.none
+
+    package init() {}
+
+    /// What connections by these rules, and for this name, have kept and will keep. A session that is resumed is not
+    /// verified again: those of other rules are none of theirs, also if they come later.
+    func kept(by client: TLSClient, for peer: TLSPeerName) -> KeptSession {
+        if client !== self.client || peer != self.peer { kept = KeptSession() }
+        self.client = client
+        self.peer = peer
+        return kept
+    }
+
+    package var isEmpty: Bool { kept.isEmpty }
+}
+
+/// A session that can be resumed, or none.
+@safe final class KeptSession {
     let state: UnsafeMutablePointer<cssl_resumption>
 
-    package init() {
+    init() {
         unsafe state = .allocate(capacity: 1)
         unsafe state.initialize(to: cssl_resumption())
     }
@@ -62,5 +83,5 @@ package struct TLSPeerName: Sendable {
         unsafe state.deallocate()
     }
 
-    package var isEmpty: Bool { unsafe state.pointee.session == nil }
+    var isEmpty: Bool { unsafe state.pointee.session == nil }
 }

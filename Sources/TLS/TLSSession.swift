@@ -24,7 +24,7 @@ package import Reactor
     private let session: OpaquePointer
     /// Kept for the callbacks of the handshake, and until the last of its sessions is gone.
     private let context: AnyObject
-    private let resumption: TLSResumption?
+    private let kept: KeptSession?
     /// Ciphertext that came and found no room as plaintext.
     private var held: [UInt8] = []
     /// Plaintext lies within the session because it found no room.
@@ -38,7 +38,7 @@ package import Reactor
         unsafe self.session = session
         self.port = port
         context = server
-        resumption = nil
+        kept = nil
     }
 
     /// A client's side.
@@ -51,9 +51,9 @@ package import Reactor
         unsafe self.session = session
         self.port = port
         context = client
-        self.resumption = resumption
+        kept = resumption?.kept(by: client, for: peer)
         guard unsafe cssl_expect(session, peer.serverName, peer.host, peer.ip) == 1 else { throw .outOfMemory }
-        if let resumption { unsafe cssl_resume(session, resumption.state) }
+        if let kept { unsafe cssl_resume(session, kept.state) }
     }
 
     deinit {

@@ -54,6 +54,28 @@ struct HandshakeFailureTests {
         #expect(next.handshake() == .wantsMore)
     }
 
+    @Test func `a session is not resumed under other rules, or for another name, than it was verified by`() throws {
+        let server = try makeServer([Self.good])
+        let kept = TLSResumption()
+        func connect(_ client: TLSClient, _ name: String) throws -> (outcome: TLSSession.Handshake, isResumed: Bool) {
+            let link = try Link(server, client, expecting: .init(host: name), resumption: kept)
+            let outcome = link.handshake().client
+            if outcome == .done {
+                try link.write([1], byServer: true)
+                _ = link.read(byServer: false)
+            }
+            return (outcome, link.client.isResumed)
+        }
+        let careless = try makeClient(ca: nil) { $0.verify = false }
+        #expect(try connect(careless, "b.test") == (.done, false))
+        #expect(try connect(careless, "b.test") == (.done, true))
+        #expect(try connect(makeClient(ca: nil), "b.test").outcome == .failed(.unknownCA))
+        let careful = try makeClient()
+        #expect(try connect(careful, "a.test") == (.done, false))
+        #expect(try connect(careful, "a.test") == (.done, true))
+        #expect(try connect(careful, "b.test").outcome == .failed(.nameMismatch))
+    }
+
     @Test func `verification can be switched off`() throws {
         #expect(
             try outcome(Self.expired, ca: nil, expecting: .none, client: { $0.verify = false }) == [.done, .done])
