@@ -107,7 +107,7 @@ let package = Package(
         tests(of: "Reactor"),
         tests(of: "TLS", ["Backends", "Reactor", "RouteTable"]),
         tests(of: "Proxy", ["Backends", "Reactor", "RouteTable", "TLS", "Telemetry", "Wire"]),
-        tests(of: "Probes", ["Backends", "Reactor", "RouteTable", "TLS", "Telemetry"]),
+        tests(of: "Probes", ["Backends", "Reactor", "RouteTable", "TLS", "Telemetry", "Wire"]),
         tests(of: "Store", ["Failover", "RouteTable"]),
         tests(
             of: "Control",

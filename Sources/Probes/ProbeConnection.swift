@@ -3,7 +3,8 @@ internal import RouteTable
 internal import TLS
 internal import Wire
 
-/// One probe: a fresh connection, a handshake if it is encrypted, for HTTP a request and as much of the answer as must be seen.
+/// One probe: a fresh connection, a handshake if it is encrypted, for HTTP and gRPC a request and as much of the answer as
+/// must be seen.
 final class ProbeConnection: EventHandler, TimerOwner, Deferred {
     private let prober: Prober
     private let target: ProbeTarget
@@ -17,6 +18,7 @@ final class ProbeConnection: EventHandler, TimerOwner, Deferred {
     private var session: TLSSession?
     private var isSecured = false
     private var answer: ProbeAnswer?
+    private var health: HealthCheckExchange?
     private var early: ProbeFinding?
 
     init(prober: Prober, target: ProbeTarget, report: @escaping (ProbeFinding) -> Void) {
@@ -25,6 +27,7 @@ final class ProbeConnection: EventHandler, TimerOwner, Deferred {
         self.report = report
         began = prober.loop.now
         if case .http(let http) = target.probe.kind { answer = ProbeAnswer(to: http) }
+        if case .grpc = target.probe.kind { health = HealthCheckExchange() }
         do {
             socket = try Socket.connect(to: target.address)
             registration = try prober.loop.register(socket, self)
@@ -117,7 +120,10 @@ final class ProbeConnection: EventHandler, TimerOwner, Deferred {
             if session.port.hasOutput { sendOutput(of: session) }
             switch received.reading {
             case .bytes(let count):
-                prober.receiveBuffer.withBytes(count) { answer?.take($0) }
+                prober.receiveBuffer.withBytes(count) { bytes in
+                    answer?.take(bytes)
+                    health?.take(bytes)
+                }
                 judge(isWhole: false)
             case .wantsMore: return
             case .closed: judge(isWhole: true)
@@ -139,18 +145,32 @@ final class ProbeConnection: EventHandler, TimerOwner, Deferred {
     }
 
     private func sendRequest() {
+        if case .grpc(let service) = target.probe.kind {
+            return sendFirst(HealthCheckExchange.request(service: service, authority: target.authority))
+        }
         guard case .http(let http) = target.probe.kind else { return }
         let request =
             "\(http.method) \(http.path) HTTP/1.1\r\nhost: \(http.host ?? target.authority)\r\n"
             + "user-agent: spillway-probe\r\naccept: */*\r\nconnection: close\r\n\r\n"
+        sendFirst(Array(request.utf8))
+    }
+
+    /// With the header that must come before everything else, unless a handshake did.
+    private func sendFirst(_ request: [UInt8]) {
+        guard session == nil, let version = target.proxyHeader else { return send(request) }
+        var header = WriteBuffer(capacity: 64)
+        ProxyHeader.encodeLocal(version == .v1 ? .v1 : .v2, into: &header)
+        var message: [UInt8] = []
+        header.withBytes { message.append(contentsOf: $0) }
+        send(message + request)
+    }
+
+    private func send(_ bytes: [UInt8]) {
         if let session {
-            _ = Array(request.utf8).withBytes { try? session.write($0) }
+            _ = bytes.withBytes { try? session.write($0) }
             return sendOutput(of: session)
         }
-        var message = WriteBuffer(capacity: request.utf8.count + 64)
-        if let version = target.proxyHeader { ProxyHeader.encodeLocal(version == .v1 ? .v1 : .v2, into: &message) }
-        for byte in request.utf8 { message.append(byte: byte) }
-        switch message.withBytes({ socket.send($0) }) {
+        switch bytes.withBytes({ socket.send($0) }) {
         case .wrote, .wouldBlock: break
         case .failed: end(.failed(.closed))
         }
@@ -161,7 +181,10 @@ final class ProbeConnection: EventHandler, TimerOwner, Deferred {
         while socket.isOpen {
             switch prober.receiveBuffer.receive(from: socket) {
             case .bytes(let count):
-                prober.receiveBuffer.withBytes(count) { answer?.take($0) }
+                prober.receiveBuffer.withBytes(count) { bytes in
+                    answer?.take(bytes)
+                    health?.take(bytes)
+                }
                 judge(isWhole: false)
             case .endOfStream, .failed: return judge(isWhole: true)
             case .wouldBlock: return
@@ -171,11 +194,21 @@ final class ProbeConnection: EventHandler, TimerOwner, Deferred {
 
     /// Looks at what has come so far; ends the probe as soon as the verdict is certain.
     private func judge(isWhole: Bool) {
+        if health != nil { return judgeHealth(isWhole: isWhole) }
         switch answer?.verdict(isWhole: isWhole, prober: prober) {
         case .passed: pass()
         case .failed(let failure): end(.failed(failure))
         case .undecided, nil: if isWhole { end(.failed(.closed)) }
         }
+    }
+
+    private func judgeHealth(isWhole: Bool) {
+        switch health?.verdict {
+        case .passed: return pass()
+        case .failed(let failure): return end(.failed(.health(failure)))
+        case .undecided, nil: if isWhole { return end(.failed(.closed)) }
+        }
+        if let replies = health?.takeReplies(), !replies.isEmpty { send(replies) }
     }
 
     private func pass() {

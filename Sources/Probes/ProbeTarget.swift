@@ -2,6 +2,7 @@ package import Reactor
 package import RouteTable
 package import TLS
 package import Telemetry
+package import Wire
 
 /// What is probed, and how.
 package struct ProbeTarget: Sendable {
@@ -53,6 +54,8 @@ package enum ProbeFailure: Sendable, Equatable {
     case status(Int)
     case header(String)
     case body
+    /// What a gRPC health check was answered.
+    case health(HealthCheckExchange.Failure)
 }
 
 extension ProbeFailure {
@@ -61,7 +64,7 @@ extension ProbeFailure {
         switch self {
         case .connect(let error): !error.isUnreachable
         case .timeout: false
-        case .tls, .closed, .malformed, .status, .header, .body: true
+        case .tls, .closed, .malformed, .status, .header, .body, .health: true
         }
     }
 }
@@ -77,6 +80,7 @@ extension ProbeFailure: CustomStringConvertible {
         case .status(let status): "status \(status)"
         case .header(let name): "field \(name) not as expected"
         case .body: "expected text not in the body"
+        case .health(let failure): "\(failure)"
         }
     }
 }

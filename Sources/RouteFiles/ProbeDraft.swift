@@ -2,10 +2,12 @@ internal import RouteTable
 
 /// A probe while it is read: what its kind will be may be told by `defaults`, by the service, or by neither.
 struct ProbeDraft: Sendable {
-    enum Kind: Sendable, Equatable { case none, tcp, http }
+    enum Kind: String, Sendable { case none, tcp, http, grpc }
 
     var kind = Kind.none
     var http = HTTPProbe(path: "/")
+    /// The service whose health a gRPC probe asks for.
+    var grpc = ""
     /// Times, counts and the port; its own kind says nothing.
     var common = Probe(kind: .tcp)
 
@@ -19,6 +21,9 @@ struct ProbeDraft: Sendable {
         case .http(let http):
             kind = .http
             self.http = http
+        case .grpc(let service):
+            kind = .grpc
+            grpc = service
         }
     }
 
@@ -29,6 +34,7 @@ struct ProbeDraft: Sendable {
         case .none: return nil
         case .tcp: probe.kind = .tcp
         case .http: probe.kind = .http(http)
+        case .grpc: probe.kind = .grpc(service: grpc)
         }
         return probe
     }
@@ -40,7 +46,7 @@ extension Shapes {
     static let probe = Shape<ProbeDraft>(
         "probe", ProbeDraft(),
         [
-            Field("http", Forms.pathAndQuery.type, "The path to ask for. A probe is either `http` or `tcp`.") {
+            Field("http", Forms.pathAndQuery.type, "The path to ask for. A probe is one of `http`, `tcp` and `grpc`.") {
                 node, draft, reading in
                 guard let path = Forms.pathAndQuery.read(node, &reading) else { return }
                 draft.kind = .http
@@ -54,6 +60,17 @@ extension Shapes {
                 draft.http = HTTPProbe(path: "/")
             } write: { draft, _ in
                 draft.kind == .tcp ? .word("true") : nil
+            },
+            Field(
+                "grpc", grpcService.type,
+                "Passes if `grpc.health.v1.Health/Check` says that this service is SERVING, over HTTP/2 without TLS; empty: the server as a whole."
+            ) { node, draft, reading in
+                guard let service = grpcService.read(node, &reading) else { return }
+                draft.kind = .grpc
+                draft.grpc = service
+                draft.http = HTTPProbe(path: "/")
+            } write: { draft, _ in
+                draft.kind == .grpc ? .text(draft.grpc) : nil
             },
             onlyHTTP(Field(nested: "expect", \.http, probeExpectation, "What an answer must be like to pass.")),
             onlyHTTP(
@@ -88,12 +105,21 @@ extension Shapes {
     /// A field that is printed of HTTP probes alone.
     private static func onlyHTTP(_ field: Field<ProbeDraft>) -> Field<ProbeDraft> {
         Field(field.name, field.type, isNested: field.isNested, field.meaning, read: field.read) { draft, writing in
-            draft.kind == .tcp ? nil : field.write(draft, writing)
+            draft.kind == .tcp || draft.kind == .grpc ? nil : field.write(draft, writing)
         }
+    }
+
+    private static let grpcService = Form<String>.text(
+        "service", expectation: "a gRPC service such as my.Service, or an empty text"
+    ) { text in
+        let isName = text.utf8.count <= 255 && text.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F }
+        return isName ? .value(text) : .nothing(suggestion: nil)
     }
 
     /// Keys that say something about HTTP probes alone.
     static let httpProbeKeys: Set<String> = ["http", "expect", "host", "method"]
+    /// Keys that are a kind of probe by themselves.
+    static let otherProbeKinds: Set<String> = ["tcp", "grpc"]
 }
 
 extension Shapes {

@@ -74,16 +74,23 @@ extension Shapes {
             return
         }
         guard probe.read(node, into: &settings.probe, &reading), let entries = node.entries else { return }
-        if let tcp = entries.first(where: { $0.key == "tcp" }),
+        if let kind = entries.first(where: { otherProbeKinds.contains($0.key) }),
+            let other = entries.first(where: {
+                $0.key != kind.key && (otherProbeKinds.contains($0.key) || httpProbeKeys.contains($0.key))
+            })
+        {
+            let alternative = otherProbeKinds.contains(other.key) ? "a `\(other.key)`" : "an `http`"
+            reading.at(kind.key) {
+                $0.report(
+                    kind.position, "`\(kind.key)` beside `\(other.key)`",
+                    expected: "`\(kind.key)` alone, or \(alternative) probe")
+            }
+        } else if otherProbeKinds.contains(settings.probe.kind.rawValue),
             let other = entries.first(where: { httpProbeKeys.contains($0.key) })
         {
-            reading.at("tcp") {
-                $0.report(tcp.position, "`tcp` beside `\(other.key)`", expected: "`tcp` alone, or an `http` probe")
-            }
-        } else if settings.probe.kind == .tcp, let other = entries.first(where: { httpProbeKeys.contains($0.key) }) {
             reading.at(other.key) {
                 $0.report(
-                    other.position, "`\(other.key)` of a tcp probe of `defaults`",
+                    other.position, "`\(other.key)` of a \(settings.probe.kind.rawValue) probe of `defaults`",
                     expected: "`http` beside it, with a path")
             }
         }

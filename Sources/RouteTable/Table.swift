@@ -259,6 +259,8 @@ package struct Probe: Sendable, Equatable {
         /// A connection that is accepted passes.
         case tcp
         case http(HTTPProbe)
+        /// `grpc.health.v1.Health/Check` of a service; empty: of the server as a whole.
+        case grpc(service: String)
     }
 
     package var kind: Kind

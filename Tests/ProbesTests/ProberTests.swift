@@ -5,6 +5,7 @@ import Synchronization
 import TLS
 import Telemetry
 import Testing
+import Wire
 
 @testable import Probes
 
@@ -149,6 +150,53 @@ struct ProberTests {
         prober.probe([(1, open, .tcp), (2, shut, .tcp)])
         #expect(prober.next(of: 1)?.isPass == true)
         #expect(prober.next(of: 2) == .failed(.connect(.connectionRefused)))
+    }
+
+    /// What a server sends behind its SETTINGS and the head of an answer, and what is made of it.
+    static let healths: [(message: [UInt8], finding: ProbeFinding?)] = [
+        ([0, 0, 7, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 2, 8, 1], nil),
+        ([0, 0, 7, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 2, 8, 2], .failed(.health(.health(2)))),
+        ([0, 0, 0, 0, 1, 0, 0, 0, 1], .failed(.health(.noHealth))),
+        ([0, 0, 4, 3, 0, 0, 0, 0, 1, 0, 0, 0, 2], .failed(.health(.reset(2)))),
+    ]
+
+    @Test(arguments: healths)
+    func `a gRPC probe acknowledges SETTINGS and believes the health it is told`(
+        _ message: [UInt8], _ finding: ProbeFinding?
+    ) throws {
+        let backend = try Backend(connections: { backend, connection in
+            let authority = "127.0.0.1:\(backend.port)"
+            let expected = HealthCheckExchange.request(service: "my.Service", authority: authority)
+            guard connection.read(expected.count) == expected else { return connection.close() }
+            _ = connection.send([0, 0, 0, 4, 0, 0, 0, 0, 0])
+            guard connection.read(9) == [0, 0, 0, 4, 1, 0, 0, 0, 0] else { return connection.close() }
+            _ = connection.send([0, 0, 1, 1, 4, 0, 0, 0, 1, 0x88] + message)
+            _ = connection.readEnd()
+        })
+        let prober = try ProberUnderTest()
+        prober.probe([(1, backend, .grpc(service: "my.Service"))])
+        let found = try #require(prober.next(of: 1))
+        if let finding { #expect(found == finding) } else { #expect(found.isPass, "\(found)") }
+    }
+
+    @Test func `a gRPC probe fails when the answer is HTTP 1, when there is none, and when it is cut`() throws {
+        let old = try Backend(connections: { _, connection in
+            _ = connection.read(24)
+            connection.send("HTTP/1.1 400 Bad Request\r\n\r\n")
+            _ = connection.readEnd()
+        })
+        let silent = try Backend(connections: { _, connection in _ = connection.readEnd() })
+        let cut = try Backend(connections: { _, connection in
+            _ = connection.send([0, 0, 0, 4, 0])
+            connection.shutdownWrite()
+            _ = connection.readEnd()
+        })
+        let prober = try ProberUnderTest()
+        let kind = Probe.Kind.grpc(service: "")
+        prober.probe([(1, old, kind), (2, silent, kind), (3, cut, kind)])
+        #expect(prober.next(of: 1) == .failed(.health(.isHTTP1)))
+        #expect(prober.next(of: 2) == .failed(.timeout))
+        #expect(prober.next(of: 3) == .failed(.closed))
     }
 
     @Test func `probes go on, and a changed probe takes the place of the one before`() throws {

@@ -140,6 +140,24 @@ struct MistakeTests {
                 ]
             ),
             (
+                "    prefer:", "    probe: { grpc: my.Service, http: / }\n    prefer:",
+                [
+                    #"t.yaml:8:14: services.shop.probe.grpc: `grpc` beside `http`; expected `grpc` alone, or an `http` probe"#
+                ]
+            ),
+            (
+                "    prefer:", "    probe: { tcp: true, grpc: my.Service }\n    prefer:",
+                [
+                    #"t.yaml:8:14: services.shop.probe.tcp: `tcp` beside `grpc`; expected `tcp` alone, or a `grpc` probe"#
+                ]
+            ),
+            (
+                "    prefer:", "    probe: { grpc: my Service }\n    prefer:",
+                [
+                    #"t.yaml:8:20: services.shop.probe.grpc: found "my Service"; expected a gRPC service such as my.Service, or an empty text"#
+                ]
+            ),
+            (
                 "    prefer:", "    probe: { every: 2 }\n    prefer:",
                 [
                     #"t.yaml:8:21: services.shop.probe.every: found "2"; expected a duration such as 500ms, 2s or 1m, from 10ms to 1h; did you mean "2s"?"#

@@ -66,6 +66,12 @@ struct NormalFormTests {
             balance: round_robin
             proxy_protocol: v1
             on_failover: close
+          greeter:
+            endpoints: { us-east-1: [10.0.1.10:8080] }
+            probe: { grpc: my.Service }
+          whole:
+            endpoints: { us-east-1: [10.0.1.10:8080] }
+            probe: { grpc: "" }
           plain:
             endpoints: { us-west-2: [10.0.1.10:80] }
             probe: none
