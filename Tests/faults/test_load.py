@@ -64,7 +64,7 @@ class LoadTest(unittest.TestCase):
 
     def outcome_of(self, data, **settings):
         """The one record of a load of one request."""
-        scenario = SimpleNamespace(rate=1, method="GET", query="", body_bytes=0, **settings)
+        scenario = SimpleNamespace(rate=1, method="GET", query="", body_bytes=0, connections="requests", **settings)
         with socket.create_server(("127.0.0.1", 0)) as listener, tempfile.TemporaryDirectory() as directory:
             server = threading.Thread(target=serve_once, args=(listener, data))
             server.start()
@@ -89,7 +89,7 @@ class LoadTest(unittest.TestCase):
     def test_a_refused_connection_is_one(self):
         with socket.socket() as unused, tempfile.TemporaryDirectory() as directory:
             unused.bind(("127.0.0.1", 0))
-            scenario = SimpleNamespace(rate=2, method="GET", query="", body_bytes=0)
+            scenario = SimpleNamespace(rate=2, method="GET", query="", body_bytes=0, connections="requests")
             load = Load(Path(directory), unused.getsockname()[1], 1, scenario)
             load.start()
             load.wait()
