@@ -25,6 +25,7 @@ class Assault:
     bare: bool = False
     reads: bool = True
     acknowledges: bool = True
+    windowed: bool = False
     cheap: bool = False
 
 
@@ -238,7 +239,7 @@ ASSAULTS = [
     Assault("ping", "PING, each to be answered", ping_flood),
     Assault("priority", "PRIORITY on idle streams", priority_flood),
     Assault("empty-data", "DATA without octets", empty_data),
-    Assault("padded-data", "DATA with nothing but padding", padded_data),
+    Assault("padded-data", "DATA with nothing but padding, as the windows allow", padded_data, windowed=True),
     Assault("empty-headers", "HEADERS without octets", empty_headers),
     Assault("window-update", "WINDOW_UPDATE of one octet on the connection", window_updates),
     Assault("stream-window-update", "WINDOW_UPDATE of one octet on a stream", stream_window_updates),

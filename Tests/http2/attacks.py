@@ -14,6 +14,7 @@ Exits 1 when a mark is missed. Plain connections only: TLS changes nothing of th
 import argparse
 import json
 import select
+import struct
 import subprocess
 import sys
 import time
@@ -56,6 +57,7 @@ class Attacker:
         self.sent = 0
         self.buffer = b""
         self.poll = select.poll()
+        self.windows = {0: frames.INITIAL_WINDOW_SIZE, 1: frames.INITIAL_WINDOW_SIZE} if assault.windowed else None
 
     def events(self, wanted, seconds):
         hung_up = select.POLLRDHUP | select.POLLHUP | select.POLLERR
@@ -91,6 +93,9 @@ class Attacker:
                 break
             kind, flags = self.buffer[at + 3 : at + 5]
             self.greeted |= kind == frames.SETTINGS and not flags & frames.ACK
+            if kind == frames.WINDOW_UPDATE and self.windows:
+                stream, increment = struct.unpack_from(">II", self.buffer, at + 5)
+                self.windows[stream] += increment
             if kind == frames.GOAWAY:
                 code = int.from_bytes(self.buffer[at + 13 : at + 17], "big")
                 raise Ended(f"GOAWAY {frames.code_name(code)}")
@@ -104,6 +109,12 @@ class Attacker:
             self.events(0, 1.0)
         if acknowledge:
             self.push(frames.SETTINGS_ACK)
+
+    def use_window(self, octets):
+        """Waits until stream 1 has room for so many octets of DATA, and uses it."""
+        while min(self.windows.values()) < octets:
+            self.events(0, 1.0)
+        self.windows = {stream: window - octets for stream, window in self.windows.items()}
 
     def push(self, octets):
         while octets:
@@ -195,6 +206,8 @@ def attack(target, assault):
             attacker.greet(assault.acknowledges)
         attacker.reads = assault.reads
         for act in assault.acts(target):
+            if attacker.windows and act[3] == frames.DATA:
+                attacker.use_window(sum(frames.lengths(act)))
             attacker.push(act) if isinstance(act, bytes) else attacker.pause(act)
     except Ended as end:
         ended = str(end)

@@ -48,6 +48,14 @@ def frame(kind, flags=0, stream=0, payload=b"", length=None):
     return struct.pack(">BHBBI", octets >> 16, octets & 0xFFFF, kind, flags, stream) + payload
 
 
+def lengths(octets):
+    """The lengths of whole frames' payloads."""
+    at = 0
+    while at < len(octets):
+        yield int.from_bytes(octets[at : at + 3], "big")
+        at += 9 + int.from_bytes(octets[at : at + 3], "big")
+
+
 def data(stream, payload=b"test", end=False, padding=None):
     if padding is not None:
         payload = bytes([len(padding)]) + payload + padding
