@@ -136,8 +136,7 @@ extension Exchange {
     private func send(on upstream: Upstream, _ head: borrowing RequestHead, _ bytes: RawSpan) {
         upstream.sendRequest(self, head, bytes)
         upstream.isSent = true
-        // Until then it is the client that is waited for.
-        upstream.deadline = isRequestComplete ? worker.loop.now + upstream.service.responseTimeout : .max
+        upstream.deadline = worker.loop.now + upstream.service.responseTimeout
         if isRequestComplete, !keepsBody { keptBody.removeAll(keepingCapacity: true) }
     }
 
@@ -293,12 +292,23 @@ extension Exchange {
         }
         for attempt in [second?.counted, first?.counted] {
             if let attempt, now >= attempt.deadline {
+                if isClientAwaited(by: attempt, now: now) {
+                    attempt.deadline = now + attempt.service.responseTimeout
+                    continue
+                }
                 attempt.giveUp()
                 attemptFailed(attempt, attempt.isSent ? .responseTimedOut : .connectTimedOut)
                 if phase != .waiting { return }
             }
         }
         armTimer()
+    }
+
+    /// The endpoint takes what it is sent, and the client has not sent all: the delay is not the endpoint's. Clients are
+    /// waited for as long as their listener has it, calls as long as they may rest.
+    private func isClientAwaited(by attempt: Upstream, now: Int64) -> Bool {
+        attempt.isSent && !isTunnel && !isRequestComplete && !attempt.holdsBack
+            && (!isGRPC || now < began + listener.tunnelTimeout)
     }
 
     /// The answer's head has not come within the usual time: say so, and ask somebody else as well if that is safe.

@@ -45,6 +45,8 @@ final class HTTP2ClientStream: Downstream {
         isAnswerEnded = false
         isConnect = false
         isTunnel = false
+        method = .get
+        bodyFraming = .none
         bodyReceived = 0
         lastProgress = worker.loop.now
         exchange.attach(to: self, listener: connection.listener, client: connection.client)

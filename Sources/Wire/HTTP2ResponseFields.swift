@@ -3,15 +3,26 @@
 package struct HTTP2ResponseFields {
     private var status: [UInt8] = []
     private var lines = FieldLines()
+    private var byteCount = 0
+
+    /// Bytes of names and values together, and 32 for each field: more is not kept, and makes the answer none. A few bytes
+    /// can stand for many (RFC 7541, 7.3).
+    private static let byteLimit = 1_048_576
 
     package init() {}
 
     package mutating func begin() {
         status.removeAll(keepingCapacity: true)
         lines.removeAll()
+        byteCount = 0
     }
 
     package mutating func add(_ name: RawSpan, _ value: RawSpan) {
+        byteCount &+= name.byteCount &+ value.byteCount &+ 32
+        if byteCount > Self.byteLimit {
+            lines.problem = .headTooLarge
+            return
+        }
         guard name.byte(at: 0) == .colon else { return lines.append(name, value) }
         if name.isToken(0..<name.byteCount, ":status"), status.isEmpty {
             for i in 0..<min(value.byteCount, 4) { status.append(value.byte(at: i)) }

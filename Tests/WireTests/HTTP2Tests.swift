@@ -115,6 +115,19 @@ struct HTTP2FieldsTests {
         #expect(throws: Malformed.fieldNameInvalid) { try answer([(":status", "200"), (":path", "/")], isEmpty: true) }
     }
 
+    @Test("of an answer are not kept without end")
+    func answersHaveALimit() {
+        var collected = HTTP2ResponseFields()
+        collected.begin()
+        unsafe collected.add(Array(":status".utf8).span.bytes, Array("200".utf8).span.bytes)
+        let value = Array(String(repeating: "v", count: 4_000).utf8)
+        for _ in 0..<300 { unsafe collected.add(Array("x".utf8).span.bytes, value.span.bytes) }
+        #expect(throws: Malformed.headTooLarge) {
+            var out = WriteBuffer(capacity: 4_194_304)
+            try collected.write(isEmpty: true, forRequest: .get, into: &out)
+        }
+    }
+
     @Test("of trailers are passed on unless they would change what was said before")
     func trailers() throws {
         var collected = HTTP2RequestFields()
