@@ -19,7 +19,7 @@ struct HTTP2Account {
 
     private static let controlFrame = 2
     private static let emptyFrame = 5
-    private static let clientReset = 10
+    private static let clientReset = 5
     private static let ownReset = 10
 
     var isOverdrawn: Bool { debt > Self.limit }
