@@ -94,6 +94,17 @@ struct StreamingTests {
         #expect(client.readMessage()?.text == String(size))
     }
 
+    @Test func `a client that takes longer to send than an answer may take is answered`() throws {
+        let proxy = try ProxyUnderTest([[try Backend()]]) { $0.service.timeouts.response = .milliseconds(100) }
+        let client = try proxy.connect()
+        client.send("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 4\r\n\r\n")
+        for _ in 0..<4 {
+            pause(milliseconds: 100)
+            client.send("x")
+        }
+        #expect(client.readMessage()?.status == 200)
+    }
+
     @Test func `a client that has ended its side is still answered`() throws {
         let backend = try Backend { request, connection in
             pause(milliseconds: 50)
