@@ -18,7 +18,6 @@ final class HTTP2ClientStream: Downstream {
     /// The exchange is not over.
     private var isExchanging = false
     private(set) var isAnswerBegun = false
-    private var isAnswerEnded = false
     /// An extended CONNECT (RFC 8441): the request has no body, and what follows it is for a tunnel.
     private var isConnect = false
     private(set) var isTunnel = false
@@ -42,7 +41,6 @@ final class HTTP2ClientStream: Downstream {
         isRequestComplete = false
         isExchanging = false
         isAnswerBegun = false
-        isAnswerEnded = false
         isConnect = false
         isTunnel = false
         method = .get
@@ -273,7 +271,6 @@ final class HTTP2ClientStream: Downstream {
 
     private func over() {
         isExchanging = false
-        isAnswerEnded = true
         if !held.isEmpty {
             discard(held.count)
             held = []
