@@ -15,12 +15,17 @@ struct HTTP2Account {
     /// The debt that ends a connection.
     static let limit = 1_000
     /// Forgiven each second.
-    static let forgiven: Int64 = 50
+    static let forgiven: Int64 = 200
 
     private static let controlFrame = 2
     private static let emptyFrame = 5
     private static let clientReset = 5
     private static let ownReset = 10
+    /// What an answered stream pays back: its pings and window updates, and a cancelled stream beside it.
+    private static let answered = 10
+    /// The limit of concurrent streams bounds those that live as long as this, whoever ends them: an endpoint that
+    /// hangs has its calls cancelled by the hundred when their deadlines come, and that is no attack.
+    private static let patience: Int64 = 50_000_000
 
     var isOverdrawn: Bool { debt > Self.limit }
 
@@ -47,8 +52,12 @@ struct HTTP2Account {
         }
     }
 
-    mutating func streamClosed(isClean: Bool, now: Int64) {
-        if isClean { debt = max(debt - Self.clientReset, 0) }
+    mutating func streamClosed(isClean: Bool, age: Int64) {
+        if isClean {
+            debt = max(debt - Self.answered, 0)
+        } else if age >= Self.patience {
+            debt = max(debt - Self.clientReset, 0)
+        }
     }
 
     /// A stream is about to be reset from here for no fault of the client's.

@@ -216,7 +216,7 @@ final class HTTP2ClientConnection: HTTP2Connection, Client, TimerOwner {
     override func streamClosed(_ id: Int32, _ error: UInt32) {
         if comingStream == id, let fields = takeComing() { worker.giveBack(fields) }
         guard let stream = stream(id)?.counted else { return }
-        account.streamClosed(isClean: error == HTTP2Error.noError.rawValue, now: worker.loop.now)
+        account.streamClosed(isClean: error == HTTP2Error.noError.rawValue, age: worker.loop.now - stream.opened)
         remove(stream)
         if streams.isEmpty { idleSince = worker.loop.now }
     }

@@ -24,6 +24,7 @@ final class HTTP2ClientStream: Downstream {
     private var method = Method.get
     private var bodyFraming = RequestBody.none
     private var bodyReceived = 0
+    private(set) var opened: Int64 = 0
     /// When the client last sent something of this request, or took something of its answer.
     private(set) var lastProgress: Int64 = 0
 
@@ -46,7 +47,8 @@ final class HTTP2ClientStream: Downstream {
         method = .get
         bodyFraming = .none
         bodyReceived = 0
-        lastProgress = worker.loop.now
+        opened = worker.loop.now
+        lastProgress = opened
         exchange.attach(to: self, listener: connection.listener, client: connection.client)
     }
 

@@ -203,6 +203,19 @@ def many_cancelled(router):
 
 
 @GROUP.test
+def many_deadlines(router):
+    """A client whose calls reach their deadlines by the hundred, as while a service hangs, keeps its connection."""
+    with calls(router) as method:
+        for _ in range(10):
+            under_way = [method("Waits").future(b"0.5", timeout=0.3) for _ in range(90)]
+            for call in under_way:
+                equal(call.exception(timeout=5).code(), grpc.StatusCode.DEADLINE_EXCEEDED)
+        equal(method("Unary")(b"on", timeout=5), b"on")
+    told = [line for line in router.admin("/metrics").splitlines() if line.startswith("spillway_listener_abuses_total")]
+    holds(told and all(line.endswith(" 0") for line in told), told)
+
+
+@GROUP.test
 def nobody_there(router):
     """Where no endpoint can be reached the answer is 14, UNAVAILABLE, and no HTTP error."""
     with Session(router) as session:
