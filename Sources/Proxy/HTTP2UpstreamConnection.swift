@@ -42,24 +42,11 @@ final class HTTP2UpstreamConnection: HTTP2Connection {
         self.cell = cell
         self.endpoint = endpoint
         lastHeard = worker.loop.now
-        cell.load.openConnections += 1
-        endpoint.counters.connectionsOpened.add()
-        endpoint.counters.openConnections.add(1)
-        do {
-            let socket = try Socket.connect(to: endpoint.address)
-            let isConnecting = socket.isConnecting
-            super.init(worker: worker, socket: socket, asServer: false)
-            if watch() {
-                if !isConnecting && service.tls == nil { begin() }
-                return
-            }
-        } catch {
-            connectFailure = error.isUnreachable ? .unreachable : .connectFailed
-            super.init(worker: worker, socket: Socket.none, asServer: false)
-        }
-        // The failure is told from the loop, after whatever made this connection.
-        connectFailure = connectFailure ?? .connectFailed
-        worker.loop.defer(self)
+        let socket = Self.connect(to: endpoint, of: cell, &connectFailure)
+        let isConnected = !socket.isConnecting && service.tls == nil
+        super.init(worker: worker, socket: socket, asServer: false)
+        awaitOpening(&connectFailure)
+        if isConnected, connectFailure == nil { begin() }
     }
 
     private func begin() {
@@ -145,7 +132,7 @@ final class HTTP2UpstreamConnection: HTTP2Connection {
 
     override func ready(_ readiness: Readiness) {
         if state == .connecting {
-            connectEnded(readiness)
+            goOnOpening(readiness)
             if state != .open { return }
         }
         if readiness.isWritable, isCongested { drain() }
@@ -155,29 +142,15 @@ final class HTTP2UpstreamConnection: HTTP2Connection {
         }
     }
 
-    private func connectEnded(_ readiness: Readiness) {
-        if tls != nil { return shakeHands(readiness) }
-        guard readiness.isWritable || readiness.isEnded else { return }
-        if let error = socketError {
-            connectFailure = error.isUnreachable ? .unreachable : .connectFailed
-            return resume()
-        }
-        if service.tls == nil { connected() } else { shakeHands(readiness) }
-    }
-
-    private func shakeHands(_ readiness: Readiness) {
-        guard let client = service.tls else { return connected() }
-        switch shakeHands(with: endpoint, of: service, as: client, readiness) {
+    private func goOnOpening(_ readiness: Readiness) {
+        switch goOnOpening(to: endpoint, of: service, readiness) {
         case .wantsMore: break
+        case .done where service.tls == nil || tls?.speaks("h2") == true: connected()
         case .done:
-            if tls?.speaks("h2") == true { return connected() }
             service.handshakes?.countFailure(Int(TLSFailure.noSharedProtocol.rawValue))
             tlsFailure = .noSharedProtocol
-            connectFailure = .tlsFailed
-            resume()
-        case .failed:
-            connectFailure = .tlsFailed
-            resume()
+            close(.tlsFailed)
+        case .failed(let failure): close(failure)
         }
     }
 
@@ -260,8 +233,7 @@ final class HTTP2UpstreamConnection: HTTP2Connection {
         state = .closed
         closeSocket()
         endpoint.removeShared(self)
-        cell.load.openConnections -= 1
-        endpoint.counters.openConnections.add(-1)
+        Self.countClosed(endpoint, of: cell)
         let failed = streams
         streams = []
         for stream in failed {

@@ -27,24 +27,13 @@ final class TunnelUpstream: Upstream {
     var age: Int64 { worker.loop.now - openedAt }
 
     init(worker: Worker, service: WorkerService, cell: WorkerCell, endpoint: WorkerEndpoint) {
-        cell.load.openConnections += 1
-        endpoint.counters.connectionsOpened.add()
-        endpoint.counters.openConnections.add(1)
-        do {
-            let socket = try Socket.connect(to: endpoint.address)
-            if !socket.isConnecting && service.tls == nil {
-                state = .open
-                openedAt = worker.loop.now
-            }
-            super.init(worker: worker, service: service, cell: cell, endpoint: endpoint, socket: socket)
-            if watch() { return }
-        } catch {
-            connectFailure = error.isUnreachable ? .unreachable : .connectFailed
-            super.init(worker: worker, service: service, cell: cell, endpoint: endpoint, socket: Socket.none)
+        let socket = Self.connect(to: endpoint, of: cell, &connectFailure)
+        if connectFailure == nil, !socket.isConnecting, service.tls == nil {
+            state = .open
+            openedAt = worker.loop.now
         }
-        // The failure is told from the loop, after whatever made this connection.
-        connectFailure = connectFailure ?? .connectFailed
-        worker.loop.defer(self)
+        super.init(worker: worker, service: service, cell: cell, endpoint: endpoint, socket: socket)
+        awaitOpening(&connectFailure)
     }
 
     /// Goes on where a request was answered with another protocol.
@@ -106,7 +95,7 @@ final class TunnelUpstream: Upstream {
 
     override func ready(_ readiness: Readiness) {
         if state == .connecting {
-            connectEnded(readiness)
+            goOnOpening(readiness)
             if state != .open { return }
         }
         if readiness.isWritable, isCongested, transmitUnsent() {
@@ -122,21 +111,15 @@ final class TunnelUpstream: Upstream {
         read(untilEnd: readiness.isEnded)
     }
 
-    private func connectEnded(_ readiness: Readiness) {
-        guard readiness.isWritable || readiness.isReadableOrEnded else { return }
-        if tls == nil, let error = socketError {
-            connectFailure = error.isUnreachable ? .unreachable : .connectFailed
-            return resume()
+    private func goOnOpening(_ readiness: Readiness) {
+        let opening = goOnOpening(to: endpoint, of: service, readiness) {
+            if let version = service.proxyHeader { tellPlainly(exchange?.lend { $0.client.proxied } ?? nil, version) }
         }
-        guard let client = service.tls else { return opened() }
-        if tls == nil, let version = service.proxyHeader {
-            tellPlainly(exchange?.lend { $0.client.proxied } ?? nil, version)
-        }
-        switch shakeHands(with: endpoint, of: service, as: client, readiness) {
+        switch opening {
         case .wantsMore: break
         case .done: opened()
-        case .failed:
-            connectFailure = .tlsFailed
+        case .failed(let failure):
+            connectFailure = failure
             resume()
         }
     }
@@ -204,8 +187,7 @@ final class TunnelUpstream: Upstream {
         state = .closed
         exchange = nil
         closeSocket(reset: reset)
-        load.openConnections -= 1
-        endpoint.counters.openConnections.add(-1)
+        Self.countClosed(endpoint, of: cell)
         service.load.connectionFreed()
     }
 }

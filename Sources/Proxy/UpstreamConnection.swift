@@ -39,21 +39,10 @@ final class UpstreamConnection: Upstream {
     override var isConnected: Bool { state != .connecting }
 
     init(worker: Worker, service: WorkerService, cell: WorkerCell, endpoint: WorkerEndpoint) {
-        cell.load.openConnections += 1
-        endpoint.counters.connectionsOpened.add()
-        endpoint.counters.openConnections.add(1)
-        do {
-            let socket = try Socket.connect(to: endpoint.address)
-            if !socket.isConnecting && service.tls == nil { state = .idle }
-            super.init(worker: worker, service: service, cell: cell, endpoint: endpoint, socket: socket)
-            if watch() { return }
-        } catch {
-            connectFailure = error.isUnreachable ? .unreachable : .connectFailed
-            super.init(worker: worker, service: service, cell: cell, endpoint: endpoint, socket: Socket.none)
-        }
-        // The failure is told from the loop, after whatever made this connection.
-        connectFailure = connectFailure ?? .connectFailed
-        worker.loop.defer(self)
+        let socket = Self.connect(to: endpoint, of: cell, &connectFailure)
+        if connectFailure == nil, !socket.isConnecting, service.tls == nil { state = .idle }
+        super.init(worker: worker, service: service, cell: cell, endpoint: endpoint, socket: socket)
+        awaitOpening(&connectFailure)
     }
 
     /// It is opened for requests to come.
@@ -137,7 +126,7 @@ final class UpstreamConnection: Upstream {
 
     override func ready(_ readiness: Readiness) {
         if state == .connecting {
-            connectEnded(readiness)
+            goOnOpening(readiness)
             if state == .connecting || state == .closed { return }
         }
         if readiness.isWritable, isCongested, transmitUnsent() { exchange?.lend { $0.upstreamDrained() } }
@@ -147,22 +136,17 @@ final class UpstreamConnection: Upstream {
         }
     }
 
-    private func connectEnded(_ readiness: Readiness) {
-        guard readiness.isWritable || readiness.isReadableOrEnded else { return }
-        if tls == nil, let error = socketError {
-            connectFailure = error.isUnreachable ? .unreachable : .connectFailed
-            return resume()
-        }
-        guard let client = service.tls else { return connected() }
-        if tls == nil, let version = service.proxyHeader {
+    private func goOnOpening(_ readiness: Readiness) {
+        let opening = goOnOpening(to: endpoint, of: service, readiness) {
+            guard let version = service.proxyHeader else { return }
             noteTold(exchange?.lend { $0.client.proxied } ?? nil, version)
             tellPlainly(toldClient, version)
         }
-        switch shakeHands(with: endpoint, of: service, as: client, readiness) {
+        switch opening {
         case .wantsMore: break
         case .done: connected()
-        case .failed:
-            connectFailure = .tlsFailed
+        case .failed(let failure):
+            connectFailure = failure
             resume()
         }
     }
@@ -417,8 +401,7 @@ final class UpstreamConnection: Upstream {
         state = .closed
         held = []
         closeSocket()
-        load.openConnections -= 1
-        endpoint.counters.openConnections.add(-1)
+        Self.countClosed(endpoint, of: cell)
         service.load.connectionFreed()
     }
 }
