@@ -23,6 +23,7 @@ package final class TestAuthority: Sendable {
             FileManager.default.temporaryDirectory
             .appendingPathComponent("spillway-ca-\(UUID().uuidString)").path
         try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+        Self.directories.withLock { $0.append(directory) }
         try write("", to: "index.txt")
         try write(
             """
@@ -45,9 +46,15 @@ package final class TestAuthority: Sendable {
             "-out", "ca.pem", "-subj", "/CN=\(name)", "-days", "3650", "-addext", "basicConstraints=critical,CA:TRUE")
     }
 
-    deinit {
-        try? FileManager.default.removeItem(atPath: directory)
-    }
+    /// Removed when the process ends: authorities are kept in statics, which end with it.
+    private static let directories: Mutex<[String]> = {
+        atexit {
+            for directory in TestAuthority.directories.withLock({ $0 }) {
+                try? FileManager.default.removeItem(atPath: directory)
+            }
+        }
+        return Mutex<[String]>([])
+    }()
 
     /// A certificate for these names.
     ///
