@@ -47,14 +47,14 @@ extension Brain {
 
     private mutating func overloaded(_ index: Int, _ report: CellTraffic) {
         cells[index].recent.advance(to: now)
+        cells[index].overloaded(at: now)
         let cell = cells[index]
-        cells[index].lastOverload = now
         guard !isFrozen, !isDeclared(cell), answersMost(cell) else { return }
         let load = load(of: index)
         if let learned = cell.learned {
             if now - learned.changedAt < LearnedCapacity.settling { return }
-        } else if load * 10 <= cell.proven.rate * 11 {
-            // It has carried as much before: what ails it is not load.
+        } else if load * 10 <= cell.proven.rate * 11 || cell.overloadRun < LearnedCapacity.firstRun {
+            // It has carried as much before: what ails it is not load. Or one moment was slow, as the first often are.
             return
         }
         let counts = cell.recent.total

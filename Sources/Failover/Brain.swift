@@ -239,6 +239,7 @@ extension CellRecord {
         learned = old.learned
         proven = old.proven
         lastOverload = old.lastOverload
+        overloadRun = old.overloadRun
         lastTraffic = old.lastTraffic
         silentSince = old.silentSince
         recent = old.recent

@@ -48,6 +48,8 @@ struct CellRecord: Sendable, Codable {
     var proven = ProvenLoad()
     /// When its answers last showed overload.
     var lastOverload: Instant?
+    /// Signs of overload that came one soon after the other.
+    var overloadRun = 0
     /// When attempts were last begun here.
     var lastTraffic: Instant?
     /// Since when nothing at all has come back from here, although something was sent.
@@ -135,6 +137,13 @@ struct CellRecord: Sendable, Codable {
     /// What a slow cell loses of its ceiling each time, in ten-thousandths, and how often.
     static let slowStep = 2_500
     static let slowPause = Duration.seconds(1)
+
+    /// Its answers show overload.
+    mutating func overloaded(at now: Instant) {
+        let isSoon = lastOverload.map { now - $0 <= .milliseconds(500) } ?? false
+        overloadRun = isSoon ? overloadRun + 1 : 1
+        lastOverload = now
+    }
 
     /// Puts the ceiling down; a way back that was under way has failed.
     mutating func lower(to ceiling: Int, at now: Instant, countsAsFailure: Bool) {

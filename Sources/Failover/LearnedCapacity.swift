@@ -17,6 +17,8 @@ struct LearnedCapacity: Sendable, Codable {
         changedAt = now
     }
 
+    /// As many signs of overload, one soon after the other, before anything is learned.
+    static let firstRun = 3
     /// A change has its effect within this.
     static let settling = Duration.milliseconds(500)
     /// What is tried beyond what was carried, in ten-thousandths.

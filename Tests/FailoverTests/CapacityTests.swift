@@ -62,6 +62,21 @@ import Testing
         #expect(world.isPreferred)
     }
 
+    @Test("A slow moment, or one now and then, is no overload, however little a region has carried before")
+    func moments() {
+        var world = World(services: 1, rate: 100)
+        for _ in 0..<10 {
+            world.capacities[[0, 0]] = 1
+            world.run(.milliseconds(200))
+            world.capacities[[0, 0]] = nil
+            world.run(.milliseconds(600))
+        }
+        #expect(!world.decisions.contains { $0.rule == .capacityLearned })
+        world.capacities[[0, 0]] = 1
+        world.run(.milliseconds(300))
+        #expect(world.decisions.contains { $0.rule == .capacityLearned })
+    }
+
     @Test("Declared capacity is believed")
     func declared() {
         var world = World(rate: 100) { topology in
