@@ -15,7 +15,10 @@ extension Exchange {
             }
             let head = LoggedHead(
                 method: worker.keptRequestHead.methodRange, host: worker.keptRequestHead.authority,
-                target: worker.keptRequestHead.target)
+                target: worker.keptRequestHead.target,
+                protocol: client.speaksHTTP2
+                    ? "HTTP/2" : worker.keptRequestHead.minorVersion > 0 ? "HTTP/1.1" : "HTTP/1.0"
+            )
             record(head, bytes)
         }
     }
@@ -49,6 +52,7 @@ extension Exchange {
         var method = ByteRange()
         var host = ByteRange()
         var target = ByteRange()
+        var `protocol`: StaticString?
     }
 
     private func record(_ head: LoggedHead, _ bytes: RawSpan) {
@@ -68,6 +72,11 @@ extension Exchange {
         worker.logBuffer.append(decimal: Int(worker.wallMilliseconds))
         field("client", address: client)
         field("listener", listener.name)
+        if let version = head.protocol {
+            worker.logBuffer.append(",\"protocol\":\"")
+            worker.logBuffer.append(version)
+            worker.logBuffer.append("\"")
+        }
         worker.logBuffer.append(",\"method\":\"")
         escaped(bytes, head.method)
         worker.logBuffer.append("\",\"host\":\"")
@@ -87,6 +96,10 @@ extension Exchange {
         worker.logBuffer.append(",\"attempts\":")
         worker.logBuffer.append(decimal: attempts)
         worker.logBuffer.append(isHedged ? ",\"hedged\":true" : ",\"hedged\":false")
+        if isGRPC, let grpcStatus {
+            worker.logBuffer.append(",\"grpc_status\":")
+            worker.logBuffer.append(decimal: Int(grpcStatus.rawValue))
+        }
         service?.lend { field("service", $0.name) }
         answeringCell?.lend { field("region", $0.region) }
         answeredBy?.lend { field("endpoint", $0.name) }

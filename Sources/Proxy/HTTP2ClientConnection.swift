@@ -42,7 +42,7 @@ final class HTTP2ClientConnection: HTTP2Connection, Client, TimerOwner {
     /// `held` is what the client has sent already.
     init(takingOver other: Connection, listener: WorkerListener, client: ClientContext, held: RawSpan) {
         self.listener = listener
-        self.client = client
+        self.client = client.speakingHTTP2()
         idleSince = other.worker.loop.now
         super.init(takingOver: other, asServer: true)
         timer = worker.timers.add(self)
@@ -275,6 +275,11 @@ final class HTTP2ClientConnection: HTTP2Connection, Client, TimerOwner {
             account.excuseReset()
             reset(frame.stream, .noError)
         }
+    }
+
+    /// Visits a copy: visiting may end streams.
+    func forEachTunnel(_ visit: (Exchange) -> Void) {
+        for stream in streams where stream.isTunnel { visit(stream.exchange) }
     }
 
     // The end

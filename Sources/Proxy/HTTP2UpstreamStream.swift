@@ -115,6 +115,7 @@ final class HTTP2UpstreamStream: Upstream {
         guard
             case .complete? = try? worker.responseHead.parse(bytes, forRequest: exchange.lend { $0.method }, .upstream)
         else { return nil }
+        worker.responseHead.cameInHTTP2 = true
         if worker.responseHead.isInterim {
             if worker.responseHead.status == 101 { return nil }
             exchange.lend { $0.downstream?.lend { $0.passInterim(worker.responseHead, bytes) } }

@@ -15,7 +15,7 @@ final class TunnelClient: Downstream, Client {
     private var hasToldEnd = false
     var place = 0
 
-    var tunnel: Exchange? { exchange }
+    func forEachTunnel(_ visit: (Exchange) -> Void) { visit(exchange) }
 
     init(worker: Worker, listener: WorkerListener, socket: consuming Socket, peer: SocketAddress) {
         self.listener = listener

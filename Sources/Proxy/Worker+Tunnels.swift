@@ -41,7 +41,9 @@ extension Worker {
 
     private func forEachTunnel(_ visit: (Exchange, Upstream) -> Void) {
         clients.forEach { client in
-            if let tunnel = client.tunnel, let upstream = tunnel.first?.counted { visit(tunnel, upstream) }
+            client.forEachTunnel { tunnel in
+                if let upstream = tunnel.first?.counted { visit(tunnel, upstream) }
+            }
         }
     }
 }

@@ -345,12 +345,12 @@ protocol Client: AnyObject {
     var place: Int { get set }
     /// The worker drains: what is under way is finished, nothing new is begun.
     func drainStarted()
-    /// What passes, where it is passed on as it comes.
-    var tunnel: Exchange? { get }
+    /// What is passed on as it comes.
+    func forEachTunnel(_ visit: (Exchange) -> Void)
 }
 
 extension Client {
-    var tunnel: Exchange? { nil }
+    func forEachTunnel(_ visit: (Exchange) -> Void) {}
 }
 
 /// The open client connections of a worker, in no order.

@@ -51,7 +51,7 @@ extension Shapes {
             ),
             Field(
                 "on_failover", \.service.onFailover, Forms.onFailover,
-                "What becomes of open tunnels (of `tcp` and `tls_passthrough`) when their region gets nothing any more, or "
+                "What becomes of open tunnels (`tcp`, `tls_passthrough`, WebSocket) when their region gets nothing any more, or "
                     + "their endpoint is no longer in the table: `keep`, `close`, or `{ close_after: 30s }`."),
             Field(
                 "tls", \.service.tls, serviceTLS.form.or("none"),

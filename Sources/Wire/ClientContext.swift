@@ -16,6 +16,8 @@ package struct ClientContext: Sendable {
     /// The peer is one of the listener's trusted proxies: what it says of its own client is believed.
     package let isTrusted: Bool
     package let scheme: Scheme
+    /// Its requests come in HTTP/2, and not in a version that their heads name.
+    package private(set) var speaksHTTP2 = false
     /// The client's address as text, without brackets or port; the first `addressCount` bytes.
     package let address: InlineArray<46, UInt8>
     /// 0 for a client without an IP address (of a UNIX-domain socket).
@@ -32,6 +34,12 @@ package struct ClientContext: Sendable {
 
     /// What ends the prelude, and must go if there is no authority to follow it.
     static let hostParameter: StaticString = ";host="
+
+    package func speakingHTTP2() -> ClientContext {
+        var copy = self
+        copy.speaksHTTP2 = true
+        return copy
+    }
 
     /// A client without an IP address.
     package init(scheme: Scheme = .http, identity: String = "") {

@@ -62,12 +62,7 @@ package func encodeRequest(
         out.append("\r\n")
     }
     writeForwarding(head, bytes, client, edits, into: &out)
-    if edits.replaced.contains(.via) {
-    } else if head.minorVersion == 1 {
-        out.append("via: 1.1 spillway\r\n")
-    } else {
-        out.append("via: 1.0 spillway\r\n")
-    }
+    if !edits.replaced.contains(.via) { out.append(viaMinorVersion: head.minorVersion, isHTTP2: client.speaksHTTP2) }
     if !client.identity.isEmpty { out.append(client.identity.span) }
     if !edits.lines.isEmpty { out.append(edits.lines.span) }
     out.append("\r\n")

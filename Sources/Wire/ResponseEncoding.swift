@@ -52,12 +52,7 @@ package func encodeResponse(
         out.append("\r\n")
     }
     if !head.fields.present.contains(.date), !edits.replaced.contains(.date) { out.append(date) }
-    if edits.replaced.contains(.via) {
-    } else if head.minorVersion == 1 {
-        out.append("via: 1.1 spillway\r\n")
-    } else {
-        out.append("via: 1.0 spillway\r\n")
-    }
+    if !edits.replaced.contains(.via) { out.append(viaMinorVersion: head.minorVersion, isHTTP2: head.cameInHTTP2) }
     out.append(persistence: keepsAlive, minorVersion: minorVersion)
     if !edits.lines.isEmpty { out.append(edits.lines.span) }
     out.append("\r\n")
@@ -121,6 +116,18 @@ extension WriteBuffer {
         append("date: ")
         append(date.bytes.span)
         append("\r\n")
+    }
+
+    /// RFC 9110, 7.6.3: the version a message came in, and who passed it on.
+    @inline(__always)
+    mutating func append(viaMinorVersion minorVersion: UInt8, isHTTP2: Bool) {
+        if isHTTP2 {
+            append("via: 2.0 spillway\r\n")
+        } else if minorVersion == 1 {
+            append("via: 1.1 spillway\r\n")
+        } else {
+            append("via: 1.0 spillway\r\n")
+        }
     }
 
     /// What HTTP/1.1 clients take for granted is not said.

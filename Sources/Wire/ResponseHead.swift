@@ -18,6 +18,8 @@ package struct ResponseHead: ~Copyable {
     package private(set) var byteCount = 0
     /// 0 or 1.
     package private(set) var minorVersion: UInt8 = 1
+    /// It was written down from an HTTP/2 answer. To be set after each `parse`.
+    package var cameInHTTP2 = false
     package private(set) var body = ResponseBody.none
     /// Whether another request may follow on this connection once the body has been read to its end.
     package private(set) var isPersistent = true
@@ -69,6 +71,7 @@ package struct ResponseHead: ~Copyable {
         }
         if end > limits.headBytes { throw .headTooLarge }
         byteCount = end
+        cameInHTTP2 = false
         connection = fields.present.contains(.connection) ? try ConnectionOptions(fields, bytes) : ConnectionOptions()
         isPersistent = !connection.close && (minorVersion > 0 || connection.keepAlive)
         try readFraming(bytes, method)

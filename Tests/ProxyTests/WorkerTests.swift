@@ -147,6 +147,7 @@ struct WorkerTests {
         }
         func all<T: Equatable>(_ key: String, as type: T.Type = T.self) -> [T?] { lines.map { $0[key] as? T } }
         #expect(all("method") == ["GET", "PUT", ""])
+        #expect(all("protocol") == ["HTTP/1.1", "HTTP/1.1", nil])
         #expect(all("host") == ["a.example", "a.example", ""])
         #expect(all("target") == ["/a?b\\c", "/", ""])
         #expect(all("status") == [200, 200, 400])

@@ -192,6 +192,7 @@ def fields(router):
         equal(lines[0], "get /fields http/1.1")
         equal([line for line in lines if line.startswith("host:")], ["host: clients.test"])
         equal([line for line in lines if line.startswith("cookie:")], ["cookie: a=1; b=2"])
+        equal([line for line in lines if line.startswith("via:")], ["via: 2.0 spillway"])
         holds("x-own: kept" in lines, seen)
         holds(not any(line.startswith(":") for line in lines), seen)
         holds(not any(line.startswith(("transfer-encoding:", "content-length:")) for line in lines), seen)

@@ -98,6 +98,8 @@ def fields(router):
     seen = router.curl(H1, *added, "-H", "Host: clients.test", router.url + "/fields").decode().splitlines()
     for line in (":method: GET", ":path: /fields", ":scheme: http", ":authority: clients.test", "x-own: kept"):
         holds(line in seen, f"{line} is missing: {seen}")
+    holds("via: 1.1 spillway" in seen, seen)
+    holds(b"via: 2.0 spillway" in router.curl(H1, "-i", router.url + "/").lower(), "the answer's version is not told")
     for name in ("host:", "connection:", "keep-alive:", "x-gone:", "transfer-encoding:"):
         holds(not any(line.startswith(name) for line in seen), f"{name} was sent: {seen}")
 

@@ -25,8 +25,9 @@ def world(directory, binary):
         services = {
             "chat": service(first.port, timeouts={"idle": f"{IDLE_SECONDS}s"}),
             "second": service(1, first.port),
+            "moved": service(first.port, on_failover="close"),
         }
-        routes = [route("/second", "second"), route("/", "chat")]
+        routes = [route("/second", "second"), route("/moved", "moved"), route("/", "chat")]
         make = lambda: Router(directory, binary, services, routes, listener={"timeouts": {"idle": f"{IDLE_SECONDS}s", "tunnel": f"{IDLE_SECONDS}s"}})
         with make() as router:
             router.server, router.fresh = first, make
@@ -200,6 +201,28 @@ def other_upgrades(router):
             raw.sendall(upgrade().replace(b"Upgrade: websocket", b"Upgrade: " + other) + b"\x81\x05hello")
             said = raw.recv(4096)
             holds(not said.startswith(b"HTTP/1.1 101"), f"{other}: {said[:60]!r}")
+
+
+@GROUP.test
+def on_failover(router):
+    """Where a service says so, connections to an endpoint that leaves the table are closed, those on streams alone."""
+    with router.fresh() as own, Session(own) as session, chat(own, "/moved") as connection:
+        stream, stays = open_extended(session, "/moved"), open_extended(session, "/echo")
+        connection.send("here?")
+        equal(connection.recv(3), "here?")
+        own.services = own.services | {"moved": service(1, on_failover="close")}
+        own.write_table()
+        own.process.send_signal(signal.SIGHUP)
+        try:
+            connection.recv(5)
+            raise AssertionError("a message came")
+        except ConnectionClosed:
+            pass
+        session.wait(lambda: session.answers[stream].over)
+        holds(session.answers[stream].reset is not None, "the stream was ended as if all were said")
+        session.send(stays, frame(TEXT, b"still here"), end=False)
+        said(session, stays, frame(TEXT, b"still here", masked=False))
+        equal(own.metric("spillway_tunnels_ended_total", reason="failover"), 2)
 
 
 def open_extended(session, path="/echo", fields=(), protocol="websocket"):
