@@ -15,7 +15,7 @@ test: dependencies build ## Everything that must hold: unit tests, scenarios and
 	Tests/WireFuzz/run 20
 	Tests/tls/run
 	cd Tests/faults && python3 -m unittest -q
-	Tests/http2/run conformance
+	Tests/http2/run --exact conformance
 	Tests/http2/run --busy attacks
 	Tests/clients/run
 	$(BUILD) simulate --quiet routes/scenarios/*.yaml
@@ -33,7 +33,7 @@ bench-quick: bench-dependencies build ## The same, shorter and less sure
 
 clients: dependencies build ## Real HTTP/2, gRPC and WebSocket clients and servers on either side; conformance and attacks
 	Tests/http2/run
-	Tests/http2/run --tls conformance
+	Tests/http2/run --tls --exact conformance
 	Tests/clients/run
 
 faults: dependencies build ## All fault scenarios at full length

@@ -19,6 +19,8 @@ final class HTTP2ClientConnection: HTTP2Connection, Client, TimerOwner {
     private var comingStream: Int32 = 0
     private var comingSince: Int64 = .max
     private var highestStream: Int32 = 0
+    /// The highest that was passed over, and so must not come any more (RFC 9113, 5.1.1).
+    private var highestSkipped: Int32 = 0
     /// The last streams that were reset from here, as many as there can be at once.
     private var resetStreams: [Int32] = []
     private var idleSince: Int64
@@ -93,12 +95,15 @@ final class HTTP2ClientConnection: HTTP2Connection, Client, TimerOwner {
             if account.isOverdrawn { calmDown() }
             guard frame.type == HTTP2Frame.headers || frame.type == HTTP2Frame.data else { continue }
             if frame.stream > highestStream || frame.stream == 0 {
+                if frame.stream > highestStream + 2 { highestSkipped = frame.stream - 2 }
                 highestStream = max(highestStream, frame.stream)
                 continue
             }
             super.take(bytes.extracting(given..<max(start, given)))
             given = max(start, given)
-            if stream(frame.stream) == nil, isForgotten(frame.stream) { fail(.streamClosed) }
+            if stream(frame.stream) == nil, isForgotten(frame.stream) {
+                fail(frame.stream <= highestSkipped ? .protocolError : .streamClosed)
+            }
         }
         super.take(bytes.extracting(given..<bytes.byteCount))
     }
