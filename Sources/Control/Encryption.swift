@@ -1,10 +1,10 @@
 internal import Proxy
-internal import RouteFiles
-internal import RouteTable
+package import RouteFiles
+package import RouteTable
 internal import TLS
 
 /// What a table's TLS is made of: read from its files, checked, and made anew for each thread that uses it.
-struct Encryption: Sendable {
+package struct Encryption: Sendable {
     /// What was read, by the names of listeners and services.
     private(set) var servers: [String: TLSServerSettings] = [:]
     private(set) var clients: [String: TLSClientSettings] = [:]
@@ -40,10 +40,13 @@ struct Encryption: Sendable {
                 problems.append(Problem(error, of: "listeners.\(listener.name).tls"))
             }
         }
-        for service in table.services {
+        let ofRequests = table.servicesOfRequests
+        for (index, service) in table.services.enumerated() {
             guard let rules = service.encryption else { continue }
+            // What a tunnel carries is nobody's to agree on.
+            let version = service.protocol == .http2 ? "h2" : "http/1.1"
             do {
-                let settings = try reader.client(rules, protocols: service.protocol == .http2 ? ["h2"] : ["http/1.1"])
+                let settings = try reader.client(rules, protocols: ofRequests.contains(index) ? [version] : [])
                 clients[service.name] = settings
                 workerClients[service.name] = try libraries.map { (library) throws(TLSProblem) in
                     try TLSClient(settings, library: library)
@@ -55,6 +58,14 @@ struct Encryption: Sendable {
         if !problems.isEmpty { throw Problems(problems) }
         paths = reader.paths
         warnings = reader.warnings
+    }
+
+    /// Looks for what is wrong with the files that a table names.
+    /// - Returns: what is worth telling about those that are good.
+    package static func check(_ table: Table) throws(Problems) -> [String] {
+        let encryption = try Encryption(
+            of: table, tickets: TicketKeys(), libraries: [TLSLibrary(), TLSLibrary()])
+        return encryption.warnings.map(\.description)
     }
 
     func servers(of table: Table, worker: Int) -> [TLSServer?] {
@@ -75,6 +86,19 @@ struct Encryption: Sendable {
 extension Problem {
     fileprivate init(_ problem: TLSProblem, of path: String) {
         self.init(file: problem.file, path: path, found: problem.found, expected: problem.expected)
+    }
+}
+
+extension Table {
+    /// Where in `services` those are that routes of requests lead to; the others carry tunnels, or nothing.
+    fileprivate var servicesOfRequests: Set<Int> {
+        var found: Set<Int> = []
+        for route in routes {
+            guard case .forward(let destinations) = route.action else { continue }
+            if let listener = route.match.listener, listeners[listener].transport.isTunnel { continue }
+            found.formUnion(destinations.map(\.service))
+        }
+        return found
     }
 }
 

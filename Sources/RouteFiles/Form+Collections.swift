@@ -52,6 +52,7 @@ extension Form where Value: Sendable {
             switch node.content {
             case .sequence: many.read(node, &reading)
             case .text: read(node, &reading).map { [$0] }
+            case .mapping where !type.shapes.isEmpty: read(node, &reading).map { [$0] }
             default:
                 { () -> [Value]? in
                     reading.report(node, expected: both.expectation)

@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import Control
 internal import Foundation
 internal import RouteFiles
 internal import RouteTable
@@ -6,14 +7,27 @@ internal import RouteTable
 struct Check: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Say whether a table has mistakes.",
-        discussion: "Every mistake is one line with file, line, column, what was found and what was expected.")
+        discussion: """
+            Every mistake is one line with file, line, column, what was found and what was expected. Certificates and keys
+            that the table names are read as well.
+            """)
 
     @Argument(help: "The table: a directory of YAML files, or one file.")
     var table: String
 
+    @Flag(help: "Leave certificates and keys alone: they may be on another machine.")
+    var withoutCertificates = false
+
     func run() throws {
         let source = try read(table)
         let found = source.table
+        if !withoutCertificates {
+            do {
+                for warning in try Encryption.check(found) { tell("warning: \(warning)") }
+            } catch {
+                try end(table, error)
+            }
+        }
         let parts = [
             count(found.listeners.count, "listener"), count(found.regions.count, "region"),
             count(found.services.count, "service"), count(found.routes.count, "route"),
@@ -53,9 +67,16 @@ private func count(_ number: Int, _ noun: String) -> String { number == 1 ? "1 \
 private func read(_ path: String) throws -> TableSource {
     switch TableReader(environment: ProcessInfo.processInfo.environment).read(path: path) {
     case .success(let source): return source
-    case .failure(let problems):
-        for problem in problems.all { FileHandle.standardError.write(Data("\(problem)\n".utf8)) }
-        FileHandle.standardError.write(Data("\(path): \(count(problems.all.count, "mistake"))\n".utf8))
-        throw ExitCode(1)
+    case .failure(let problems): try end(path, problems)
     }
+}
+
+private func end(_ path: String, _ problems: Problems) throws -> Never {
+    for problem in problems.all { tell("\(problem)") }
+    tell("\(path): \(count(problems.all.count, "mistake"))")
+    throw ExitCode(1)
+}
+
+private func tell(_ line: String) {
+    FileHandle.standardError.write(Data("\(line)\n".utf8))
 }

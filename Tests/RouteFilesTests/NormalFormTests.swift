@@ -122,7 +122,20 @@ struct NormalFormTests {
         }
     }
 
-    @Test("of the tables we deliver reads as the same table", arguments: ["quickstart", "three-regions"])
+    @Test("keeps a certificate that stands alone, not in a list")
+    func keepsOneCertificate() throws {
+        let text = """
+            listeners: { web: { bind: "127.0.0.1:80", tls: { certificates: { certificate: a.pem, key: a.key } } } }
+            regions: { r: {} }
+            services: { s: { endpoints: { r: ["127.0.0.1:81"] } } }
+            routes: [ { to: s } ]
+            """
+        let table = try table(text)
+        #expect(table.listeners[0].tls?.certificates.count == 1)
+        #expect(try self.table(NormalForm.text(of: table)) == table)
+    }
+
+    @Test("of the tables we deliver reads as the same table", arguments: ["quickstart", "three-regions", "transports"])
     func keepsDelivered(name: String) throws {
         let directory = root.appending(path: "routes/\(name)").path(percentEncoded: false)
         let table = try reader().read(path: directory).get().table

@@ -29,6 +29,23 @@ struct CommandTests {
         #expect(bad.errors.contains("did you mean \"eats\"?"), "\(bad.errors)")
     }
 
+    @Test func `check reads certificates, unless told not to`() throws {
+        let directory = try TemporaryDirectory()
+        let good = try TestAuthority.shared.issue("checked", names: ["DNS:a.test"])
+        let other = try TestAuthority.shared.issue("not-checked", names: ["DNS:b.test"])
+        func table(key: String) -> String {
+            let pair = "{ certificate: \(good.certificate), key: \(key) }"
+            return Self.table.replacing("127.0.0.1:0 }", with: "127.0.0.1:0, tls: { certificates: \(pair) } }")
+        }
+        try directory.write("table.yaml", table(key: good.key))
+        #expect(try Command("check", directory.path).finish().status == 0)
+        try directory.write("table.yaml", table(key: other.key))
+        let bad = try Command("check", directory.path).finish()
+        #expect(bad.status == 1)
+        #expect(bad.errors.contains(other.key), "\(bad.errors)")
+        #expect(try Command("check", "--without-certificates", directory.path).finish().status == 0)
+    }
+
     @Test func `what show prints is a table, and the same one`() throws {
         let directory = try TemporaryDirectory()
         try directory.write("table.yaml", Self.table)
