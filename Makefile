@@ -31,7 +31,8 @@ bench: bench-dependencies build ## CPU per request against HAProxy, nginx and th
 bench-quick: bench-dependencies build ## The same, shorter and less sure
 	Benchmarks/run --quick
 
-clients: dependencies build ## Real HTTP/2, gRPC and WebSocket clients and servers on either side; conformance and attacks
+clients: bench-dependencies build ## Real clients, servers and scanners of TLS, HTTP/2, gRPC and WebSocket; conformance and attacks
+	Tests/tls/run --reloads 1000 --scan
 	Tests/http2/run
 	Tests/http2/run --tls --exact conformance
 	Tests/clients/run
