@@ -37,6 +37,7 @@ extension Exchange {
         let endpoint = upstream.endpoint
         let cell = upstream.cell
         if second != nil { abandonOther(than: upstream) }
+        endWait(for: upstream)
         cell.record(responseTime: latency)
         headLatency = now - began
         Uncounted(cell.counters.latency).lend { $0.record(nanoseconds: headLatency) }

@@ -387,8 +387,16 @@ extension Exchange {
         second = nil
         attempt.endpoint.attemptEnded()
         Uncounted(attempt.load).lend { $0.inFlight -= 1 }
-        if attempt.hasOverstayed { attempt.endpoint.counters.overstaying.add(-1) }
+        endWait(for: attempt)
         return true
+    }
+
+    /// It has answered, or is over: either way nothing is awaited of it.
+    @inline(__always)
+    func endWait(for attempt: Upstream) {
+        guard attempt.hasOverstayed else { return }
+        attempt.hasOverstayed = false
+        attempt.endpoint.counters.overstaying.add(-1)
     }
 
     /// Ends whatever is under way without a verdict.

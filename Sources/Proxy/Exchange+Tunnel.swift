@@ -197,10 +197,7 @@ extension Exchange {
         let latency = now - upstream.began
         if second != nil { abandonOther(than: upstream) }
         if attempts > 1 { upstream.service.budget.extraEnded(helped: true) }
-        if upstream.hasOverstayed {
-            upstream.hasOverstayed = false
-            endpoint.counters.overstaying.add(-1)
-        }
+        endWait(for: upstream)
         endpoint.answered(now: now)
         endpoint.counters.successes.add()
         endpoint.succeeded()

@@ -1,6 +1,7 @@
 import Backends
 import RouteTable
 import Telemetry
+import Synchronization
 import Testing
 
 struct RetryTests {
@@ -195,5 +196,24 @@ struct RetryTests {
         #expect(answer.status == 503)
         #expect(answer["x-spillway-error"] == "no-endpoint")
         #expect(answer["retry-after"] == "1")
+    }
+
+    @Test func `an answer that began late keeps nobody waiting while it lasts`() throws {
+        let isOver = Atomic<Bool>(false)
+        let backend = try Backend { _, connection in
+            pause(milliseconds: 100)
+            connection.send("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\na")
+            _ = eventually { isOver.load(ordering: .relaxed) }
+            connection.send("b")
+            return true
+        }
+        let proxy = try ProxyUnderTest([[backend]]) { $0.service.retry.hedge = .after(.milliseconds(20)) }
+        let client = try proxy.connect()
+        client.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n")
+        #expect(eventually { proxy.endpointCounters(0, 0).overstaying.level == 1 })
+        #expect(eventually { proxy.endpointCounters(0, 0).overstaying.level == 0 })
+        isOver.store(true, ordering: .relaxed)
+        #expect(client.readMessage()?.text == "ab")
+        #expect(proxy.endpointCounters(0, 0).overstaying.level == 0)
     }
 }
