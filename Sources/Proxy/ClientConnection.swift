@@ -308,7 +308,7 @@ final class ClientConnection: Downstream, Client, TimerOwner {
             worker.sendBuffer.append(hex: UInt64(data.byteCount))
             worker.sendBuffer.append("\r\n")
         }
-        if data.byteCount <= 16_384, data.byteCount <= worker.sendBuffer.available {
+        if isGathered(data) {
             worker.sendBuffer.append(data)
         } else {
             listener.countSent(worker.sendBuffer.count + data.byteCount)

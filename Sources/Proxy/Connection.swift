@@ -106,6 +106,17 @@ class Connection: EventHandler, Deferred {
         worker.sendBuffer.clear()
     }
 
+    /// Adds a piece of a body to the message in hand: small ones are gathered, large ones sent from where they lie.
+    @inline(__always)
+    final func gather(_ data: RawSpan) {
+        if isGathered(data) { worker.sendBuffer.append(data) } else { transmit(followedBy: data) }
+    }
+
+    @inline(__always)
+    final func isGathered(_ data: RawSpan) -> Bool {
+        data.byteCount <= 16_384 && data.byteCount <= worker.sendBuffer.available
+    }
+
     /// The turn of a queued message has come.
     final func sendQueued(_ message: RawSpan) {
         isQueued = false

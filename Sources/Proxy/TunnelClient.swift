@@ -125,11 +125,7 @@ final class TunnelClient: Downstream, Client {
 
     override func answerBody(_ data: RawSpan) {
         listener.countSent(data.byteCount)
-        if data.byteCount <= 16_384, data.byteCount <= worker.sendBuffer.available {
-            worker.sendBuffer.append(data)
-        } else {
-            transmit(followedBy: data)
-        }
+        gather(data)
     }
 
     override func flushAnswer() {

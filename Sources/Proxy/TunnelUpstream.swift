@@ -64,13 +64,8 @@ final class TunnelUpstream: Upstream {
         sendBody(said)
     }
 
-    /// Small pieces are gathered, large ones sent from where they lie.
     override func sendBody(_ data: RawSpan) {
-        if data.byteCount <= 16_384, data.byteCount <= worker.sendBuffer.available {
-            worker.sendBuffer.append(data)
-        } else {
-            transmit(followedBy: data)
-        }
+        gather(data)
     }
 
     override func flush() {

@@ -96,7 +96,7 @@ final class UpstreamConnection: Upstream {
             worker.sendBuffer.append(hex: UInt64(data.byteCount))
             worker.sendBuffer.append("\r\n")
         }
-        push(data)
+        gather(data)
         if sendsChunks { worker.sendBuffer.append("\r\n") }
     }
 
@@ -106,15 +106,6 @@ final class UpstreamConnection: Upstream {
             worker.sendBuffer.append("0\r\n")
             worker.sendBuffer.append(trailers)
             worker.sendBuffer.append("\r\n")
-        }
-    }
-
-    /// Small pieces are gathered, large ones sent from where they lie.
-    private func push(_ data: RawSpan) {
-        if data.byteCount <= 16_384, data.byteCount <= worker.sendBuffer.available {
-            worker.sendBuffer.append(data)
-        } else {
-            transmit(followedBy: data)
         }
     }
 
