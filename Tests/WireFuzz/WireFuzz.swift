@@ -1,7 +1,7 @@
 // What holds of every input, whatever its bytes are. libFuzzer looks for one of which it does not.
 //
-// The first byte says what is fed: a request head, a response head, a chunked body, a ClientHello or a PROXY header; the
-// second, where it is cut.
+// The first byte says what is fed: a request head, a response head, a chunked body, a ClientHello, a PROXY header, fields or
+// frames of HTTP/2, a gRPC trailer or an answer to a health check; the second, where it is cut.
 
 /// Stops the fuzzer, which keeps the input.
 func demand(_ holds: Bool, _ law: String) {
@@ -13,13 +13,19 @@ public func fuzz(_ start: UnsafePointer<UInt8>, _ count: Int) -> CInt {
     guard count >= 2 else { return 0 }
     let input = unsafe [UInt8](UnsafeBufferPointer(start: start + 2, count: count - 2))
     let cut = input.isEmpty ? 0 : Int(unsafe start[1]) % (input.count + 1)
-    switch unsafe start[0] % 6 {
+    switch unsafe start[0] % 12 {
     case 0: checkRequest(input, cut)
     case 1: checkResponse(input, cut, .get)
     case 2: checkResponse(input, cut, .head)
     case 3: checkChunks(input, cut)
     case 4: checkHello(input, cut)
-    default: checkProxyHeader(input, cut)
+    case 5: checkProxyHeader(input, cut)
+    case 6: checkRequestFields(input, cut)
+    case 7: checkResponseFields(input, cut)
+    case 8: checkFrames(input, cut)
+    case 9: checkPreface(input, cut)
+    case 10: checkGRPC(input, cut)
+    default: checkHealth(input, cut)
     }
     return 0
 }
@@ -73,6 +79,7 @@ func checkRequest(_ input: [UInt8], _ cut: Int) {
     guard case .complete(let count) = whole else { return }
     _ = read(input[...], &head)
     demand(count <= input.count, "a head lies within its bytes")
+    unsafe checkCall(head, input.span.bytes)
     guard head.method != .connect, head.maxForwards(unsafe input.span.bytes) != 0 else { return }
 
     var out = WriteBuffer(capacity: 65_536)
@@ -216,6 +223,36 @@ func checkHello(_ input: [UInt8], _ cut: Int) {
     guard case .complete(let count, let name, _) = whole else { return }
     demand(count <= input.count && name.count <= 254, "a hello lies within its bytes")
     demand(readHello(Array(input[..<count]), &hello) == whole, "what follows it changes nothing")
+    let again = cutIntoRecords(handshakeBytes(input[..<count]), of: 1 + cut % 300)
+    switch readHello(again, &hello) {
+    case .complete(let bytes, let otherName, let otherProtocols):
+        demand(
+            .complete(bytes: count, name: otherName, protocols: otherProtocols) == whole && bytes == again.count,
+            "records may cut it anywhere")
+    case .refused(.helloTooLarge): demand(again.count > ClientHello.bytesLimit, "too large is what is over the limit")
+    case .incomplete, .refused: demand(false, "records may cut it anywhere")
+    }
+}
+
+/// What is in whole TLS records.
+func handshakeBytes(_ records: ArraySlice<UInt8>) -> [UInt8] {
+    var bytes: [UInt8] = []
+    var rest = records
+    while rest.count >= 5 {
+        let length = Int(rest[rest.startIndex + 3]) << 8 | Int(rest[rest.startIndex + 4])
+        bytes += rest.dropFirst(5).prefix(length)
+        rest = rest.dropFirst(5 + length)
+    }
+    return bytes
+}
+
+func cutIntoRecords(_ bytes: [UInt8], of size: Int) -> [UInt8] {
+    var records: [UInt8] = []
+    for start in stride(from: 0, to: bytes.count, by: size) {
+        let part = bytes[start..<min(start + size, bytes.count)]
+        records += [22, 3, 1, UInt8(part.count >> 8), UInt8(part.count & 0xff)] + part
+    }
+    return records
 }
 
 func checkProxyHeader(_ input: [UInt8], _ cut: Int) {
