@@ -111,10 +111,23 @@ extension Exchange {
         guard phase == .answering else { return }
         downstream?.lend { $0.flushAnswer() }
         if worker.loop.now - began - headLatency > Self.goingWell { first?.lend { countSuccess(of: $0) } }
-        if phase == .answering, let idleTimeout = service?.lend({ restTime($0) }) {
-            idleDeadline = worker.loop.now + idleTimeout
+        if phase == .answering {
+            renewIdleDeadline()
             armTimer()
         }
+    }
+
+    /// The time in which nothing may come of the answer begins again.
+    func renewIdleDeadline() {
+        if let idleTimeout = service?.lend({ restTime($0) }) { idleDeadline = worker.loop.now + idleTimeout }
+    }
+
+    /// The client takes no more at present, so that the endpoint is not read: then the time is the client's, for which its
+    /// connection has a limit of its own, and the endpoint's begins again.
+    func isClientFull() -> Bool {
+        guard downstream?.lend({ $0.holdsBack }) == true else { return false }
+        renewIdleDeadline()
+        return true
     }
 
     /// The upstream broke within its answer: the client must see that it is not whole.

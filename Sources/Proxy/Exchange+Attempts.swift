@@ -274,7 +274,7 @@ extension Exchange {
         if now >= requestDeadline { return timedOut(.requestTimeout) }
         if isTunnel, tunnelTimedOut(now: now) { return }
         if phase == .answering {
-            if now >= idleDeadline {
+            if now >= idleDeadline, !isClientFull() {
                 grpcStatus = nil
                 return answerStalled()
             }
@@ -285,7 +285,9 @@ extension Exchange {
             service?.lend { $0.counters.overflows.add() }
             return answerOwn(.overflow)
         }
-        if now >= overstayDeadline {
+        if now >= overstayDeadline, let first, first.lend({ isClientAwaited(by: $0, now: now) }) {
+            overstayDeadline = first.lend { now + $0.service.hedgeDelay($0.cell) }
+        } else if now >= overstayDeadline {
             overstayDeadline = .max
             overstayed(now: now)
             if phase != .waiting { return }

@@ -216,11 +216,19 @@ final class Exchange: TimerOwner {
         guard isSent, let first else { return }
         first.lend { first in
             keptTrailers.withBytes { first.endBody($0) }
-            if phase == .waiting {
-                first.deadline = worker.loop.now + first.service.responseTimeout
-                armTimer()
-            }
+            if phase == .waiting { awaitAnswer(from: first) }
         }
+    }
+
+    /// The endpoint has all of the request: from here on the time is its own.
+    private func awaitAnswer(from attempt: Upstream) {
+        let now = worker.loop.now
+        attempt.deadline = now + attempt.service.responseTimeout
+        if now > attempt.began {
+            attempt.began = now
+            overstayDeadline = now + attempt.service.hedgeDelay(attempt.cell)
+        }
+        armTimer()
     }
 
     /// What the downstream pushed of the request is to be sent now.
@@ -234,7 +242,7 @@ final class Exchange: TimerOwner {
     }
 
     func downstreamDrained() {
-        if isTunnel { tunnelDrained() }
+        if isTunnel { tunnelDrained() } else if phase == .answering { renewIdleDeadline() }
         first?.lend { $0.resumeReading() }
     }
 

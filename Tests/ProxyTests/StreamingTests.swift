@@ -105,6 +105,34 @@ struct StreamingTests {
         #expect(client.readMessage()?.status == 200)
     }
 
+    @Test func `while a client sends slowly, its endpoint is not late`() throws {
+        let proxy = try ProxyUnderTest([[try Backend()]]) { $0.service.retry.hedge = .after(.milliseconds(20)) }
+        let client = try proxy.connect()
+        client.send("PUT / HTTP/1.1\r\nhost: a\r\ncontent-length: 4\r\n\r\n")
+        for _ in 0..<4 {
+            pause(milliseconds: 50)
+            client.send("x")
+        }
+        #expect(client.readMessage()?.status == 200)
+        #expect(proxy.endpointCounters(0, 0).overstays.count == 0)
+    }
+
+    @Test func `while a client does not read, its endpoint does not stand still`() throws {
+        let size = 32 << 20
+        let body = [UInt8](repeating: 0x78, count: size)
+        let backend = try Backend { _, connection in
+            connection.send("HTTP/1.1 200 OK\r\ncontent-length: \(size)\r\n\r\n")
+            _ = connection.send(body)
+            return true
+        }
+        let proxy = try ProxyUnderTest([[backend]]) { $0.service.timeouts.idle = .milliseconds(100) }
+        let client = try proxy.connect()
+        client.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n")
+        pause(milliseconds: 500)
+        #expect(client.readMessage()?.body.count == size)
+        #expect(proxy.endpointCounters(0, 0).truncations.count == 0)
+    }
+
     @Test func `a client that has ended its side is still answered`() throws {
         let backend = try Backend { request, connection in
             pause(milliseconds: 50)
