@@ -2,6 +2,7 @@
 #include "CLinux.h"
 
 #include <arpa/nameser.h>
+#include <malloc.h>
 #include <netdb.h>
 #include <pthread.h>
 #include <resolv.h>
@@ -60,6 +61,12 @@ long clinux_raise_descriptor_limit(void) {
     limit.rlim_cur = limit.rlim_max;
     if (setrlimit(RLIMIT_NOFILE, &limit) < 0) return -errno;
     return (long)limit.rlim_cur;
+}
+
+void clinux_return_memory(void) {
+#ifdef __GLIBC__
+    malloc_trim(0);
+#endif
 }
 
 void clinux_name_thread(const char *name) { pthread_setname_np(pthread_self(), name); }

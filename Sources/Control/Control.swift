@@ -185,6 +185,13 @@ package actor Control: ServiceLifecycle.Service {
                 }
             }
             group.addTask {
+                var memoryReturn = MemoryReturn()
+                while !Task.isCancelled {
+                    try? await Task.sleep(for: MemoryReturn.interval)
+                    if memoryReturn.isDue(open: await self.openConnections) { MemoryReturn.perform() }
+                }
+            }
+            group.addTask {
                 try? await gracefulShutdown()
                 await self.drain()
             }
@@ -260,6 +267,11 @@ package actor Control: ServiceLifecycle.Service {
             brain = Brain()
             logger.error("what the last run knew cannot be read from \(path): \(error)")
         }
+    }
+
+    /// Of clients, on all listeners.
+    private var openConnections: Int {
+        registry.listeners.values.joined().reduce(0) { $0 + $1.openConnections.level }
     }
 
     /// The brain's time.

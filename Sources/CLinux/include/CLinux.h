@@ -246,6 +246,10 @@ int clinux_core_count(void);
 /// Raises the limit of open descriptors to what the system allows; returns the new limit.
 long clinux_raise_descriptor_limit(void);
 
+/// Gives pages back to the system that hold nothing but freed memory, wherever they lie; the allocator by itself gives
+/// back only what lies last. Threads that allocate meanwhile may wait: some 0.1 ms for each MiB that is given back.
+void clinux_return_memory(void);
+
 /// Names the calling thread, for `top -H` and `perf`: at most 15 bytes.
 void clinux_name_thread(const char *name);
 
