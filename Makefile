@@ -50,6 +50,7 @@ fuzz: dependencies ## Feed the parsers with what nobody thought of, for five min
 	Tests/WireFuzz/run 300
 
 sanitize: dependencies ## The proxy's tests under the address sanitizer
+	LSAN_OPTIONS=suppressions=$(CURDIR)/Tests/leaks.txt \
 	swift test --disable-xctest --sanitize address --scratch-path .build-asan --filter 'ProxyTests|ReactorTests|TLSTests|WireTests'
 
 format: ## Format the sources in place

@@ -48,6 +48,8 @@ package final class Prober: TimerOwner {
                 prober.secondTimer = timer
                 prober.loop.timers.arm(timer, at: prober.loop.now + 1_000_000_000)
                 prober.loop.run()
+                // The loop keeps those who keep it.
+                prober.loop.dismiss()
             } catch {
                 preconditionFailure("the prober could not start: \(error)")
             }
