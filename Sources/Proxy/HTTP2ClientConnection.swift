@@ -26,6 +26,8 @@ final class HTTP2ClientConnection: HTTP2Connection, Client, TimerOwner {
     private var idleSince: Int64
     private var scanner = HTTP2FrameScanner(prefaceBytes: HTTP2Preface.byteCount)
     private var account = HTTP2Account()
+    /// Its first frame has come. Until then it is waited for as for a request's head: TLS tells nobody's intentions.
+    private var hasSpoken = false
     /// The client was told to begin no more streams.
     private var isGoingAway = false
     private var hasSaidGoodbye = false
@@ -91,6 +93,7 @@ final class HTTP2ClientConnection: HTTP2Connection, Client, TimerOwner {
         var given = 0
         var offset = 0
         while !isEnding, let (start, frame) = scanner.next(in: bytes, from: &offset) {
+            hasSpoken = true
             account.count(frame, now: worker.loop.now)
             if account.isOverdrawn { calmDown() }
             guard frame.type == HTTP2Frame.headers || frame.type == HTTP2Frame.data else { continue }
@@ -359,6 +362,7 @@ final class HTTP2ClientConnection: HTTP2Connection, Client, TimerOwner {
 
     private var nextDeadline: Int64 {
         if isEnding { return worker.loop.now + Self.lingerTime }
+        if !hasSpoken { return idleSince + listener.headTimeout }
         if comingSince != .max { return comingSince + listener.headTimeout }
         if isCongested || !streams.isEmpty { return worker.loop.now + listener.bodyTimeout / 2 }
         return idleSince + listener.idleTimeout
@@ -370,6 +374,10 @@ final class HTTP2ClientConnection: HTTP2Connection, Client, TimerOwner {
         armedFor = .max
         if isEnding || isLingering { return close(reset: true) }
         if isCongested, congestedSince <= now - listener.bodyTimeout { return close(reset: true) }
+        if !hasSpoken, idleSince <= now - listener.headTimeout {
+            listener.counters.refused.add()
+            return close()
+        }
         if isGoingAway, !hasSaidGoodbye { sayGoodbye() }
         if comingSince <= now - listener.headTimeout {
             listener.counters.refused.add()

@@ -81,6 +81,15 @@ struct RefusalTests {
         #expect(client.readEnd() == .closed)
     }
 
+    @Test func `an HTTP/2 client that says no more than its preface is not waited for`() throws {
+        let proxy = try ProxyUnderTest([[try Backend()]]) { $0.listener.timeouts.head = .milliseconds(100) }
+        let client = try proxy.connect()
+        client.send("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+        // Settings come, and nothing after them.
+        #expect(client.readMessage() == nil && client.end == .closed)
+        #expect(proxy.listenerCounters.refused.count == 1)
+    }
+
     @Test func `a body that stands still is not waited for`() throws {
         let proxy = try ProxyUnderTest([[try Backend()]]) { $0.listener.timeouts.body = .milliseconds(100) }
         let client = try proxy.connect()
