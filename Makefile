@@ -2,7 +2,7 @@
 
 BUILD := .build/release/spillway
 
-.PHONY: help demo test build bench bench-quick faults properties mutations clients fuzz sanitize format lint clean dependencies bench-dependencies
+.PHONY: help demo test build bench bench-quick faults properties mutations clients storms fuzz sanitize format lint clean dependencies bench-dependencies
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 16
@@ -18,6 +18,7 @@ test: dependencies build ## Everything that must hold: unit tests, scenarios and
 	Tests/http2/run --exact conformance
 	Tests/http2/run --busy attacks
 	Tests/clients/run
+	Tests/storms/run --quick --busy
 	$(BUILD) simulate --quiet routes/scenarios/*.yaml
 	Tests/properties/run 3000
 	Tests/faults/run --warm 6 quick
@@ -36,6 +37,9 @@ clients: bench-dependencies build ## Real clients, servers and scanners of TLS, 
 	Tests/http2/run
 	Tests/http2/run --tls --exact conformance
 	Tests/clients/run
+
+storms: dependencies build ## Idle connections by the thousand, floods, resets, slow clients, garbage: nothing is left of them
+	Tests/storms/run
 
 faults: dependencies build ## All fault scenarios at full length
 	Tests/faults/run

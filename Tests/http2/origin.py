@@ -10,6 +10,8 @@
     /echo             what was sent, its trailers too, as it was sent
     /fields           the request's head as it came
     /early            103, then 100 bytes
+    /until-close/N    N bytes, and the end of this half of the connection, where the other is still read, says that these
+                      were all
     /hold/MS          the number of bytes sent, which are read only after MS milliseconds
     /watch/KEY        no answer; it is noted when the connection is closed
     /watched/KEY      whether it was
@@ -119,6 +121,12 @@ async def serve(reader, writer):
             words = path.strip("/").split("/")
             if words[0] == "echo":
                 await echo(reader, writer, fields)
+            elif words[0] == "until-close":
+                writer.write(head(200) + b"x" * int(words[1]))
+                writer.write_eof()
+                while await reader.read(READ_AHEAD_BYTES):
+                    pass
+                break
             elif words[0] == "watch":
                 watched[words[1]] = "open"
                 await reader.read(1)
