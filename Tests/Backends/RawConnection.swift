@@ -18,8 +18,12 @@ package final class RawConnection: @unchecked Sendable {
     private var session: TLSSession?
     /// The end of an encrypted connection, behind the bytes that came with it.
     private var coming: End?
-    /// How it ended, once a read has met the end.
-    package private(set) var end: End?
+    private let ending = Mutex<End?>(nil)
+    /// How it ended, once a read has met the end. Others than the reader may ask.
+    package private(set) var end: End? {
+        get { ending.withLock { $0 } }
+        set { ending.withLock { $0 = newValue } }
+    }
 
     /// Takes over an open socket.
     package init(owning number: Int32) {
