@@ -181,20 +181,23 @@ extension Exchange {
         if let failure = upstream.tlsFailure { tlsFailure = failure }
         let now = worker.loop.now
         lastFailure = failure
-        let wasStale = failure == .refused || failure == .reset && upstream.wasReused && upstream.isSent
+        let wasStale = failure == .leftOut || failure == .reset && upstream.wasReused && upstream.isSent
         if wasStale {
             // A pooled connection that the other side had just closed tells nothing about the endpoint.
             upstream.endpoint.counters.abandoned.add()
         } else {
             count(failure, at: upstream.endpoint.counters)
-            worker.report(upstream.endpoint, failures: upstream.endpoint.failed(now: now), overstaying: false)
+            // Who refuses has answered that there is no capacity.
+            let run = failure == .refused ? upstream.endpoint.answeredUnavailable() : upstream.endpoint.failed(now: now)
+            worker.report(upstream.endpoint, failures: run, overstaying: false)
             if attempts > 1 { upstream.service.budget.extraEnded(helped: false) }
         }
         if first != nil { return armTimer() }
         let service = upstream.service
-        let isUntouched = !upstream.isSent || failure == .refused && !bodyExceedsKept
+        let wasRefused = failure == .refused || failure == .leftOut
+        let isUntouched = !upstream.isSent || wasRefused && !bodyExceedsKept
         guard isUntouched || isRepeatable else { return answerOwn(.failed(failure)) }
-        if wasStale && freeRetryLeft {
+        if wasStale || wasRefused, freeRetryLeft {
             freeRetryLeft = false
             startAnotherAttempt(service)
             return armTimer()
@@ -417,7 +420,8 @@ extension Exchange {
         case .connectTimedOut: counters.connectTimeouts.add()
         case .reset, .malformed: counters.resets.add()
         case .responseTimedOut: counters.responseTimeouts.add()
-        case .refused: counters.abandoned.add()
+        case .refused: counters.gatewayErrors.add()
+        case .leftOut: counters.abandoned.add()
         }
     }
 }

@@ -123,6 +123,12 @@ final class HTTP2UpstreamConnection: HTTP2Connection {
         if lastHeard < began { isRetiring = true }
     }
 
+    /// Whether that a stream was refused says nothing about the endpoint: it leaves a connection on which it has served,
+    /// or more is under way than it takes, which it may have said only after the stream was begun.
+    func hadToRefuse(_ stream: HTTP2UpstreamStream) -> Bool {
+        isRetiring && stream.wasReused || streams.count > session.streamsAllowed
+    }
+
     @inline(__always)
     private func stream(_ id: Int32) -> Uncounted<HTTP2UpstreamStream>? {
         session.owner(of: id, as: HTTP2UpstreamStream.self)

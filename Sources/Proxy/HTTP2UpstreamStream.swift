@@ -175,7 +175,8 @@ final class HTTP2UpstreamStream: Upstream {
     /// The stream is over. `error`: RFC 9113, 7.
     func closed(_ error: UInt32) {
         connection.lend { $0.waiting -= body.count }
-        fail(error == HTTP2Error.refusedStream.rawValue ? .refused : .reset)
+        guard error == HTTP2Error.refusedStream.rawValue else { return fail(.reset) }
+        fail(connection.lend { $0.hadToRefuse(self) } ? .leftOut : .refused)
     }
 
     func connectionLost(_ failure: AttemptFailure) {

@@ -72,7 +72,7 @@ struct OwnAnswer {
             OwnAnswer(
                 status: 502, token: "upstream-reset", sentence: "The service broke off before it answered.",
                 isFailure: true)
-        case .refused:
+        case .refused, .leftOut:
             OwnAnswer(
                 status: 503, token: "upstream-refused", sentence: "The service took on no further request.",
                 retryAfter: 1, isFailure: true)

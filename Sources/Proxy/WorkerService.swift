@@ -85,7 +85,7 @@ final class WorkerService {
         case .connectFailed, .unreachable, .connectTimedOut, .tlsFailed: retriesConnect
         case .reset, .malformed: retriesReset
         case .responseTimedOut: retriesTimeout
-        case .refused: true
+        case .refused, .leftOut: true
         }
     }
 
@@ -126,6 +126,8 @@ enum AttemptFailure {
     case connectFailed, unreachable, connectTimedOut, tlsFailed, reset, malformed, responseTimedOut
     /// The endpoint says that it has not looked at the request (RFC 9113, 8.7).
     case refused
+    /// The same, for a reason that says nothing about the endpoint: it leaves the connection, or was sent too much on it.
+    case leftOut
 }
 
 extension Duration {

@@ -1,0 +1,101 @@
+import Backends
+import RouteTable
+import Telemetry
+import Testing
+
+/// What an endpoint that speaks HTTP/2 can say of a request it has not looked at.
+struct RefusedStreamTests {
+    private static func proxy(_ first: Backend, _ second: Backend) throws -> ProxyUnderTest {
+        try ProxyUnderTest([[first], [second]]) { $0.service.protocol = .http2 }
+    }
+
+    @Test
+    func `an endpoint that refuses requests has failed, and they are sent elsewhere, whatever the method`() throws {
+        let refusing = try Backend(frames: { [.refuse($0.stream)] })
+        let proxy = try Self.proxy(refusing, try Backend(frames: { [.answer($0.stream)] }))
+        for request in [get, post] { #expect(try proxy.ask(request).status == 200) }
+        // The first time for free, at whom the split says.
+        #expect(proxy.endpointCounters(0, 0).gatewayErrors.count == 4)
+        #expect(proxy.endpointCounters(0, 0).abandoned.count == 0)
+        #expect(proxy.endpointCounters(0, 0).failureRun.level == 4)
+    }
+
+    @Test func `an endpoint that leaves a connection has not failed`() throws {
+        // Each connection serves one request.
+        let leaving = try Backend(frames: { $0.count == 1 ? [.answer($0.stream)] : [.leave(after: 1)] })
+        let proxy = try Self.proxy(leaving, try Backend(frames: { _ in [] }))
+        for request in [get, post, get] { #expect(try proxy.ask(request).status == 200) }
+        #expect(leaving.connections.count == 3)
+        #expect(proxy.endpointCounters(0, 0).abandoned.count == 2)
+        #expect(proxy.endpointCounters(0, 0).gatewayErrors.count == 0)
+    }
+
+    @Test func `an endpoint that leaves every connection before it has served has failed`() throws {
+        let leaving = try Backend(frames: { _ in [.leave(after: 0)] })
+        let proxy = try Self.proxy(leaving, try Backend(frames: { [.answer($0.stream)] }))
+        #expect(try proxy.ask(post).status == 200)
+        #expect(proxy.endpointCounters(0, 0).gatewayErrors.count == 2)
+    }
+
+    @Test func `an endpoint that refuses more than it had said it takes has not failed`() throws {
+        // It says so only when the second request is there, which then has a connection of its own.
+        let narrow = try Backend(frames: { request in
+            if request.connection > 1 { return [.answer(request.stream)] }
+            return request.count == 1 ? [] : [.limit(1), .refuse(request.stream), .answer(request.stream - 2)]
+        })
+        let proxy = try Self.proxy(narrow, try Backend(frames: { _ in [] }))
+        let clients = [try proxy.connect(), try proxy.connect()]
+        for client in clients { client.send(post) }
+        #expect(clients.map { $0.readMessage()?.status } == [200, 200])
+        #expect(proxy.endpointCounters(0, 0).abandoned.count == 1)
+        #expect(proxy.endpointCounters(0, 0).gatewayErrors.count == 0)
+    }
+}
+
+/// A request, by its stream; `count` is its number on its connection, `connection` that of the connection.
+private struct Asked {
+    let stream: UInt8
+    let count: Int
+    let connection: Int
+}
+
+/// What an endpoint says in HTTP/2 (RFC 9113, 6).
+private enum Said {
+    case answer(UInt8), refuse(UInt8)
+    case leave(after: UInt8)
+    /// Streams at once, at most.
+    case limit(UInt8)
+
+    var frame: [UInt8] {
+        switch self {
+        // `:status: 200`, and the stream's end.
+        case .answer(let stream): [0, 0, 1, 1, 0x5, 0, 0, 0, stream, 0x88]
+        case .refuse(let stream): [0, 0, 4, 3, 0, 0, 0, 0, stream, 0, 0, 0, 7]
+        case .leave(let last): [0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, last, 0, 0, 0, 0]
+        case .limit(let count): [0, 0, 6, 4, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, count]
+        }
+    }
+}
+
+extension Backend {
+    /// One that speaks HTTP/2, and what it says when a request is complete.
+    fileprivate convenience init(frames said: @escaping @Sendable (Asked) -> [Said]) throws {
+        try self.init(connections: { backend, connection in
+            let number = backend.connections.count
+            guard connection.read(24).count == 24 else { return }
+            connection.send([0, 0, 0, 4, 0, 0, 0, 0, 0])
+            var count = 0
+            while true {
+                let head = connection.read(9)
+                guard head.count == 9 else { return }
+                let length = Int(head[0]) << 16 | Int(head[1]) << 8 | Int(head[2])
+                guard connection.read(length).count == length else { return }
+                // The end of a request's fields, or of its body.
+                guard head[3] <= 1, head[4] & 1 != 0 else { continue }
+                count += 1
+                let asked = Asked(stream: head[8], count: count, connection: number)
+                for said in said(asked) { connection.send(said.frame) }
+            }
+        })
+    }
+}
