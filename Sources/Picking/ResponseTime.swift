@@ -51,4 +51,11 @@ package struct HedgeDelay: Sendable {
         if fixed > 0 { return fixed }
         return usual.map { max(2 * $0, least) } ?? Self.whileUnknown
     }
+
+    /// Since when a neighbor must have answered something to show that the region is alive: for the latter half of the
+    /// wait. The first half is about what an answer takes, so what came in it may have been on its way already when the
+    /// region fell silent, as this request was.
+    @inlinable package static func signOfLife(began: Int64, now: Int64) -> Int64 {
+        began + (now - began) / 2
+    }
 }

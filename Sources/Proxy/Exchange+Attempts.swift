@@ -346,10 +346,11 @@ extension Exchange {
         start(at: place, service)
     }
 
-    /// Where to hedge: a neighbor that answered something while this request waited has shown that the region is
+    /// Where to hedge: a neighbor that answered something late in this request's wait has shown that the region is
     /// alive; without such a sign another region is asked.
     private func hedgePlace(for attempt: Upstream, _ service: WorkerService, now: Int64) -> Place? {
-        if let endpoint = attempt.cell.alive(since: attempt.began, excluding: tried) {
+        let sign = HedgeDelay.signOfLife(began: attempt.began, now: now)
+        if let endpoint = attempt.cell.alive(since: sign, excluding: tried) {
             return Place(cell: Uncounted(attempt.cell), endpoint: endpoint)
         }
         return elsewhere(than: attempt.cell, service, now: now) ?? another(in: attempt.cell, now: now)

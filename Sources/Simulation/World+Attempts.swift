@@ -279,11 +279,12 @@ extension World {
         start(index, service, at: place)
     }
 
-    /// Where to hedge: a neighbor that answered something while this request waited has shown that the region is
+    /// Where to hedge: a neighbor that answered something late in this request's wait has shown that the region is
     /// alive; without such a sign another region is asked.
     private func hedgePlace(_ index: Int, _ attempt: Attempt, _ service: WorkerService) -> Place? {
         let cell = service.cells[attempt.cell]
-        if let endpoint = cell.alive(since: attempt.began, excluding: requests[index].tried) {
+        let sign = HedgeDelay.signOfLife(began: attempt.began, now: now)
+        if let endpoint = cell.alive(since: sign, excluding: requests[index].tried) {
             return Place(cell: cell, endpoint: endpoint)
         }
         return elsewhere(index, than: cell, service) ?? another(index, in: cell)

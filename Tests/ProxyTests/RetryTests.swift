@@ -137,6 +137,27 @@ struct RetryTests {
         #expect(eventually { slow.connections.allSatisfy { $0.end != nil } })
     }
 
+    @Test func `a neighbor that fell silent with the one that hangs is not asked instead`() throws {
+        let falling: Backend.Script = { request, connection in
+            if request.target == "/late" { return true }
+            pause(milliseconds: 60)
+            return Backend.ok(request, connection)
+        }
+        let region = [try Backend(falling), try Backend(falling)]
+        let good = try Backend(Backend.body("good"))
+        let proxy = try ProxyUnderTest([region, [good]]) {
+            $0.service.balance = .roundRobin
+            $0.service.retry.hedge = .after(.milliseconds(300))
+        }
+        // The neighbor's last answer comes while the request waits, but early in its wait.
+        let clients = [try proxy.connect(), try proxy.connect()]
+        clients[0].send(get)
+        pause(milliseconds: 20)
+        clients[1].send("GET /late HTTP/1.1\r\nhost: a.example\r\n\r\n")
+        #expect(clients.map { $0.readMessage()?.text } == ["ok", "good"])
+        #expect(region.map(\.requests.count) == [1, 1])
+    }
+
     @Test func `the slower of two may still win`() throws {
         let slow = try Backend { _, connection in
             pause(milliseconds: 120)
