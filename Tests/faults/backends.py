@@ -6,8 +6,11 @@
 
 Answers GET and POST at `host` with `x-region` and `x-endpoint`, and a body that begins with the request's
 x-request-id and ends with "end\\n", so that whoever reads it can tell whether it is whole and his own. The query
-chooses its form: size=BYTES, over=SECONDS (streamed in pieces), framing=length|chunked|mixed (by request).
-/healthz is for probes.
+chooses its form: size=BYTES, after=SECONDS (until it begins), over=SECONDS (streamed in pieces),
+framing=length|chunked|mixed (by request). /healthz is for probes.
+
+A connection that begins with HTTP/2's preface carries unary gRPC calls, many at once; each is answered with such a
+body as its message, and a status in trailers. They are POSTs, and probes are grpc.health.v1.Health/Check.
 
 A connection that begins with a ClientHello is answered by one byte, as if that began a handshake; then come requests in
 the clear. What a mode says of requests it says of hellos.
@@ -28,7 +31,9 @@ Commands come as JSON lines on standard input, each answered by one line on stan
     blackhole              connections hang, new ones are not even accepted by the kernel (its backlog is full)
     hang                   accepts and reads, never answers, until the mode changes; then answers what waited
     reset                  resets the connection as soon as a request was read
-    errors                 answers `status` (500) to the share `fraction` (1) of requests
+    errors                 answers `status` (500) to the share `fraction` (1) of requests; calls end with INTERNAL, or
+                           with UNAVAILABLE if it is 503, were not executed, and have no message
+    refuse_streams         resets each call's stream with REFUSED_STREAM, and does nothing for it
     slow                   answers after `seconds`
     healthz_bad            503 on /healthz, while requests succeed
     healthz_hang           /healthz is read and never answered, while requests succeed
@@ -42,163 +47,18 @@ answered 503, and each of those costs a fifth of a request.
 The end of standard input ends the process, so that it cannot outlive whoever started it.
 """
 
-import heapq
 import json
 import os
 import random
-import select
 import socket
-import struct
 import sys
 import time
 from collections import deque
-from urllib.parse import parse_qsl
 
-RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+from connections import Poller
+from http1 import RequestConnection
+
 BACKLOG = 4096
-PIECES = 4
-
-
-class Poller:
-    """Descriptors and timers: one turn calls what is due."""
-
-    def __init__(self):
-        self.epoll = select.epoll()
-        self.readers = {}
-        self.timers = []
-        self.sequence = 0
-
-    def watch(self, descriptor, reader):
-        self.readers[descriptor] = reader
-        self.epoll.register(descriptor, select.EPOLLIN)
-
-    def forget(self, descriptor):
-        if self.readers.pop(descriptor, None):
-            self.epoll.unregister(descriptor)
-
-    def after(self, seconds, action):
-        self.sequence += 1
-        heapq.heappush(self.timers, (time.monotonic() + seconds, self.sequence, action))
-
-    def turn(self):
-        wait = max(0.0, self.timers[0][0] - time.monotonic()) if self.timers else -1
-        for descriptor, _ in self.epoll.poll(wait):
-            # An earlier reader of this turn may have closed it.
-            if reader := self.readers.get(descriptor):
-                reader()
-        now = time.monotonic()
-        while self.timers and self.timers[0][0] <= now:
-            heapq.heappop(self.timers)[2]()
-
-
-class Request:
-    def __init__(self, method, target, fields, body_length):
-        self.method = method
-        path, _, query = target.partition("?")
-        self.is_probe = path == "/healthz"
-        self.query = dict(parse_qsl(query))
-        self.id = fields.get("x-request-id", "-")
-        self.closing = fields.get("connection", "").lower() == "close"
-        self.body_length = body_length
-
-
-class Connection:
-    """A connection to an endpoint: at most one request at a time is being answered."""
-
-    def __init__(self, endpoint, connected):
-        self.endpoint = endpoint
-        self.socket = connected
-        self.received = b""
-        self.waiting = None
-        endpoint.poller.watch(connected.fileno(), self.read)
-
-    def read(self):
-        try:
-            part = self.socket.recv(65536)
-        except BlockingIOError:
-            return
-        except OSError:
-            part = b""
-        if not part:
-            return self.close()
-        self.received += part
-        self.advance()
-
-    def advance(self):
-        while self.waiting is None and self.socket is not None:
-            if self.received[:1] == b"\x16":
-                if not self.take_hello():
-                    return
-                continue
-            try:
-                request = self.next_request()
-            except ValueError as problem:
-                print(f"{self.endpoint.name}: unreadable request: {problem}", file=sys.stderr, flush=True)
-                return self.close()
-            if request is None:
-                return
-            self.waiting = request
-            self.endpoint.take(self, request)
-
-    def take_hello(self):
-        size = 5 + int.from_bytes(self.received[3:5], "big")
-        if len(self.received) < max(size, 6):
-            return False
-        self.received = self.received[size:]
-        self.endpoint.take_hello(self)
-        return True
-
-    def next_request(self):
-        head_end = self.received.find(b"\r\n\r\n")
-        if head_end < 0:
-            return None
-        lines = self.received[:head_end].decode("latin-1").split("\r\n")
-        method, target, _ = lines[0].split(" ")
-        fields = {}
-        for line in lines[1:]:
-            name, _, value = line.partition(":")
-            fields[name.lower()] = value.strip()
-        body_start = head_end + 4
-        if fields.get("transfer-encoding", "").lower() == "chunked":
-            end = self.received.find(b"0\r\n\r\n", body_start)
-            if end < 0:
-                return None
-            body_end = end + 5
-        else:
-            body_end = body_start + int(fields.get("content-length", "0"))
-            if len(self.received) < body_end:
-                return None
-        self.received = self.received[body_end:]
-        return Request(method, target, fields, body_end - body_start)
-
-    def send(self, data):
-        """Sends everything, waiting for a slow reader for a moment: what is sent here fits a socket's buffers."""
-        if self.socket is None:
-            return
-        try:
-            self.socket.settimeout(1.0)
-            self.socket.sendall(data)
-            self.socket.setblocking(False)
-        except OSError:
-            self.close()
-
-    def answered(self):
-        request, self.waiting = self.waiting, None
-        if request.closing:
-            self.close()
-        self.advance()
-
-    def reset(self):
-        if self.socket is not None:
-            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
-            self.close()
-
-    def close(self):
-        if self.socket is not None:
-            self.endpoint.poller.forget(self.socket.fileno())
-            self.socket.close()
-            self.socket = None
-            self.endpoint.connections.discard(self)
 
 
 class Endpoint:
@@ -235,7 +95,7 @@ class Endpoint:
             connected.setblocking(False)
             connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self.counts["accepted"] += 1
-            self.connections.add(Connection(self, connected))
+            RequestConnection(self, connected)
 
     # Modes
 
@@ -299,13 +159,13 @@ class Endpoint:
 
     def take(self, connection, request):
         """A request has been read to its end."""
+        kind = self.mode["mode"]
         if request.is_probe:
             self.counts["probes"] += 1
         else:
             self.counts["requests"] += 1
-            if request.method == "POST":
+            if request.method == "POST" and not (request.is_call and kind in ("errors", "refuse_streams")):
                 self.region.record_executed(request, self)
-        kind = self.mode["mode"]
         if kind == "hang" or kind == "healthz_hang" and request.is_probe:
             self.held.append((connection, request))
         elif kind == "ok" and not request.is_probe:
@@ -318,31 +178,39 @@ class Endpoint:
     def answer_after(self, connection, request, wait):
         """`wait`: seconds until its turn; None: there is no room."""
         if wait is None:
-            connection.send(self.head(503, "content-length: 5") + b"full\n")
-            connection.answered()
-        elif wait > 0.001:
-            self.poller.after(wait, lambda: self.answer(connection, request))
+            return connection.answer_status(request, 503)
+        wait += float(request.query.get("after", "0"))
+        if wait > 0.001:
+            self.poller.after(wait, lambda: self.answer_late(connection, request))
         else:
             self.answer(connection, request)
+
+    def answer_late(self, connection, request):
+        """What was well when the request came decides about its answer, unless nothing can be answered any more."""
+        kind = self.mode["mode"]
+        if kind in ("hang", "blackhole"):
+            self.held.append((connection, request))
+        elif kind == "reset":
+            connection.reset()
+        else:
+            connection.answer_body(request, self.body(request))
 
     def answer(self, connection, request):
         kind = self.mode["mode"]
         if kind == "reset":
-            return connection.reset()
-        if request is None:
-            return connection.send(b"\x16")
-        status = self.status_for(request)
-        if kind == "garbage" and not request.is_probe:
-            connection.send(b"\x15\x03\x01\x00\x02\x02\x28 this is not HTTP\r\n\r\n")
-            connection.close()
-        elif kind == "truncate" and not request.is_probe:
-            self.send_truncated(connection, request)
-        elif status != 200 or request.is_probe:
-            text = f"{status}\n".encode()
-            connection.send(self.head(status, f"content-length: {len(text)}") + text)
-            connection.answered()
+            connection.reset()
+        elif request is None:
+            connection.answer_hello()
+        elif (status := self.status_for(request)) != 200 or request.is_probe:
+            connection.answer_status(request, status)
+        elif kind == "refuse_streams" and request.is_call:
+            connection.refuse(request)
+        elif kind == "garbage":
+            connection.answer_garbage()
+        elif kind == "truncate":
+            connection.answer_half(request, self.body(request))
         else:
-            self.send_body(connection, request)
+            connection.answer_body(request, self.body(request))
 
     def status_for(self, request):
         kind = self.mode["mode"]
@@ -354,57 +222,10 @@ class Endpoint:
             return self.mode.get("status", 500)
         return 200
 
-    def head(self, status, framing):
-        reason = {200: "OK", 500: "Internal Server Error", 503: "Service Unavailable"}.get(status, "Status")
-        return (
-            f"HTTP/1.1 {status} {reason}\r\nx-region: {self.region.name}\r\nx-endpoint: {self.name}\r\n"
-            f"content-type: text/plain\r\n{framing}\r\n\r\n"
-        ).encode()
-
     def body(self, request):
         start = f"{request.id} {self.region.name} {self.name} ".encode()
         size = max(int(request.query.get("size", "100")), len(start) + 4)
         return start + b"." * (size - len(start) - 4) + b"end\n"
-
-    def is_chunked(self, request):
-        framing = request.query.get("framing", "length")
-        return framing == "chunked" or (framing == "mixed" and request.id[-1:] in "13579")
-
-    def send_body(self, connection, request):
-        body = self.body(request)
-        chunked = self.is_chunked(request)
-        head = self.head(200, "transfer-encoding: chunked" if chunked else f"content-length: {len(body)}")
-        over = float(request.query.get("over", "0"))
-        pieces = 1 if over == 0 else PIECES
-        step = -(-len(body) // pieces)
-
-        def send_piece(number):
-            part = body[number * step : (number + 1) * step]
-            last = number == pieces - 1
-            data = head if number == 0 else b""
-            data += chunk(part) + (b"0\r\n\r\n" if last else b"") if chunked else part
-            connection.send(data)
-            if connection.socket is None:
-                return
-            if last:
-                connection.answered()
-            else:
-                self.poller.after(over / (pieces - 1), lambda: send_piece(number + 1))
-
-        send_piece(0)
-
-    def send_truncated(self, connection, request):
-        body = self.body(request)
-        half = body[: len(body) // 2]
-        if self.is_chunked(request):
-            connection.send(self.head(200, "transfer-encoding: chunked") + chunk(half))
-        else:
-            connection.send(self.head(200, f"content-length: {len(body)}") + half)
-        connection.close()
-
-
-def chunk(data):
-    return f"{len(data):x}\r\n".encode() + data + b"\r\n"
 
 
 class Region:

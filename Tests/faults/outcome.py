@@ -8,7 +8,7 @@ from world import SERVICES
 
 @dataclass(slots=True)
 class Record:
-    """One request; times in seconds since the load's start. Outcomes are those of load.c."""
+    """One request; times in seconds since the load's start. Outcomes are those of load/load.c."""
 
     number: int
     due: float
@@ -42,8 +42,8 @@ class Record:
 
 @dataclass
 class Outcomes:
-    """All requests of a test, when the fault began and ended, what the backends executed, and what the router says it
-    decided (with what in its journal is no decision)."""
+    """All requests of a test, when the fault began and ended, what the backends executed, what the router counted, and
+    what it says it decided (with what in its journal is no decision)."""
 
     records: list
     idle_closed: list
@@ -52,6 +52,7 @@ class Outcomes:
     executed: list
     rate: float
     notes: dict = field(default_factory=dict)
+    metrics: dict = field(default_factory=dict)
     decisions: list = field(default_factory=list)
     torn: list = field(default_factory=list)
 
@@ -106,7 +107,7 @@ class Outcomes:
 
 
 def read_records(path):
-    """(records, times at which the proxy closed idle connections) of a file written by load.c."""
+    """(records, times at which the proxy closed idle connections) of a file written by the load program."""
     records, idle_closed = [], []
     for line in path.read_text().splitlines():
         fields = line.split("\t")
@@ -240,6 +241,46 @@ def only_in_flight_failed():
     def check(outcomes):
         wrong = [r for r in outcomes.failed() if r.outcome != "aborted" or r.due >= outcomes.fault]
         return Check(not wrong, f"{len(wrong)} failed that were not within their answer at the fault, at most 0")
+
+    return check
+
+
+# What is said of an attempt that an endpoint had been sent: to repeat it might have been to do it twice.
+SENT = {"upstream-reset", "malformed-response", "response-timeout", "request-timeout", "truncated"}
+
+
+def only_sent_failed():
+    """What failed had been sent to an endpoint."""
+
+    def check(outcomes):
+        wrong = [r for r in outcomes.failed() if r.error not in SENT and r.outcome != "aborted"]
+        first = f", first: {wrong[0]}" if wrong else ""
+        return Check(not wrong, f"{len(wrong)} failed of which nothing had been sent, at most 0{first}")
+
+    return check
+
+
+def only_executed_failed():
+    """What failed had been executed: to repeat it would have been to do it twice."""
+
+    def check(outcomes):
+        executed = set(outcomes.executed)
+        wrong = [r for r in outcomes.failed() if f"q{r.number}" not in executed]
+        first = f", first: {wrong[0]}" if wrong else ""
+        return Check(not wrong, f"{len(wrong)} failed that were not executed, at most 0{first}")
+
+    return check
+
+
+def each_failure_counted():
+    """The router knows of each request that failed: it answered it itself, or cut its answer off."""
+
+    def check(outcomes):
+        failed = len(outcomes.failed(outcomes.records))
+        answered = outcomes.metrics.get("spillway_service_failures_total", 0)
+        cut_off = outcomes.metrics.get("spillway_listener_truncated_total", 0)
+        text = f"{failed} failed; the router counted {answered:.0f} answered itself, {cut_off:.0f} cut off, together as many"
+        return Check(failed == answered + cut_off, text)
 
     return check
 

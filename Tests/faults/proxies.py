@@ -102,14 +102,20 @@ class Spillway(Proxy):
     binary = REPOSITORY / ".build/release/spillway"
     workers = "auto"
 
-    def __init__(self, directory, ports, regions, failover=None, probe=None, services=None, capacity=None, protocol="http"):
+    def __init__(
+        self, directory, ports, regions, failover=None, probe=None, services=None, capacity=None, protocol="http",
+        encrypted=False, defaults=None,
+    ):
         super().__init__(directory, ports, regions)
         self.capacity = capacity or {}
         self.protocol = protocol
+        self.encrypted = encrypted
         self.settings = services or {}
+        self.defaults = defaults or {}
         self.admin_port = ports.next()
         self.failover = failover
-        self.probe = {"http": "/healthz", "every": "1s"} | (probe or {})
+        asked = {"grpc": ""} if self.defaults.get("protocol") == "http2" else {"http": "/healthz"}
+        self.probe = {**asked, "every": "1s"} | (probe or {})
         self.routes = directory / "routes"
 
     def table(self, generation=0, without=None):
@@ -121,7 +127,7 @@ class Spillway(Proxy):
                 endpoints[REGIONS[0]].pop(int(without.rsplit("-", 1)[1]))
             services[service] = {"prefer": REGIONS, "endpoints": endpoints} | self.settings.get(service, {})
         retried = ["connect", "reset", "timeout", 500, 502, 503, 504]
-        defaults = {"probe": self.probe, "retry": {"on": retried}}
+        defaults = {"probe": self.probe, "retry": {"on": retried}} | self.defaults
         if self.failover:
             defaults["failover"] = self.failover
         generation_route = {
@@ -134,8 +140,12 @@ class Spillway(Proxy):
         routes += [{"match": {"path": f"/{service}"}, "to": service} for service in SERVICES]
         if self.protocol != "http":
             routes = [{"match": {"listener": "web"}, "to": SERVICES[0]}]
+        listener = {"bind": f"{bound}:{self.port}", "protocol": self.protocol}
+        if self.encrypted:
+            key, certificate = make_certificate(self.directory)
+            listener["tls"] = {"certificates": [{"certificate": str(certificate), "key": str(key)}]}
         return {
-            "listeners": {"web": {"bind": f"{bound}:{self.port}", "protocol": self.protocol}},
+            "listeners": {"web": listener},
             "regions": {r: {"capacity": self.capacity[r]} if r in self.capacity else {} for r in REGIONS},
             "services": services,
             "routes": routes,
@@ -150,7 +160,7 @@ class Spillway(Proxy):
         fresh.replace(self.routes / "table.json")
 
     def answers(self, path):
-        if self.protocol == "http":
+        if self.protocol == "http" and not self.encrypted:
             return super().answers(path)
         try:
             with urllib.request.urlopen(f"http://{self.host}:{self.admin_port}/ready", timeout=2) as answer:
@@ -181,9 +191,8 @@ class Spillway(Proxy):
         self.process.send_signal(signal.SIGCONT)
 
     def metric(self, name):
-        """The value of a metric without labels; None if it is not there."""
-        values = [line.split(" ")[1] for line in self.admin("/metrics").splitlines() if line.startswith(f"{name} ")]
-        return float(values[0]) if values else None
+        """The value of a metric, summed over its labels; None if it is not there."""
+        return read_metrics(self.admin("/metrics")).get(name)
 
     def admin(self, path):
         """What the admin address answers, or why it does not."""
@@ -327,6 +336,28 @@ class Envoy(Proxy):
                 "max_ejection_percent": 100,
             },
         }
+
+
+def read_metrics(page):
+    """Each metric's name and its value, summed over its labels."""
+    totals = {}
+    for line in page.splitlines():
+        if not line.startswith("#"):
+            name = line.split("{")[0].split(" ")[0]
+            totals[name] = totals.get(name, 0.0) + float(line.rsplit(" ", 1)[1])
+    return totals
+
+
+def make_certificate(directory):
+    """A key and a certificate signed with it, which nobody need trust. Returns their files."""
+    key, certificate = directory / "key.pem", directory / "certificate.pem"
+    if not certificate.exists():
+        command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+        command += ["-days", "90", "-subj", "/CN=faults.test", "-keyout", key, "-out", certificate]
+        made = subprocess.run([str(word) for word in command], capture_output=True, text=True)
+        if made.returncode != 0:
+            raise Failed(f"openssl made no certificate: {made.stderr}")
+    return key, certificate
 
 
 def socket_address(address):

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from outcome import (
-    caught_up_within, decided_after_heal, failed_at_most, failed_at_most_seconds, failed_of_services_at_most,
-    failed_share_at_most_after, no_idle_connection_closed, none_corrupt, none_executed_twice, none_failed_after,
-    none_failed_after_heal, none_slow_of, noted, noted_at_least, noted_at_most, only_in_flight_failed, only_shed_of,
-    p99_at_most, share_after_heal, share_at_end, share_since_fault, shed_within,
+    caught_up_within, decided_after_heal, each_failure_counted, failed_at_most, failed_at_most_seconds,
+    failed_of_services_at_most, failed_share_at_most_after, no_idle_connection_closed, none_corrupt,
+    none_executed_twice, none_failed_after, none_failed_after_heal, none_slow_of, noted, noted_at_least, noted_at_most,
+    only_executed_failed, only_in_flight_failed, only_sent_failed, only_shed_of, p99_at_most, share_after_heal,
+    share_at_end, share_since_fault, shed_within,
 )
 from world import SERVICES
 
@@ -34,7 +35,7 @@ class Scenario:
     checks: list
     groups: tuple = ()
     method: str = "GET"
-    # Of the load: `requests` on kept connections, or one for each request, of `tcp` or `tls`.
+    # Of the load, a kind that load/load.c knows: what requests go on.
     connections: str = "requests"
     rate: int = 400
     query: str = ""
@@ -55,6 +56,11 @@ class Scenario:
     disk_bytes: int | None = None
     # Decisions find no room on the disk: replay may know more than the journal.
     loses_decisions: bool = False
+
+    @property
+    def posts(self):
+        """Requests are such as must not be executed twice."""
+        return self.method == "POST" or self.connections == "grpc"
 
 
 def first_region(mode, **settings):
@@ -264,6 +270,23 @@ def tunnels(name, sentence, fault, checks, protocol="tls_passthrough", **setting
     return Scenario(
         name, sentence, fault, checks, groups=("tunnels",), table={"protocol": protocol}, connections=load,
         spillway_only=True, story=[("split", SERVICES[0])], **settings
+    )
+
+
+# Of what may be repeated.
+SAVED = [failed_at_most(0), p99_at_most(300), none_slow_of(set(range(len(SERVICES))), 1000)]
+# Of what must not be executed twice.
+LOST_AND_COUNTED = [none_executed_twice(), only_sent_failed(), each_failure_counted()]
+
+
+def transport(name, sentence, kind, fault, checks, query="after=0.05", **settings):
+    """Requests that are answered 50 ms after they came, so that some are always under way: by HTTPS, by HTTP/2, or
+    gRPC calls, which also go to endpoints by HTTP/2 and end after 3 s at most."""
+    defaults = {"protocol": "http2"} if kind == "grpc" else {"timeouts": {"response": "3s"}} if "method" in settings else {}
+    return Scenario(
+        f"{name}-{kind}", sentence, fault, checks, groups=("transports", kind), connections=kind, query=query,
+        table={"encrypted": kind in ("https", "h2s"), "defaults": defaults}, spillway_only=True, seconds_after=6,
+        story=LEFT, untold=[*OWN, *NOT_BACK], **settings,
     )
 
 
@@ -531,6 +554,65 @@ SCENARIOS = [
         "blackhole-tls", "the first region does not even answer to connection attempts", first_region("blackhole"),
         [none_failed_after(0)],
     ),
+    # Requests under way when it happens, on every transport: what may be repeated is saved; of the rest, what had been
+    # sent fails, and the router counts each.
+    *(
+        transport(name, sentence, kind, fault, SAVED)
+        for kind in ("https", "h2", "h2s")
+        for name, sentence, fault in [
+            ("refuse", "the first region refuses connections", first_region("refuse")),
+            ("hang", "the first region reads and never answers", first_region("hang")),
+            ("reset", "the first region resets every request", first_region("reset")),
+            ("blackhole", "the first region does not even answer to connection attempts", first_region("blackhole")),
+        ]
+    ),
+    *(
+        transport(name, sentence, kind, fault, [*LOST_AND_COUNTED, only_executed_failed(), *checks], method="POST")
+        for kind in ("https", "h2")
+        for name, sentence, fault, checks in [
+            (
+                "hang-post", "the first region hangs, and requests are POST", first_region("hang"),
+                [none_failed_after(0.5)],
+            ),
+            (
+                "reset-post", "the first region executes, then resets, every POST", first_region("reset"),
+                [none_failed_after(2)],
+            ),
+        ]
+    ),
+    *(
+        transport(
+            "kill", "the first region's processes are killed within their answers", kind, kill,
+            [none_corrupt(), only_in_flight_failed(), each_failure_counted()],
+            query="size=32768&over=0.3&framing=mixed", body_bytes=32768, rate=100,
+        )
+        for kind in ("https", "h2", "h2s")
+    ),
+    transport(
+        "refuse", "the first region refuses connections, and breaks off those with calls", "grpc",
+        first_region("refuse"), [*LOST_AND_COUNTED, none_failed_after(0.1)],
+    ),
+    transport(
+        "hang", "the first region takes calls and never answers", "grpc", first_region("hang"),
+        [*LOST_AND_COUNTED, only_executed_failed(), none_failed_after(0.5)],
+    ),
+    transport(
+        # The calls that had been sent on a connection break with it, executed or not.
+        "reset", "the first region executes, then resets, every call", "grpc", first_region("reset"),
+        [*LOST_AND_COUNTED, none_failed_after(2)],
+    ),
+    transport(
+        "blackhole", "the first region does not even answer to connection attempts", "grpc", first_region("blackhole"),
+        [*LOST_AND_COUNTED, none_failed_after(0.5)],
+    ),
+    transport(
+        "refuse-streams", "the first region takes on no call any more", "grpc", first_region("refuse_streams"),
+        [failed_at_most(0), none_executed_twice(), p99_at_most(150)],
+    ),
+    transport(
+        "unavailable", "the first region answers calls UNAVAILABLE", "grpc", first_region("errors", status=503),
+        [failed_at_most(0), none_executed_twice(), p99_at_most(150)],
+    ),
     Scenario(
         "dying-post", "one endpoint of each service executes POSTs and resets", one_endpoint_of_each_service("reset"),
         [none_executed_twice(), none_failed_after(2)], groups=("integrity",), method="POST",
@@ -539,7 +621,7 @@ SCENARIOS = [
 # One of each sort, for what runs with every change.
 QUICK = {
     "healthy", "refuse-get", "hang-get", "slow-get", "hang-post", "reset-and-back", "healthz-bad", "healthz-only",
-    "reloads", "kill-get", "dying-post", "refuse-tcp", "hang-tls",
+    "reloads", "kill-get", "dying-post", "refuse-tcp", "hang-tls", "hang-https", "reset-h2", "hang-grpc",
 }
 GROUPS = {group: {s.name for s in SCENARIOS if group in s.groups} for s in SCENARIOS for group in s.groups}
 GROUPS["quick"] = QUICK

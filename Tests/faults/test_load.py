@@ -1,14 +1,21 @@
 #!/usr/bin/env python3
 """The load program tells a whole answer from every other kind: python3 Tests/faults/test_load.py"""
 
+import contextlib
 import socket
+import ssl
+import struct
 import tempfile
 import threading
 import unittest
 from pathlib import Path
 from types import SimpleNamespace
 
+import calls  # noqa: F401  (where frames and hpack are)
+import frames
+import hpack
 from outcome import read_records
+from proxies import make_certificate
 from world import Load, build_load
 
 BODY = b"q0 r1 svc0-0 ....end\n"
@@ -50,11 +57,61 @@ CASES = {
 }
 
 
-def serve_once(listener, data):
+def head(*fields, status="200", end=False):
+    return frames.headers(1, hpack.block([(":status", status), *fields]), end=end)
+
+
+def trailers(*fields):
+    return frames.headers(1, hpack.block(fields))
+
+
+def message(body, length=None):
+    return frames.data(1, b"\0" + struct.pack(">I", len(body) if length is None else length) + body)
+
+
+CALL = ("content-type", "application/grpc")
+OK = ("grpc-status", "0")
+
+# What comes on an HTTP/2 connection's first stream before the connection's end.
+STREAMS = {
+    "whole": (head() + frames.data(1, BODY, end=True), "ok"),
+    "whole in parts": (head() + frames.data(1, BODY[:7]) + frames.data(1, BODY[7:]) + trailers(("x-a", "1")), "ok"),
+    "whole, the request not wanted whole": (head() + frames.data(1, BODY, end=True) + frames.rst_stream(1, 0), "ok"),
+    "short of its length": (head(("content-length", "99")) + frames.data(1, BODY, end=True), "aborted"),
+    "without an end": (head() + frames.data(1, BODY), "aborted"),
+    "reset within the body": (head() + frames.data(1, BODY) + frames.rst_stream(1), "aborted"),
+    "reset after an interim answer": (head(status="103") + frames.rst_stream(1), "closed"),
+    "reset": (frames.rst_stream(1, frames.REFUSED_STREAM), "closed"),
+    "left out": (frames.goaway(0), "closed"),
+    "nothing": (b"", "closed"),
+    "truncated, then framed as whole": (head() + frames.data(1, BODY[:9], end=True), "corrupt"),
+    "another request's": (head() + frames.data(1, BODY.replace(b"q0", b"q1"), end=True), "corrupt"),
+    "an error": (head(status="503", end=True), "status"),
+}
+CALLS = {
+    "whole": (head(CALL) + message(BODY) + trailers(OK), "ok"),
+    "whole in parts": (head(CALL) + message(BODY[:3], len(BODY)) + frames.data(1, BODY[3:]) + trailers(OK), "ok"),
+    "UNAVAILABLE at once": (head(CALL, ("grpc-status", "14"), end=True), "status"),
+    "UNAVAILABLE after its message": (head(CALL) + message(BODY) + trailers(("grpc-status", "14")), "status"),
+    "an answer that is no call's": (head(status="503", end=True), "status"),
+    "without a status": (head(CALL) + message(BODY) + trailers(("x-a", "1")), "malformed"),
+    "a message short of its length": (head(CALL) + message(BODY, 99) + trailers(OK), "malformed"),
+    "no message": (head(CALL) + trailers(OK), "malformed"),
+    "without trailers": (head(CALL) + message(BODY), "aborted"),
+    "another call's": (head(CALL) + message(BODY.replace(b"q0", b"q1")) + trailers(OK), "corrupt"),
+}
+
+
+def serve_once(listener, data, context=None):
     connection, _ = listener.accept()
-    with connection:
+    with context.wrap_socket(connection, server_side=True) if context else connection as connection:
         connection.recv(65536)
         connection.sendall(data)
+        # Until it has been read: an end with something unread would be a reset.
+        connection.shutdown(socket.SHUT_WR)
+        with contextlib.suppress(OSError):
+            while connection.recv(65536):
+                pass
 
 
 class LoadTest(unittest.TestCase):
@@ -62,11 +119,17 @@ class LoadTest(unittest.TestCase):
     def setUpClass(cls):
         build_load()
 
-    def outcome_of(self, data, **settings):
+    def outcome_of(self, data, kind="requests", method="GET"):
         """The one record of a load of one request."""
-        scenario = SimpleNamespace(rate=1, method="GET", query="", body_bytes=0, connections="requests", **settings)
+        scenario = SimpleNamespace(rate=1, method=method, query="", body_bytes=0, connections=kind)
         with socket.create_server(("127.0.0.1", 0)) as listener, tempfile.TemporaryDirectory() as directory:
-            server = threading.Thread(target=serve_once, args=(listener, data))
+            context = None
+            if kind in ("https", "h2s"):
+                context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+                context.set_alpn_protocols(["h2" if kind == "h2s" else "http/1.1"])
+                key, certificate = make_certificate(Path(directory))
+                context.load_cert_chain(certificate, key)
+            server = threading.Thread(target=serve_once, args=(listener, data, context))
             server.start()
             load = Load(Path(directory), listener.getsockname()[1], 1, scenario)
             load.start()
@@ -80,6 +143,28 @@ class LoadTest(unittest.TestCase):
         for name, (data, expected) in CASES.items():
             with self.subTest(name):
                 self.assertEqual(self.outcome_of(data).outcome, expected)
+
+    def test_every_answer_has_its_outcome_over_tls(self):
+        for name in ("whole by length", "whole by close", "short of its length", "nothing", "another request's"):
+            data, expected = CASES[name]
+            with self.subTest(name):
+                self.assertEqual(self.outcome_of(data, "https").outcome, expected)
+
+    def test_every_stream_has_its_outcome(self):
+        for name, (data, expected) in STREAMS.items():
+            for kind, method in [("h2", "GET"), ("h2", "POST"), ("h2s", "GET")]:
+                with self.subTest(name, kind=kind, method=method):
+                    self.assertEqual(self.outcome_of(frames.settings() + data, kind, method).outcome, expected)
+
+    def test_every_call_has_its_outcome(self):
+        for name, (data, expected) in CALLS.items():
+            with self.subTest(name):
+                self.assertEqual(self.outcome_of(frames.settings() + data, "grpc").outcome, expected)
+
+    def test_a_call_that_fails_has_its_status_and_error(self):
+        failed = head(CALL, ("grpc-status", "4"), ("x-spillway-error", "request-timeout"), end=True)
+        record = self.outcome_of(frames.settings() + failed, "grpc")
+        self.assertEqual((record.status, record.error), (4, "request-timeout"))
 
     def test_region_endpoint_and_error_are_read(self):
         fields = b"X-Region: r2\r\nx-endpoint:svc0-1\r\nx-spillway-error: shed\r\ncontent-length: 0\r\n"

@@ -25,12 +25,15 @@ ENDPOINTS = 2
 
 
 def build_load():
-    source, program = HERE / "load.c", BUILD / "load"
+    parts, program = sorted((HERE / "load").iterdir()), BUILD / "load"
     if not shutil.which("gcc"):
         raise Failed("gcc is missing: deploy/install-dependencies")
-    if not program.exists() or program.stat().st_mtime < source.stat().st_mtime:
+    if not program.exists() or program.stat().st_mtime < max(part.stat().st_mtime for part in parts):
         BUILD.mkdir(parents=True, exist_ok=True)
-        subprocess.run(["gcc", "-O2", "-Wall", "-Wextra", "-o", program, source], check=True)
+        sources = [part for part in parts if part.suffix == ".c"]
+        command = ["gcc", "-O2", "-Wall", "-Wextra", "-o", program, *sources, "-lssl", "-lcrypto", "-lnghttp2"]
+        if subprocess.run(command).returncode != 0:
+            raise Failed("the load program did not build: deploy/install-dependencies")
 
 
 class Ports:
