@@ -9,6 +9,8 @@ x-request-id and ends with "end\\n", so that whoever reads it can tell whether i
 chooses its form: size=BYTES, after=SECONDS (until it begins), over=SECONDS (streamed in pieces),
 framing=length|chunked|mixed (by request). /healthz is for probes.
 
+A request that asks for a WebSocket gets one, and such a body as its first message.
+
 A connection that begins with HTTP/2's preface carries unary gRPC calls, many at once; each is answered with such a
 body as its message, and a status in trailers. They are POSTs, and probes are grpc.health.v1.Health/Check.
 

@@ -1,5 +1,7 @@
 """HTTP/1.1 as a region's endpoints speak it: a request at a time, answered in any form."""
 
+import base64
+import hashlib
 import sys
 from urllib.parse import parse_qsl
 
@@ -7,7 +9,7 @@ from calls import PREFACE, CallConnection
 from connections import Connection
 
 PIECES = 4
-REASONS = {200: "OK", 500: "Internal Server Error", 503: "Service Unavailable"}
+REASONS = {101: "Switching Protocols", 200: "OK", 500: "Internal Server Error", 503: "Service Unavailable"}
 
 
 class Request:
@@ -19,6 +21,8 @@ class Request:
         self.is_probe = path == "/healthz"
         self.query = dict(parse_qsl(query))
         self.id = fields.get("x-request-id", "-")
+        upgrades = fields.get("upgrade", "").lower() == "websocket"
+        self.web_socket_key = fields.get("sec-websocket-key") if upgrades else None
         self.closing = fields.get("connection", "").lower() == "close"
 
     @property
@@ -100,6 +104,9 @@ class RequestConnection(Connection):
         self.answered()
 
     def answer_body(self, request, body):
+        if request.web_socket_key:
+            # The body is a message, and nothing else is said until the client leaves.
+            return self.send(self.upgrade(request.web_socket_key) + bytes([0x81, len(body)]) + body)
         chunked = request.is_chunked
         head = self.head(200, "transfer-encoding: chunked" if chunked else f"content-length: {len(body)}")
         over = float(request.query.get("over", "0"))
@@ -120,6 +127,12 @@ class RequestConnection(Connection):
                 self.endpoint.poller.after(over / (pieces - 1), lambda: send_piece(number + 1))
 
         send_piece(0)
+
+    def upgrade(self, key):
+        """RFC 6455, 4.2.2."""
+        proof = base64.b64encode(hashlib.sha1(f"{key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11".encode()).digest()).decode()
+        fields = f"connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-accept: {proof}"
+        return self.head(101, fields)
 
     def answer_half(self, request, body):
         half = body[: len(body) // 2]

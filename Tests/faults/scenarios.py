@@ -280,8 +280,8 @@ LOST_AND_COUNTED = [none_executed_twice(), only_sent_failed(), each_failure_coun
 
 
 def transport(name, sentence, kind, fault, checks, query="after=0.05", **settings):
-    """Requests that are answered 50 ms after they came, so that some are always under way: by HTTPS, by HTTP/2, or
-    gRPC calls, which also go to endpoints by HTTP/2 and end after 3 s at most."""
+    """Requests that are answered 50 ms after they came, so that some are always under way: by HTTPS, by HTTP/2, for
+    WebSockets, or gRPC calls, which also go to endpoints by HTTP/2 and end after 3 s at most."""
     defaults = {"protocol": "http2"} if kind == "grpc" else {"timeouts": {"response": "3s"}} if "method" in settings else {}
     return Scenario(
         f"{name}-{kind}", sentence, fault, checks, groups=("transports", kind), connections=kind, query=query,
@@ -558,7 +558,7 @@ SCENARIOS = [
     # sent fails, and the router counts each.
     *(
         transport(name, sentence, kind, fault, SAVED)
-        for kind in ("https", "h2", "h2s")
+        for kind in ("https", "h2", "h2s", "websocket")
         for name, sentence, fault in [
             ("refuse", "the first region refuses connections", first_region("refuse")),
             ("hang", "the first region reads and never answers", first_region("hang")),

@@ -56,6 +56,26 @@ CASES = {
     "a chunk size that is none": (answer(CHUNKED, b"zz\r\n"), "malformed"),
 }
 
+ACCEPTED = b"connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"
+SWITCHES = b"101 Switching Protocols"
+
+
+def text(body, length=None):
+    return bytes([0x81, len(body) if length is None else length]) + body
+
+
+WEB_SOCKETS = {
+    "a message": (answer(ACCEPTED, text(BODY), SWITCHES), "ok"),
+    "an interim answer before it": (answer(b"", answer(ACCEPTED, text(BODY), SWITCHES), b"103 Early Hints"), "ok"),
+    "short of its length": (answer(ACCEPTED, text(BODY, 99), SWITCHES), "aborted"),
+    "no message": (answer(ACCEPTED, b"", SWITCHES), "aborted"),
+    "another one's": (answer(ACCEPTED, text(BODY.replace(b"q0", b"q1")), SWITCHES), "corrupt"),
+    "no WebSocket": (answer(ACCEPTED.replace(b"s3p", b"xxx"), text(BODY), SWITCHES), "malformed"),
+    "another frame": (answer(ACCEPTED, b"\x88\x00", SWITCHES), "malformed"),
+    "no upgrade": (answer(LENGTH, BODY), "status"),
+    "an error": (answer(b"content-length: 0\r\n", b"", b"503 Service Unavailable"), "status"),
+}
+
 
 def head(*fields, status="200", end=False):
     return frames.headers(1, hpack.block([(":status", status), *fields]), end=end)
@@ -149,6 +169,11 @@ class LoadTest(unittest.TestCase):
             data, expected = CASES[name]
             with self.subTest(name):
                 self.assertEqual(self.outcome_of(data, "https").outcome, expected)
+
+    def test_every_web_socket_has_its_outcome(self):
+        for name, (data, expected) in WEB_SOCKETS.items():
+            with self.subTest(name):
+                self.assertEqual(self.outcome_of(data, "websocket").outcome, expected)
 
     def test_every_stream_has_its_outcome(self):
         for name, (data, expected) in STREAMS.items():

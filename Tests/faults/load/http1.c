@@ -7,9 +7,13 @@
 #include <string.h>
 #include <strings.h>
 
+// The example of RFC 6455, 1.3: what is sent, and what proves that it was understood.
+#define webSocketKey "dGhlIHNhbXBsZSBub25jZQ=="
+#define webSocketAccept "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
+
 enum { headLimit = 8192, receiveSize = 64 * 1024 };
 
-typedef enum { inHead, inLength, inChunkSize, inChunk, afterChunk, inTrailers, untilClose } Part;
+typedef enum { inHead, inLength, inChunkSize, inChunk, afterChunk, inTrailers, untilClose, inFrameStart, inFrameLength } Part;
 
 typedef struct Connection {
     Wire wire;
@@ -103,13 +107,17 @@ static bool takeHead(Connection *connection) {
     Record *record = &records[connection->request];
     char *head = connection->head, value[64];
     if (sscanf(head, "HTTP/1.1 %3d", &record->status) != 1 || record->status < 100) return false;
-    if (record->status < 200) {
+    if (record->status < 200 && !(record->status == 101 && settings.kind->upgrades)) {
         connection->headLength = 0;
         return true;
     }
     noteFields(record, head);
     if (field(head, "connection", value, sizeof value)) connection->closing |= strcasecmp(value, "close") == 0;
     connection->body.length = 0;
+    if (record->status == 101) {
+        connection->part = inFrameStart;
+        return field(head, "sec-websocket-accept", value, sizeof value) && strcmp(value, webSocketAccept) == 0;
+    }
     if (field(head, "transfer-encoding", value, sizeof value)) {
         if (strcasecmp(value, "chunked") != 0) return false;
         connection->part = inChunkSize;
@@ -123,6 +131,17 @@ static bool takeHead(Connection *connection) {
     }
     if (connection->part == inLength && connection->left == 0) complete(connection);
     return true;
+}
+
+// Takes one byte of a WebSocket frame before its payload: one short message, of text (RFC 6455, 5.2). False: malformed.
+static bool takeFrameHead(Connection *connection, char byte) {
+    if (connection->part == inFrameStart) {
+        connection->part = inFrameLength;
+        return (unsigned char)byte == 0x81;
+    }
+    connection->part = inLength;
+    connection->left = (uint64_t)byte;
+    return byte > 0 && byte < 126;
 }
 
 // Takes one byte of chunk framing. False: malformed.
@@ -182,6 +201,11 @@ static bool take(Connection *connection, const char *bytes, size_t length) {
             else complete(connection);
             break;
         }
+        case inFrameStart:
+        case inFrameLength:
+            if (!takeFrameHead(connection, *bytes++)) return false;
+            length -= 1;
+            break;
         case untilClose:
             takeBody(&connection->body, bytes, length);
             length = 0;
@@ -225,6 +249,9 @@ static const char hello[] =
     "\x16\x03\x01\x00\x45\x01\x00\x00\x41\x03\x03" "0123456789abcdef0123456789abcdef" "\x00\x00\x02\x00\x2f\x01\x00"
     "\x00\x16\x00\x00\x00\x0e\x00\x0c\x00\x00\x09" "a.example" "\x00\x17\x00\x00";
 
+static const char webSocketFields[] =
+    "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: " webSocketKey "\r\n";
+
 static void transmit(Connection *connection) {
     if (!connection->greeted) {
         if (!sendBytes(&connection->wire, hello, sizeof hello - 1)) fail(connection);
@@ -236,7 +263,10 @@ static void transmit(Connection *connection) {
     int length = snprintf(
         bytes, sizeof bytes,
         "%s %s HTTP/1.1\r\nHost: faults.test\r\nUser-Agent: load\r\nAccept: */*\r\nx-request-id: q%ld\r\n%s%s\r\n",
-        settings.method, target, number, settings.kind->connectionForEach ? "Connection: close\r\n" : "",
+        settings.method, target, number,
+        settings.kind->upgrades            ? webSocketFields
+        : settings.kind->connectionForEach ? "Connection: close\r\n"
+                                           : "",
         isPost() ? "Content-Type: text/plain\r\nContent-Length: 64\r\n" : "");
     if (isPost()) length += writeBody(bytes + length, sizeof bytes - (size_t)length, number);
     if (!sendBytes(&connection->wire, bytes, (size_t)length)) fail(connection);

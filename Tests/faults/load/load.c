@@ -12,6 +12,7 @@
 //   tcp       a connection of its own
 //   tls       a connection of its own that begins with a ClientHello; the request follows, in the clear, when a first
 //             byte has come back, as in a handshake
+//   websocket a connection of its own, which becomes a WebSocket: the body is the first message on it
 //   https     as `requests`, but over TLS 1.3
 //   h2        one of four HTTP/2 connections, with prior knowledge; h2s: over TLS 1.3
 //   grpc      the same connections: a unary call with 64 bytes, a deadline of 3 s, and a status in trailers
@@ -23,7 +24,7 @@
 //
 // and one line `closed TAB µs` for each connection the proxy closed while it was idle. Outcomes:
 //
-//   ok         200 (of a call: status 0, OK), framed completely, body whole and this request's own
+//   ok         200 (of a call: status 0, OK; of a WebSocket: 101), framed completely, body whole and this request's own
 //   status     another status (of a call: gRPC's)
 //   connect    no connection
 //   closed     connection or stream ended before the first byte of an answer
@@ -50,6 +51,7 @@ static const Kind kinds[] = {
     {.name = "requests", .protocol = &http1},
     {.name = "tcp", .protocol = &http1, .connectionForEach = true},
     {.name = "tls", .protocol = &http1, .connectionForEach = true, .hello = true},
+    {.name = "websocket", .protocol = &http1, .connectionForEach = true, .upgrades = true},
     {.name = "https", .protocol = &http1, .encrypted = true},
     {.name = "h2", .protocol = &http2},
     {.name = "h2s", .protocol = &http2, .encrypted = true},
@@ -120,7 +122,8 @@ void takeBody(Body *body, const char *bytes, size_t length) {
 }
 
 Outcome judge(long number, const Body *body) {
-    if (records[number].status != (settings.kind->grpc ? 0 : 200)) return otherStatus;
+    int expectedStatus = settings.kind->grpc ? 0 : settings.kind->upgrades ? 101 : 200;
+    if (records[number].status != expectedStatus) return otherStatus;
     char expected[32];
     int length = snprintf(expected, sizeof expected, "q%ld ", number);
     bool whole = body->length >= (uint64_t)length + 4 && memcmp(body->start, expected, (size_t)length) == 0 &&

@@ -38,7 +38,8 @@ typedef struct {
     const Protocol *protocol;
     bool encrypted;
     bool connectionForEach;
-    bool hello;  // a ClientHello goes first, and one byte comes back
+    bool hello;     // a ClientHello goes first, and one byte comes back
+    bool upgrades;  // to WebSocket; the body of the answer is a message
     bool grpc;
 } Kind;
 
