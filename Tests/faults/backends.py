@@ -2,6 +2,7 @@
 """All endpoints of one region, in one process, and everything that can go wrong with them.
 
     backends.py CONFIGURATION      a JSON object: {"region": "r1", "seed": 1, "executed": FILE, "host": "127.0.0.1",
+                                   "certificate": [KEY FILE, CERTIFICATE FILE] (absent: nothing is encrypted),
                                    "endpoints": [{"service": "svc0", "name": "svc0-0", "port": 12000}, …]}
 
 Answers GET and POST at `host` with `x-region` and `x-endpoint`, and a body that begins with the request's
@@ -53,6 +54,7 @@ import json
 import os
 import random
 import socket
+import ssl
 import sys
 import time
 from collections import deque
@@ -97,6 +99,8 @@ class Endpoint:
             connected.setblocking(False)
             connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self.counts["accepted"] += 1
+            if self.region.tls:
+                connected = self.region.tls.wrap_socket(connected, server_side=True, do_handshake_on_connect=False)
             RequestConnection(self, connected)
 
     # Modes
@@ -237,6 +241,10 @@ class Region:
         self.name = configuration["region"]
         self.host = configuration.get("host", "127.0.0.1")
         self.random = random.Random(configuration.get("seed", 1))
+        self.tls = None
+        if certificate := configuration.get("certificate"):
+            self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            self.tls.load_cert_chain(certificate[1], certificate[0])
         self.poller = Poller()
         self.executed = os.open(configuration["executed"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         self.endpoints = [

@@ -3,6 +3,7 @@
 import heapq
 import select
 import socket
+import ssl
 import struct
 import time
 
@@ -55,16 +56,20 @@ class Connection:
         raise NotImplementedError
 
     def read(self):
-        try:
-            part = self.socket.recv(65536)
-        except BlockingIOError:
-            return
-        except OSError:
-            part = b""
-        if not part:
-            return self.close()
-        self.received += part
-        self.advance()
+        while self.socket is not None:
+            try:
+                part = self.socket.recv(65536)
+            except (BlockingIOError, ssl.SSLWantReadError):
+                return
+            except OSError:
+                part = b""
+            if not part:
+                return self.close()
+            self.received += part
+            self.advance()
+            if not isinstance(self.socket, ssl.SSLSocket):
+                return
+            # What has been decrypted already is announced by nobody.
 
     def send(self, data):
         """Sends everything, waiting for a slow reader for a moment: what is sent here fits a socket's buffers."""

@@ -14,6 +14,7 @@ import time
 import urllib.request
 from pathlib import Path
 
+from certificate import make_certificate
 from world import ENDPOINTS, REGIONS, REPOSITORY, SERVICES, Failed, cpu_seconds
 
 
@@ -104,14 +105,15 @@ class Spillway(Proxy):
 
     def __init__(
         self, directory, ports, regions, failover=None, probe=None, services=None, capacity=None, protocol="http",
-        encrypted=False, defaults=None,
+        encrypted=False, endpoints_encrypted=False, defaults=None,
     ):
         super().__init__(directory, ports, regions)
         self.capacity = capacity or {}
         self.protocol = protocol
         self.encrypted = encrypted
         self.settings = services or {}
-        self.defaults = defaults or {}
+        # Nobody has signed the endpoints' certificate.
+        self.defaults = (defaults or {}) | ({"tls": {"verify": False}} if endpoints_encrypted else {})
         self.admin_port = ports.next()
         self.failover = failover
         asked = {"grpc": ""} if self.defaults.get("protocol") == "http2" else {"http": "/healthz"}
@@ -346,18 +348,6 @@ def read_metrics(page):
             name = line.split("{")[0].split(" ")[0]
             totals[name] = totals.get(name, 0.0) + float(line.rsplit(" ", 1)[1])
     return totals
-
-
-def make_certificate(directory):
-    """A key and a certificate signed with it, which nobody need trust. Returns their files."""
-    key, certificate = directory / "key.pem", directory / "certificate.pem"
-    if not certificate.exists():
-        command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
-        command += ["-days", "90", "-subj", "/CN=faults.test", "-keyout", key, "-out", certificate]
-        made = subprocess.run([str(word) for word in command], capture_output=True, text=True)
-        if made.returncode != 0:
-            raise Failed(f"openssl made no certificate: {made.stderr}")
-    return key, certificate
 
 
 def socket_address(address):

@@ -279,14 +279,16 @@ SAVED = [failed_at_most(0), p99_at_most(300), none_slow_of(set(range(len(SERVICE
 LOST_AND_COUNTED = [none_executed_twice(), only_sent_failed(), each_failure_counted()]
 
 
-def transport(name, sentence, kind, fault, checks, query="after=0.05", **settings):
-    """Requests that are answered 50 ms after they came, so that some are always under way: by HTTPS, by HTTP/2, for
-    WebSockets, or gRPC calls, which also go to endpoints by HTTP/2 and end after 3 s at most."""
+def transport(name, sentence, kind, fault, checks, query="after=0.05", endpoints_encrypted=False, **settings):
+    """Requests that are answered 50 ms after they came, so that some are always under way: by HTTPS (and encrypted
+    once more to the endpoints, or not), by HTTP/2, for WebSockets, or gRPC calls, which also go to endpoints by HTTP/2
+    and end after 3 s at most."""
     defaults = {"protocol": "http2"} if kind == "grpc" else {"timeouts": {"response": "3s"}} if "method" in settings else {}
+    table = {"encrypted": kind in ("https", "h2s"), "endpoints_encrypted": endpoints_encrypted, "defaults": defaults}
     return Scenario(
-        f"{name}-{kind}", sentence, fault, checks, groups=("transports", kind), connections=kind, query=query,
-        table={"encrypted": kind in ("https", "h2s"), "defaults": defaults}, spillway_only=True, seconds_after=6,
-        story=LEFT, untold=[*OWN, *NOT_BACK], **settings,
+        f"{name}-{kind}{'-tls' if endpoints_encrypted else ''}", sentence, fault, checks, groups=("transports", kind),
+        connections=kind, query=query, table=table, spillway_only=True, seconds_after=5, story=LEFT,
+        untold=[*OWN, *NOT_BACK], **settings,
     )
 
 
@@ -564,6 +566,14 @@ SCENARIOS = [
             ("hang", "the first region reads and never answers", first_region("hang")),
             ("reset", "the first region resets every request", first_region("reset")),
             ("blackhole", "the first region does not even answer to connection attempts", first_region("blackhole")),
+        ]
+    ),
+    *(
+        transport(name, sentence, "https", fault, SAVED, endpoints_encrypted=True)
+        for name, sentence, fault in [
+            ("refuse", "the first region refuses encrypted connections", first_region("refuse")),
+            ("reset", "the first region resets every encrypted request", first_region("reset")),
+            ("freeze", "the first region's processes stand still, and shake nobody's hand", freeze),
         ]
     ),
     *(

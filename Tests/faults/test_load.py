@@ -14,8 +14,8 @@ from types import SimpleNamespace
 import calls  # noqa: F401  (where frames and hpack are)
 import frames
 import hpack
+from certificate import make_certificate
 from outcome import read_records
-from proxies import make_certificate
 from world import Load, build_load
 
 BODY = b"q0 r1 svc0-0 ....end\n"

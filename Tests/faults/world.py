@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 from apart import Disk, Network
+from certificate import make_certificate
 from failed import Failed
 
 HERE = Path(__file__).resolve().parent
@@ -71,9 +72,10 @@ def cpu_seconds(process):
 class Region:
     """The process that plays a region's endpoints."""
 
-    def __init__(self, name, ports, directory, seed, host="127.0.0.1"):
+    def __init__(self, name, ports, directory, seed, host="127.0.0.1", certificate=None):
         self.name = name
         self.host = host
+        self.certificate = certificate
         self.directory = Path(directory)
         self.executed_file = self.directory / f"executed-{name}.txt"
         self.seed = seed
@@ -93,6 +95,7 @@ class Region:
             "host": self.host,
             "seed": self.seed,
             "executed": str(self.executed_file),
+            "certificate": self.certificate and [str(file) for file in self.certificate],
             "endpoints": self.endpoints,
         }
         with open(self.directory / f"backends-{self.name}.log", "ab") as log:
@@ -211,7 +214,10 @@ class World:
         self.disk = Disk(self.directory / "state", disk_bytes) if disk_bytes else None
         host = self.network.outside if self.network else "127.0.0.1"
         ports = Ports(seed)
-        self.regions = {name: Region(name, ports, directory, seed + at, host) for at, name in enumerate(REGIONS)}
+        certificate = make_certificate(self.directory) if table.get("endpoints_encrypted") else None
+        self.regions = {
+            name: Region(name, ports, directory, seed + at, host, certificate) for at, name in enumerate(REGIONS)
+        }
         self.proxy = make_proxy(self.directory, ports, self.regions, **table)
         self.proxy.network = self.network
         self.ends = contextlib.ExitStack()
