@@ -8,7 +8,7 @@ from pathlib import Path
 
 import contenders
 from contenders import Origin
-from measure import Failed, UsageMeter, requests_by_wrk
+from measure import Failed, UsageMeter
 
 # A measurement during which others used more of a core than this is repeated, up to so many times in all.
 QUIET_SHARE = 0.05
@@ -46,8 +46,8 @@ class Bench:
             say(f"{name} is left out: {reason}")
         return reason is None
 
-    def origin(self):
-        return Origin(self.directory / "origin", self.load_core)
+    def origin(self, kind=Origin):
+        return kind(self.directory / kind.program, self.load_core)
 
     def server(self, name, origin, label="", kinds=contenders.KINDS):
         return kinds[name](name, self.directory / (name + label), self.proxy_core, origin.port)
@@ -59,9 +59,9 @@ class Bench:
         say(f"FAILED {name}: {failure}")
 
     @contextlib.contextmanager
-    def everyone(self, kinds=contenders.KINDS):
+    def everyone(self, kinds=contenders.KINDS, origin=Origin):
         """The origin and all contenders that start, running."""
-        with self.origin() as origin, contextlib.ExitStack() as running:
+        with self.origin(origin) as origin, contextlib.ExitStack() as running:
             servers = []
             for name in self.names:
                 if name not in kinds:
@@ -113,6 +113,24 @@ class Bench:
         cpu = usage.nanoseconds / 1_000 / number
         return {"cpu_us": cpu, "user_us": cpu * usage.user_share, "system_us": cpu * (1 - usage.user_share)}
 
+    def compare(self, key, servers, origin, load, requests_at_once=None):
+        """CPU time of every server for each of the things that `load(server, seconds)` returns the number of. If they
+        are requests, so many at a time, it is the origin's number that counts, and the load's must agree with it."""
+        self.warm(servers, lambda server: load(server, 1))
+        if requests_at_once:
+            measure = per_request(self, origin, requests_at_once, load)
+        else:
+            measure = lambda server: self.metered(server, origin, lambda: load(server, self.options.seconds))
+        self.results[key] = found = self.rounds(servers, measure)
+        return found
+
+    def mark_ratios(self, found, what, limits):
+        """Marks of Spillway's CPU time: name of another → at most so many times the other's."""
+        for other, limit in limits.items():
+            ratio = self.ratio(found, "spillway", other)
+            if ratio is not None:
+                self.mark(f"{what}, × {other}", ratio, limit)
+
     def ratio(self, found, name, other):
         """Median of the rounds' own ratios: both sides of each were measured within seconds of each other."""
         if name == other or name not in found or other not in found:
@@ -121,25 +139,25 @@ class Bench:
         return statistics.median(mine["cpu_us"] / theirs["cpu_us"] for mine, theirs in pairs)
 
 
-def per_request(bench, origin, connections, seconds, script=None, **request):
-    """A measurement of CPU time per proxied request, void unless the origin saw every request wrk counted."""
+def per_request(bench, origin, at_once, load):
+    """A measurement of CPU time per proxied request, void unless the origin saw every request `load` counted."""
 
     def measure(server):
-        def load():
+        def served_under_load():
             before = origin.served()
-            counted = requests_by_wrk(server.port, connections, seconds, bench.load_core, script, **request)
+            counted = load(server, bench.options.seconds)
             served = origin.served() - before
-            # wrk does not count what is in flight when it ends, one request a connection at most.
-            if not counted <= served <= counted + connections + 10:
-                raise Failed(f"wrk counted {counted} answers, the origin {served} requests")
+            # What is in flight when the load ends is not counted by it.
+            if not counted <= served <= counted + at_once + 10:
+                raise Failed(f"{counted} answers were counted, and {served} requests by the origin")
             return served
 
-        return bench.metered(server, origin, load)
+        return bench.metered(server, origin, served_under_load)
 
     return measure
 
 
-def cpu_table(bench, found, first_column, per_second=False):
+def cpu_table(bench, found, first_column, per_second=False, others=("blind", "haproxy", "nginx")):
     """Rows of one CPU comparison; `first_column` says of what."""
     rows = []
     for name in bench.names:
@@ -151,7 +169,7 @@ def cpu_table(bench, found, first_column, per_second=False):
         row = [first_column, name, f"{middle:.2f} ± {spread:.2f}", f"{user:.2f}", f"{system:.2f}"]
         if per_second:
             row.append(f"{1_000_000 / middle:,.0f}")
-        for other in ("blind", "haproxy", "nginx"):
+        for other in others:
             ratio = bench.ratio(found, name, other)
             row.append("" if ratio is None else f"{ratio:.2f}")
         rows.append(row)

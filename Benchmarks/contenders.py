@@ -10,13 +10,14 @@ import subprocess
 import time
 from pathlib import Path
 
-from measure import Failed, family, free_port, get, pinned, wait_until_serving
+from measure import Failed, family, free_port, get, pinned, wait_until
 
 # Half of the descriptors this process may hand on: a proxied connection takes two.
 CONNECTIONS_LIMIT = min(20_000, resource.getrlimit(resource.RLIMIT_NOFILE)[1] // 2 - 100)
 
 HERE = Path(__file__).resolve().parent
 BUILD = HERE / "build"
+LIBRARIES = {"handshake": ["-lssl", "-lcrypto"], "call_origin": ["-lnghttp2"]}
 
 
 def build(*names):
@@ -27,10 +28,10 @@ def build(*names):
         target = BUILD / name
         if target.exists() and target.stat().st_mtime >= source.stat().st_mtime:
             continue
-        shared = ["-shared", "-fPIC", "-ldl"] if target.suffix == ".so" else []
-        if name == "handshake":
-            shared = ["-lssl", "-lcrypto"]
-        subprocess.run(["gcc", "-O2", "-Wall", "-Wextra", "-o", target, source] + shared, check=True)
+        libraries = LIBRARIES.get(name, [])
+        if target.suffix == ".so":
+            libraries = ["-shared", "-fPIC", "-ldl"]
+        subprocess.run(["gcc", "-O2", "-Wall", "-Wextra", "-o", target, source] + libraries, check=True)
 
 
 class Server:
@@ -63,10 +64,18 @@ class Server:
                 env=self.environment,
             )
         try:
-            wait_until_serving(self.port, self.process, self.name, scheme=self.scheme)
+            wait_until(self.serves, self.process, self.name)
         except Failed as failure:
             self.stop()
             raise Failed(f"{failure}\n{self.log_tail()}") from None
+
+    def serves(self):
+        """Whether a request is answered."""
+        try:
+            get(self.port, scheme=self.scheme)
+        except OSError:
+            return False
+        return True
 
     @property
     def log(self):
@@ -104,18 +113,20 @@ class Server:
 
 
 class Origin(Server):
+    program = "origin"
+
     def __init__(self, directory, core):
         super().__init__("origin", directory, core)
 
     def command(self):
-        return [BUILD / "origin", self.port]
+        return [BUILD / self.program, self.port]
 
     def served(self):
         """Requests served so far, once those that were in flight when a load program ended have arrived."""
         before = -1
         while (now := json.loads(get(self.port, "/count"))["requests"]) != before:
             before = now
-            time.sleep(0.01)
+            time.sleep(0.05)
         return now
 
 
@@ -200,11 +211,12 @@ class TunnelSpillway(Spillway):
 
 class TLSSpillway(Spillway):
     scheme = "https"
+    alpn = "http/1.1"
 
     def table(self):
         table = super().table()
         file = f"{self.directory.parent}/bench.pem"
-        table["listeners"]["web"]["tls"] = {"certificates": [{"certificate": file}], "alpn": ["http/1.1"]}
+        table["listeners"]["web"]["tls"] = {"certificates": [{"certificate": file}], "alpn": [self.alpn]}
         return table
 
 
@@ -220,7 +232,8 @@ def make_certificate(directory):
 
 
 class HAProxy(Contender):
-    certificate = ""
+    # What else its listener, and its server, is to be.
+    bind = server = ""
 
     def command(self):
         configuration = f"""
@@ -239,8 +252,8 @@ defaults
     timeout http-request 10s
     timeout http-keep-alive 60s
 listen web
-    bind 127.0.0.1:{self.port} backlog 4096 {self.certificate}
-    server origin 127.0.0.1:{self.origin_port} pool-max-conn -1 pool-purge-delay 60s
+    bind 127.0.0.1:{self.port} backlog 4096 {self.bind}
+    server origin 127.0.0.1:{self.origin_port} pool-max-conn -1 pool-purge-delay 60s {self.server}
 """
         return ["haproxy", "-db", "-f", self.write("haproxy.cfg", configuration)]
 
@@ -270,14 +283,18 @@ listen web
 
 class TLSHAProxy(HAProxy):
     scheme = "https"
+    alpn = "http/1.1"
 
     @property
-    def certificate(self):
-        return f"ssl crt {self.directory.parent}/bench.pem alpn http/1.1"
+    def bind(self):
+        return f"ssl crt {self.directory.parent}/bench.pem alpn {self.alpn}"
 
 
 class Nginx(Contender):
     certificate = ""
+    # What else its listener is to be, and how it passes requests on.
+    listen = ""
+    location = 'proxy_pass http://origin; proxy_http_version 1.1; proxy_set_header Connection "";'
 
     def command(self):
         user = "user root;" if os.geteuid() == 0 else ""
@@ -302,13 +319,9 @@ http {{
         keepalive_timeout 60s;
     }}
     server {{
-        listen 127.0.0.1:{self.port} backlog=4096{" ssl" if self.certificate else ""};
+        listen 127.0.0.1:{self.port} backlog=4096 {self.listen};
         {self.certificate}
-        location / {{
-            proxy_pass http://origin;
-            proxy_http_version 1.1;
-            proxy_set_header Connection "";
-        }}
+        location / {{ {self.location} }}
     }}
 }}
 """
@@ -321,6 +334,7 @@ http {{
 
 class TLSNginx(Nginx):
     scheme = "https"
+    listen = "ssl"
 
     @property
     def certificate(self):
@@ -329,22 +343,10 @@ class TLSNginx(Nginx):
 
 
 class Envoy(Contender):
-    def command(self):
-        address = lambda port: {"socket_address": {"address": "127.0.0.1", "port_value": port}}
-        extension = "type.googleapis.com/envoy.extensions"
-        router = {"name": "router", "typed_config": {"@type": f"{extension}.filters.http.router.v3.Router"}}
-        route = {"match": {"prefix": "/"}, "route": {"cluster": "origin"}}
-        manager = {
-            "@type": f"{extension}.filters.network.http_connection_manager.v3.HttpConnectionManager",
-            "stat_prefix": "web",
-            "generate_request_id": False,
-            "http_filters": [router],
-            "route_config": {
-                "virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [route]}]
-            },
-        }
-        endpoint = {"endpoint": {"address": address(self.origin_port)}}
-        cluster = {
+    codec = "AUTO"
+
+    def cluster(self, endpoint):
+        return {
             "name": "origin",
             "type": "STATIC",
             "connect_timeout": "1s",
@@ -353,6 +355,23 @@ class Envoy(Contender):
             },
             "load_assignment": {"cluster_name": "origin", "endpoints": [{"lb_endpoints": [endpoint]}]},
         }
+
+    def command(self):
+        address = lambda port: {"socket_address": {"address": "127.0.0.1", "port_value": port}}
+        extension = "type.googleapis.com/envoy.extensions"
+        router = {"name": "router", "typed_config": {"@type": f"{extension}.filters.http.router.v3.Router"}}
+        route = {"match": {"prefix": "/"}, "route": {"cluster": "origin"}}
+        manager = {
+            "@type": f"{extension}.filters.network.http_connection_manager.v3.HttpConnectionManager",
+            "stat_prefix": "web",
+            "codec_type": self.codec,
+            "generate_request_id": False,
+            "http_filters": [router],
+            "route_config": {
+                "virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [route]}]
+            },
+        }
+        cluster = self.cluster({"endpoint": {"address": address(self.origin_port)}})
         listener = {
             "name": "web",
             "address": address(self.port),

@@ -6,7 +6,7 @@ import signal
 import statistics
 import time
 
-from bench import markdown, median_and_spread, per_request, say
+from bench import markdown, median_and_spread, say
 from contenders import Spillway
 from measure import Failed, cpu_nanoseconds, memory_kib, requests_by_wrk
 
@@ -94,7 +94,6 @@ def bench_routes(bench):
                 name = f"{routes:,} {'route' if routes == 1 else 'routes'}"
                 server = TableServer(name, directory, bench.proxy_core, origin.port, routes)
                 servers.append(running.enter_context(server))
-                requests_by_wrk(server.port, CONNECTIONS, 1, bench.load_core, script)
             bench_match(bench, origin, servers, script)
             bench_reload(bench, servers)
     except Failed as failure:
@@ -103,10 +102,10 @@ def bench_routes(bench):
 
 def bench_match(bench, origin, servers, script):
     say("requests over 1,000 hosts, 1 and 10,000 routes")
-    found = bench.rounds(servers, per_request(bench, origin, CONNECTIONS, bench.options.seconds, script))
+    load = lambda server, seconds: requests_by_wrk(server.port, CONNECTIONS, seconds, bench.load_core, script)
+    found = bench.compare("routes", servers, origin, load, CONNECTIONS)
     if len(found) < len(servers):
         return
-    bench.results["routes"] = found
     rows = []
     for server in servers:
         middle, spread = median_and_spread([value["cpu_us"] for value in found[server.name]])

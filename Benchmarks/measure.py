@@ -151,17 +151,16 @@ def get(port, path="/", timeout=5.0, scheme="http"):
         return answer.read()
 
 
-def wait_until_serving(port, process, name, seconds=20.0, scheme="http"):
+def wait_until(serves, process, name, seconds=20.0):
+    """Waits for a process that is starting until `serves()`."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if process.poll() is not None:
             raise Failed(f"{name} ended with status {process.returncode} before it served")
-        try:
-            get(port, scheme=scheme)
+        if serves():
             return
-        except OSError:
-            time.sleep(0.05)
-    raise Failed(f"{name} does not answer on port {port} after {seconds:.0f} s")
+        time.sleep(0.05)
+    raise Failed(f"{name} does not answer after {seconds:.0f} s")
 
 
 def requests_by_wrk(port, connections, seconds, core, script=None, path="/", fields=REQUEST_FIELDS, scheme="http"):
@@ -182,6 +181,25 @@ def requests_by_wrk(port, connections, seconds, core, script=None, path="/", fie
     return int(counted.group(1))
 
 
+def requests_by_h2load(port, connections, streams, seconds, core, fields=REQUEST_FIELDS, message=None, scheme="http"):
+    """HTTP/2 requests in a closed loop, so many streams on each connection: GETs, or POSTs of the file `message`.
+    Returns the number answered; raises on any error."""
+    command = ["h2load", "-t1", f"-c{connections}", f"-m{streams}", f"-D{seconds}"]
+    for field in fields:
+        command += ["-H", field]
+    if message:
+        command.append(f"--data={message}")
+    command.append(f"{scheme}://127.0.0.1:{port}/")
+    run = subprocess.run(pinned(core, command), capture_output=True, text=True, timeout=seconds + 30)
+    told = " ".join(re.findall("^(?:requests|status codes): .*", run.stdout, re.MULTILINE))
+    counts = {name: int(number) for number, name in re.findall(r"(\d+) (\w+)", told)}
+    if run.returncode != 0 or not counts.get("succeeded"):
+        raise Failed(f"h2load: {run.stdout}{run.stderr}")
+    if any(counts[name] for name in ("failed", "errored", "timeout", "3xx", "4xx", "5xx")):
+        raise Failed(f"h2load: {told}")
+    return counts["succeeded"]
+
+
 def new_connections(program, port, concurrent, seconds, core):
     """Connections of one request each. Returns the number answered; raises on any error."""
     run = subprocess.run(
@@ -193,52 +211,3 @@ def new_connections(program, port, concurrent, seconds, core):
     if counts["failed"]:
         raise Failed(f"{counts['failed']} of {counts['connections'] + counts['failed']} new connections failed")
     return counts["connections"]
-
-
-class IdleConnections:
-    """Keep-alive connections that have had one request each and now say nothing."""
-
-    def __init__(self, port, encrypted=False):
-        self.port = port
-        self.context = trusting() if encrypted else None
-        self.sockets = []
-
-    def connect(self):
-        connection = socket.create_connection(("127.0.0.1", self.port), timeout=10)
-        return self.context.wrap_socket(connection, server_hostname="bench.test") if self.context else connection
-
-    def open(self, number, at_once=50):
-        """Opens more, a few at a time, so that what a proxy needs for busy ones stays small in the difference."""
-        request = ("GET / HTTP/1.1\r\nHost: bench.test\r\n" + "\r\n".join(REQUEST_FIELDS) + "\r\n\r\n").encode()
-        while number > 0:
-            size = min(number, at_once)
-            batch = [self.connect() for _ in range(size)]
-            for connection in batch:
-                connection.sendall(request)
-            for connection in batch:
-                answer = b""
-                while not answer.endswith(b"x" * 100):
-                    part = connection.recv(4096)
-                    if not part:
-                        raise Failed("an idle connection was closed")
-                    answer += part
-                if not answer.startswith(b"HTTP/1.1 200"):
-                    raise Failed(f"unexpected answer: {answer[:80]!r}")
-            self.sockets += batch
-            number -= len(batch)
-
-    def still_open(self):
-        """Whether the proxy has kept every one of them."""
-        for connection in self.sockets:
-            connection.setblocking(False)
-            try:
-                if connection.recv(1) == b"":
-                    return False
-            except (BlockingIOError, ssl.SSLWantReadError):
-                pass
-        return True
-
-    def close(self):
-        for connection in self.sockets:
-            connection.close()
-        self.sockets = []

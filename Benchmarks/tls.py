@@ -1,13 +1,13 @@
 """What TLS costs: a request on an encrypted connection, a handshake, a resumed one, an idle connection."""
 
-import contextlib
+import functools
 import json
 import subprocess
-import time
 
-from bench import cpu_table, markdown, per_request, say
+from bench import cpu_table, markdown, say
 from contenders import BUILD, TLS_KINDS, make_certificate
-from measure import Failed, IdleConnections, memory_kib, pinned, requests_by_wrk
+from idle import IdleConnections, bench_idle
+from measure import Failed, pinned, requests_by_wrk
 
 # Spillway's CPU time, at most this many times the other's.
 REQUEST_MARKS = {"haproxy": 0.90, "nginx": 0.90}
@@ -23,23 +23,23 @@ def bench_tls(bench):
     make_certificate(bench.directory)
     with bench.everyone(TLS_KINDS) as (origin, servers):
         say(f"TLS, requests, {CONNECTIONS} keep-alive connections")
-        secure = {"scheme": "https"}
-        bench.warm(servers, lambda server: requests_by_wrk(server.port, CONNECTIONS, 1, bench.load_core, **secure))
-        found = bench.rounds(servers, per_request(bench, origin, CONNECTIONS, bench.options.seconds, **secure))
-        bench.results["tls/requests"] = found
+        load = lambda server, seconds: requests_by_wrk(
+            server.port, CONNECTIONS, seconds, bench.load_core, scheme="https"
+        )
+        found = bench.compare("tls/requests", servers, origin, load, CONNECTIONS)
         columns = ["connections", "proxy", "CPU µs per request", "user", "system", "× blind", "× HAProxy", "× nginx"]
         markdown(
             "TLS 1.3 (ECDSA P-256): keep-alive requests", columns, cpu_table(bench, found, CONNECTIONS),
             ["Spillway agrees on AES-128-GCM, the others, with OpenSSL's order, on AES-256-GCM."],
         )
-        mark(bench, found, "CPU per TLS request", REQUEST_MARKS)
+        bench.mark_ratios(found, "CPU per TLS request", REQUEST_MARKS)
         rows = []
         for kind in ("full", "resumed"):
             rows += bench_handshakes(bench, origin, servers, kind)
         columns = ["handshake", "proxy", "CPU µs per connection", "user", "system", "per CPU second"]
         columns += ["× blind", "× HAProxy", "× nginx"]
         markdown("TLS 1.3 (ECDSA P-256): new connections, one request each", columns, rows)
-    bench_idle(bench)
+    bench_memory(bench)
 
 
 def bench_handshakes(bench, origin, servers, kind):
@@ -57,52 +57,14 @@ def bench_handshakes(bench, origin, servers, kind):
             raise Failed(f"{kind} handshakes: {counts}")
         return counts["connections"]
 
-    bench.warm(servers, lambda server: load(server, 0.5))
-    measure = lambda server: bench.metered(server, origin, lambda: load(server, bench.options.seconds))
-    found = bench.rounds(servers, measure)
-    bench.results[f"tls/{kind}"] = found
-    mark(bench, found, f"CPU per connection with a {kind} handshake", HANDSHAKE_MARKS)
+    found = bench.compare(f"tls/{kind}", servers, origin, load)
+    bench.mark_ratios(found, f"CPU per connection with a {kind} handshake", HANDSHAKE_MARKS)
     return cpu_table(bench, found, kind, per_second=True)
 
 
-def bench_idle(bench):
-    rows = []
-    for name in bench.names:
-        if name not in TLS_KINDS:
-            continue
-        say(f"memory of idle TLS connections: {name}")
-        try:
-            before, after, each = idle_memory(bench, name)
-        except Failed as failure:
-            bench.fail(name, failure)
-            continue
-        bench.results[f"tls/memory/{name}"] = {"before_kib": before, "after_kib": after, "each_kib": each}
-        rows.append([name, f"{before / 1024:.1f}", f"{after / 1024:.1f}", f"{each:.2f}"])
-        if name == "spillway":
-            bench.mark("KiB per idle TLS connection", each, IDLE_MARK_KIB)
-    columns = ["proxy", "MiB with 200", f"MiB with {200 + IDLE_CONNECTIONS:,}", "KiB per connection"]
-    markdown(f"TLS 1.3: {IDLE_CONNECTIONS:,} idle connections", columns, rows)
-
-
-def idle_memory(bench, name):
-    """Memory with 200 idle connections, and with many more."""
-    with contextlib.ExitStack() as running:
-        origin = running.enter_context(bench.origin())
-        server = running.enter_context(bench.server(name, origin, "-memory", TLS_KINDS))
-        idle = running.enter_context(contextlib.closing(IdleConnections(server.port, encrypted=True)))
-        idle.open(200)
-        time.sleep(bench.options.settle)
-        before = memory_kib(server.pids())
-        idle.open(IDLE_CONNECTIONS)
-        time.sleep(bench.options.settle)
-        after = memory_kib(server.pids())
-        if not idle.still_open():
-            raise Failed("idle connections were closed")
-        return before, after, (after - before) / IDLE_CONNECTIONS
-
-
-def mark(bench, found, what, limits):
-    for other, limit in limits.items():
-        ratio = bench.ratio(found, "spillway", other)
-        if ratio is not None:
-            bench.mark(f"{what}, × {other}", ratio, limit)
+def bench_memory(bench):
+    connections = functools.partial(IdleConnections, encrypted=True)
+    title = f"TLS 1.3: {IDLE_CONNECTIONS:,} idle connections"
+    each = bench_idle(bench, "tls/memory", TLS_KINDS, connections, 200, IDLE_CONNECTIONS, title)
+    if each is not None:
+        bench.mark("KiB per idle TLS connection", each, IDLE_MARK_KIB)

@@ -1,6 +1,6 @@
 """What it costs to pass connections on as they come: large answers by the gigabyte, small messages one by one."""
 
-from bench import cpu_table, markdown, median_and_spread, per_request, say
+from bench import cpu_table, markdown, median_and_spread, say
 from contenders import TUNNEL_KINDS
 from measure import requests_by_wrk
 
@@ -19,24 +19,19 @@ def bench_tunnels(bench):
     with bench.everyone(TUNNEL_KINDS) as (origin, servers):
         say(f"tunnels, answers of {BULK_BYTES:,} bytes")
         bulk = {"path": f"/bytes/{BULK_BYTES}", "fields": []}
-        bench.warm(servers, lambda server: requests_by_wrk(server.port, BULK_CONNECTIONS, 1, bench.load_core, **bulk))
-        measure = per_request(bench, origin, BULK_CONNECTIONS, bench.options.seconds, **bulk)
-        found = bench.rounds(servers, measure)
-        bench.results["tunnels/bulk"] = found
+        load = lambda server, seconds: requests_by_wrk(server.port, BULK_CONNECTIONS, seconds, bench.load_core, **bulk)
+        found = bench.compare("tunnels/bulk", servers, origin, load, BULK_CONNECTIONS)
         print_bulk(bench, found)
 
         say(f"tunnels, messages of 100 bytes, {MESSAGE_CONNECTIONS} connections")
-        message = {"fields": MESSAGE_FIELDS}
-        bench.warm(
-            servers, lambda server: requests_by_wrk(server.port, MESSAGE_CONNECTIONS, 1, bench.load_core, **message)
+        load = lambda server, seconds: requests_by_wrk(
+            server.port, MESSAGE_CONNECTIONS, seconds, bench.load_core, fields=MESSAGE_FIELDS
         )
-        measure = per_request(bench, origin, MESSAGE_CONNECTIONS, bench.options.seconds, **message)
-        found = bench.rounds(servers, measure)
-        bench.results["tunnels/messages"] = found
+        found = bench.compare("tunnels/messages", servers, origin, load, MESSAGE_CONNECTIONS)
         columns = ["connections", "proxy", "CPU µs for both ways", "user", "system", "× blind", "× HAProxy", "× nginx"]
         rows = cpu_table(bench, found, MESSAGE_CONNECTIONS)
         markdown("Tunnels: 100 bytes there and 100 bytes back", columns, rows)
-        mark(bench, found, "CPU per message in tunnels", MESSAGE_MARKS)
+        bench.mark_ratios(found, "CPU per message in tunnels", MESSAGE_MARKS)
 
 
 def print_bulk(bench, found):
@@ -52,11 +47,4 @@ def print_bulk(bench, found):
     columns = ["connections", "proxy", "CPU s per GB", "× blind", "× HAProxy"]
     note = "The blind proxy copies with a buffer of 256 KiB, as Spillway does; HAProxy with its 16 KiB for each connection."
     markdown("Tunnels: answers of 1 MB", columns, rows, [note])
-    mark(bench, found, "CPU per GB in tunnels", BULK_MARKS)
-
-
-def mark(bench, found, what, limits):
-    for other, limit in limits.items():
-        ratio = bench.ratio(found, "spillway", other)
-        if ratio is not None:
-            bench.mark(f"{what}, × {other}", ratio, limit)
+    bench.mark_ratios(found, "CPU per GB in tunnels", BULK_MARKS)
