@@ -139,16 +139,18 @@ final class HTTP2ClientConnection: HTTP2Connection, Client, TimerOwner {
     }
 
     override func field(_ id: Int32, _ name: RawSpan, _ value: RawSpan) -> Bool {
-        coming?.add(name, value)
-        // Too large is answered; a multiple of that is an attack.
-        if coming?.excess ?? 0 >= 4 { calmDown() }
+        // Too large is answered; a multiple of that is an attack. Looked at where they are: a copy costs more than the field.
+        if coming?.add(name, value) ?? 0 >= 4 { calmDown() }
         return true
     }
 
     override func headEnded(_ id: Int32, isFirst: Bool, endsStream: Bool) {
         guard let fields = takeComing() else { return }
-        defer { worker.giveBack(fields) }
-        guard isFirst else { return trailersEnded(id, fields) }
+        if isFirst { requestBegan(id, fields, endsStream: endsStream) } else { trailersEnded(id, fields) }
+        worker.giveBack(fields)
+    }
+
+    private func requestBegan(_ id: Int32, _ fields: HTTP2RequestFields, endsStream: Bool) {
         let stream = worker.takeClientStream(listener: listener, client: client)
         stream.open(id, of: self)
         stream.place = streams.count
@@ -159,9 +161,7 @@ final class HTTP2ClientConnection: HTTP2Connection, Client, TimerOwner {
 
     private func takeComing() -> HTTP2RequestFields? {
         comingSince = .max
-        let fields = coming
-        coming = nil
-        return fields
+        return coming.take()
     }
 
     /// Trailers end their stream: the session has seen to that.

@@ -241,7 +241,7 @@ package final class Worker: TimerOwner, TurnObserver {
         streams.fields.popLast() ?? HTTP2RequestFields()
     }
 
-    func giveBack(_ fields: HTTP2RequestFields) {
+    func giveBack(_ fields: consuming HTTP2RequestFields) {
         if streams.fields.count < 4 { streams.fields.append(fields) }
     }
 

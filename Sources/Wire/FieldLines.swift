@@ -3,35 +3,22 @@ struct FieldLines {
     private(set) var bytes: [UInt8] = []
     /// What makes the message none, if anything does.
     var problem: Malformed?
+    /// Content-Length is among them.
+    private(set) var hasLength = false
 
     mutating func removeAll() {
         bytes.removeAll(keepingCapacity: true)
         problem = nil
+        hasLength = false
     }
 
     mutating func append(_ name: RawSpan, _ value: RawSpan) {
         if name.hasControl || value.hasControl { problem = .fieldValueInvalid }
+        if name.isToken(0..<name.byteCount, "content-length") { hasLength = true }
         bytes.append(name)
         bytes.append(literal: ": ")
         bytes.append(value)
         bytes.append(literal: "\r\n")
-    }
-
-    /// Content-Length is among them.
-    var hasLength: Bool {
-        // Bytes have no padding to look into.
-        let lines = unsafe bytes.span.bytes
-        var start = 0
-        while start < lines.byteCount {
-            if lines.word(at: start) == Words.word("content-"), lines.byte(at: start &+ 14) == .colon,
-                lines.isToken(start..<start &+ 14, "content-length")
-            {
-                return true
-            }
-            while lines.byte(at: start) != .lineFeed { start &+= 1 }
-            start &+= 1
-        }
-        return false
     }
 
     func visitTrailers(_ visit: (RawSpan) -> Void) throws(Malformed) {
@@ -73,7 +60,7 @@ extension [UInt8] {
     }
 
     mutating func append(literal: StaticString) {
-        // Within the literal by the loop's bounds.
-        for i in 0..<literal.utf8CodeUnitCount { append(unsafe literal.utf8Start[i]) }
+        // A literal's bytes are there for ever.
+        unsafe append(contentsOf: UnsafeBufferPointer(start: literal.utf8Start, count: literal.utf8CodeUnitCount))
     }
 }

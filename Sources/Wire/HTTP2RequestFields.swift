@@ -36,18 +36,22 @@ package struct HTTP2RequestFields {
     /// More came than is kept.
     package var isTooLarge: Bool { byteCount > byteLimit }
 
-    /// How many times over the limit it is; 0 while it is not.
-    package var excess: Int { byteCount / max(byteLimit, 1) }
-
     /// It is a CONNECT that opens a WebSocket (RFC 8441), which HTTP/1.1 asks for with GET and Upgrade.
     package var asksForWebSocket: Bool {
-        isMethod("CONNECT") && connectProtocol.elementsEqual("websocket".utf8)
+        !connectProtocol.isEmpty && connectProtocol.elementsEqual("websocket".utf8) && isMethod("CONNECT")
     }
 
-    /// Takes a field, pseudo-fields (whose names begin with a colon) among them.
-    package mutating func add(_ name: RawSpan, _ value: RawSpan) {
+    /// Takes a field, pseudo-fields (whose names begin with a colon) among them. Returns how many times over the limit
+    /// that is, with all that came before; 0 while it is not.
+    @discardableResult
+    package mutating func add(_ name: RawSpan, _ value: RawSpan) -> Int {
         byteCount &+= name.byteCount &+ value.byteCount &+ 32
-        if isTooLarge { return }
+        if isTooLarge { return byteCount / max(byteLimit, 1) }
+        keep(name, value)
+        return 0
+    }
+
+    private mutating func keep(_ name: RawSpan, _ value: RawSpan) {
         if name.byte(at: 0) == .colon { return addPseudo(name, value) }
         let id = FieldID.named(name, at: 0, count: name.byteCount, first: name.word(at: 0))
         switch id {

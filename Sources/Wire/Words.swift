@@ -68,6 +68,12 @@ enum Words {
         return bad & ~word & highBits
     }
 
+    /// Line feeds.
+    @inline(__always)
+    static func lineFeeds(_ word: UInt64) -> UInt64 {
+        ~(differs(word & lowBits, from: 0x0a) | word) & highBits
+    }
+
     /// Bytes that end a query, or must not be in it: all but `!` to `~`, and of those `"`, `#`, `<` and `>`.
     @inline(__always)
     static func notQuery(_ word: UInt64) -> UInt64 {

@@ -6,7 +6,7 @@ extension WriteBuffer {
     package mutating func visitFields(_ visit: (_ name: RawSpan, _ value: RawSpan) -> Void) -> Int {
         // Initialized up to `end`; only names are written to, which nobody has been shown yet.
         let bytes = unsafe UnsafeMutableRawBufferPointer(start: memory + start, count: count)
-        var offset = unsafe lineEnd(bytes, from: 0)
+        var offset = unsafe UnsafeRawBufferPointer(bytes).bytes.lineEnd(from: 0)
         while offset < count {
             if unsafe bytes[offset] == .carriageReturn { return min(offset &+ 2, count) }
             let nameStart = offset
@@ -14,7 +14,7 @@ extension WriteBuffer {
                 unsafe bytes[offset] = unsafe bytes[offset].lowercased
                 offset &+= 1
             }
-            let next = unsafe lineEnd(bytes, from: offset)
+            let next = unsafe UnsafeRawBufferPointer(bytes).bytes.lineEnd(from: offset)
             var valueStart = min(offset &+ 1, count)
             var valueEnd = max(next &- 2, valueStart)
             while valueStart < valueEnd, unsafe bytes[valueStart].isBlank { valueStart &+= 1 }
@@ -39,12 +39,18 @@ extension WriteBuffer {
             return (0..<end, pathStart..<pathEnd)
         }
     }
+}
 
-    /// Behind the line feed at `offset` or after it.
-    private func lineEnd(_ bytes: UnsafeMutableRawBufferPointer, from offset: Int) -> Int {
+extension RawSpan {
+    /// Behind the line feed at `offset` or after it; the end if there is none.
+    fileprivate func lineEnd(from offset: Int) -> Int {
         var offset = offset
-        while unsafe offset < bytes.count && bytes[offset] != .lineFeed { offset &+= 1 }
-        return min(offset &+ 1, bytes.count)
+        while offset < byteCount {
+            let lineFeeds = Words.lineFeeds(word(at: offset))
+            if lineFeeds != 0 { return offset &+ Words.first(lineFeeds) &+ 1 }
+            offset &+= 8
+        }
+        return byteCount
     }
 }
 
