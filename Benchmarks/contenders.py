@@ -35,7 +35,7 @@ def build(*names):
 
 
 class Server:
-    """A process that listens on a port: started pinned to a core, stopped by its own id."""
+    """A process that listens on a port: started pinned to a core, if one is told, and stopped by its own id."""
 
     scheme = "http"
 
@@ -57,7 +57,7 @@ class Server:
         self.directory.mkdir(parents=True, exist_ok=True)
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(
-                pinned(self.core, self.command()),
+                [str(word) for word in self.command()] if self.core is None else pinned(self.core, self.command()),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -101,7 +101,7 @@ class Server:
         everyone = self.pids()
         self.process.send_signal(signal.SIGTERM)
         try:
-            self.process.wait(5)
+            self.process.wait(8)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
@@ -131,9 +131,24 @@ class Origin(Server):
 
 
 class Contender(Server):
+    # What clients speak from the first byte on, as ALPN names it: "h2", or "http/1.1". With TLS if `scheme` is "https".
+    alpn = "http/1.1"
+    # How long it waits for clients; and for their requests' heads.
+    patience = "60s"
+    head_patience = "10s"
+
     def __init__(self, name, directory, core, origin_port):
         super().__init__(name, directory, core)
         self.origin_port = origin_port
+
+    @property
+    def is_encrypted(self):
+        return self.scheme == "https"
+
+    @property
+    def certificate(self):
+        """See `make_certificate`."""
+        return self.directory.parent / "bench.pem"
 
     def write(self, name, text):
         self.directory.mkdir(parents=True, exist_ok=True)
@@ -151,17 +166,20 @@ class Blind(Contender):
 
 
 class Spillway(Contender):
-    """Everything as by default: metrics, passive health, retries, hedging, time-outs. The caller sets `binary`."""
+    """Everything as by default: metrics, passive health, retries, hedging, time-outs."""
 
-    binary = None
+    binary = HERE.parent / ".build/release/spillway"
 
     def __init__(self, *arguments):
         super().__init__(*arguments)
         self.admin_port = free_port()
 
     def table(self):
+        listener = {"bind": f"127.0.0.1:{self.port}", "protocol": "http"}
+        if self.is_encrypted:
+            listener["tls"] = {"certificates": [{"certificate": str(self.certificate)}], "alpn": [self.alpn]}
         return {
-            "listeners": {"web": {"bind": f"127.0.0.1:{self.port}", "protocol": "http"}},
+            "listeners": {"web": listener},
             "regions": {"r1": {}},
             "services": {
                 "s": {
@@ -209,17 +227,6 @@ class TunnelSpillway(Spillway):
         return table
 
 
-class TLSSpillway(Spillway):
-    scheme = "https"
-    alpn = "http/1.1"
-
-    def table(self):
-        table = super().table()
-        file = f"{self.directory.parent}/bench.pem"
-        table["listeners"]["web"]["tls"] = {"certificates": [{"certificate": file}], "alpn": [self.alpn]}
-        return table
-
-
 def make_certificate(directory):
     """An ECDSA certificate with its key, for all contenders: bench.pem."""
     key, certificate = Path(directory) / "bench.key", Path(directory) / "bench.crt"
@@ -232,10 +239,13 @@ def make_certificate(directory):
 
 
 class HAProxy(Contender):
-    # What else its listener, and its server, is to be.
-    bind = server = ""
+    # What else is said of the server.
+    server = ""
 
     def command(self):
+        bind = "proto h2" if self.alpn == "h2" else ""
+        if self.is_encrypted:
+            bind = f"ssl crt {self.certificate} alpn {self.alpn}"
         configuration = f"""
 global
     nbthread 1
@@ -247,12 +257,12 @@ defaults
     option http-keep-alive
     http-reuse always
     timeout connect 1s
-    timeout client 60s
+    timeout client {self.patience}
     timeout server 60s
-    timeout http-request 10s
-    timeout http-keep-alive 60s
+    timeout http-request {self.head_patience}
+    timeout http-keep-alive {self.patience}
 listen web
-    bind 127.0.0.1:{self.port} backlog 4096 {self.bind}
+    bind 127.0.0.1:{self.port} backlog 4096 {bind}
     server origin 127.0.0.1:{self.origin_port} pool-max-conn -1 pool-purge-delay 60s {self.server}
 """
         return ["haproxy", "-db", "-f", self.write("haproxy.cfg", configuration)]
@@ -281,23 +291,17 @@ listen web
         return ["haproxy", "-db", "-f", self.write("haproxy.cfg", configuration)]
 
 
-class TLSHAProxy(HAProxy):
-    scheme = "https"
-    alpn = "http/1.1"
-
-    @property
-    def bind(self):
-        return f"ssl crt {self.directory.parent}/bench.pem alpn {self.alpn}"
-
-
 class Nginx(Contender):
-    certificate = ""
-    # What else its listener is to be, and how it passes requests on.
-    listen = ""
+    # How it passes requests on.
     location = 'proxy_pass http://origin; proxy_http_version 1.1; proxy_set_header Connection "";'
 
     def command(self):
         user = "user root;" if os.geteuid() == 0 else ""
+        listen = " http2" if self.alpn == "h2" else ""
+        certificate = ""
+        if self.is_encrypted:
+            listen += " ssl"
+            certificate = f"ssl_certificate {self.certificate}; ssl_certificate_key {self.certificate};"
         configuration = f"""
 {user}
 daemon off;
@@ -308,8 +312,10 @@ error_log stderr error;
 events {{ worker_connections {2 * CONNECTIONS_LIMIT}; }}
 http {{
     access_log off;
-    keepalive_timeout 60s;
+    keepalive_timeout {self.patience};
     keepalive_requests 1000000000;
+    client_header_timeout {self.patience}; client_body_timeout {self.patience}; send_timeout {self.patience};
+    ssl_protocols TLSv1.2 TLSv1.3;
     client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi;
     uwsgi_temp_path uwsgi; scgi_temp_path scgi;
     upstream origin {{
@@ -319,8 +325,8 @@ http {{
         keepalive_timeout 60s;
     }}
     server {{
-        listen 127.0.0.1:{self.port} backlog=4096 {self.listen};
-        {self.certificate}
+        listen 127.0.0.1:{self.port} backlog=4096{listen};
+        {certificate}
         location / {{ {self.location} }}
     }}
 }}
@@ -332,18 +338,9 @@ http {{
         return first_line(["nginx", "-v"])
 
 
-class TLSNginx(Nginx):
-    scheme = "https"
-    listen = "ssl"
-
-    @property
-    def certificate(self):
-        file = f"{self.directory.parent}/bench.pem"
-        return f"ssl_protocols TLSv1.2 TLSv1.3; ssl_certificate {file}; ssl_certificate_key {file};"
-
-
 class Envoy(Contender):
-    codec = "AUTO"
+    # What else is said of the connections from clients.
+    client_options = {}
 
     def cluster(self, endpoint):
         return {
@@ -364,18 +361,30 @@ class Envoy(Contender):
         manager = {
             "@type": f"{extension}.filters.network.http_connection_manager.v3.HttpConnectionManager",
             "stat_prefix": "web",
-            "codec_type": self.codec,
+            "codec_type": "HTTP2" if self.alpn == "h2" else "HTTP1",
             "generate_request_id": False,
             "http_filters": [router],
             "route_config": {
                 "virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [route]}]
             },
-        }
+        } | self.client_options
+        chain = {"filters": [{"name": "http", "typed_config": manager}]}
+        if self.is_encrypted:
+            file = {"filename": str(self.certificate)}
+            context = {
+                "alpn_protocols": [self.alpn],
+                "tls_certificates": [{"certificate_chain": file, "private_key": file}],
+            }
+            kind = f"{extension}.transport_sockets.tls.v3.DownstreamTlsContext"
+            chain["transport_socket"] = {
+                "name": "tls",
+                "typed_config": {"@type": kind, "common_tls_context": context},
+            }
         cluster = self.cluster({"endpoint": {"address": address(self.origin_port)}})
         listener = {
             "name": "web",
             "address": address(self.port),
-            "filter_chains": [{"filters": [{"name": "http", "typed_config": manager}]}],
+            "filter_chains": [chain],
         }
         resources = {"listeners": [listener], "clusters": [cluster]}
         file = self.write("envoy.json", json.dumps({"static_resources": resources}))
@@ -401,10 +410,14 @@ def first_line(command):
     return lines[0] if lines else ""
 
 
-TLS_KINDS = {"spillway": TLSSpillway, "haproxy": TLSHAProxy, "nginx": TLSNginx}
-TUNNEL_KINDS = {"blind": TunnelBlind, "spillway": TunnelSpillway, "haproxy": TunnelHAProxy}
+def variants(kinds, *bases, **attributes):
+    """The same contenders, with other attributes, and with methods of `bases` before their own."""
+    return {name: type(kind.__name__, (*bases, kind), attributes) for name, kind in kinds.items()}
+
 
 KINDS = {"blind": Blind, "spillway": Spillway, "haproxy": HAProxy, "nginx": Nginx, "envoy": Envoy}
+TLS_KINDS = variants({"spillway": Spillway, "haproxy": HAProxy, "nginx": Nginx}, scheme="https")
+TUNNEL_KINDS = {"blind": TunnelBlind, "spillway": TunnelSpillway, "haproxy": TunnelHAProxy}
 
 
 def missing(name):

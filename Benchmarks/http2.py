@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 from bench import cpu_table, markdown, say
-from contenders import Envoy, HAProxy, Nginx, Origin, Spillway, TLSHAProxy, TLSNginx, TLSSpillway, make_certificate
+from contenders import Envoy, HAProxy, Nginx, Origin, Spillway, make_certificate, variants
 from idle import bench_idle
 from measure import REQUEST_FIELDS, Failed, requests_by_h2load
 
@@ -29,8 +29,9 @@ CALL_MESSAGE = bytes([0, 0, 0, 0, 100]) + b"x" * 100
 
 
 def bench_http2(bench):
-    columns = ["connections × streams", "proxy", "CPU µs per request", "user", "system"]
-    columns += ["× HAProxy", "× nginx", "× Envoy"]
+    columns = lambda what: ["connections × streams", "proxy", f"CPU µs per {what}", "user", "system"] + [
+        "× HAProxy", "× nginx", "× Envoy"
+    ]
     at_once = f"{CONNECTIONS} × {STREAMS}"
     others = ("haproxy", "nginx", "envoy")
 
@@ -46,7 +47,7 @@ def bench_http2(bench):
             rows += cpu_table(bench, found, f"{at_once}, {how}", others=others)
             if how == "plain":
                 bench.mark_ratios(found, "CPU per HTTP/2 request", REQUEST_MARKS)
-    markdown("HTTP/2 in, HTTP/1.1 out (GET, five fields, 100-byte answer)", columns, rows)
+    markdown("HTTP/2 in, HTTP/1.1 out (GET, five fields, 100-byte answer)", columns("request"), rows)
 
     message = bench.directory / "message"
     message.write_bytes(CALL_MESSAGE)
@@ -57,8 +58,8 @@ def bench_http2(bench):
         )
         found = bench.compare("http2/calls", servers, origin, load, CONNECTIONS * STREAMS)
         rows = cpu_table(bench, found, at_once, others=others)
-        note = "nginx takes a connection of its own to the server for each call that is under way; the others share some."
-        markdown("gRPC: unary calls, HTTP/2 in and out (100 bytes there and back)", columns, rows, [note])
+        note = "nginx takes a connection of its own to the server for each call under way; the others share some."
+        markdown("gRPC: unary calls, HTTP/2 in and out (100 bytes there and back)", columns("call"), rows, [note])
         bench.mark_ratios(found, "CPU per gRPC call", CALL_MARKS)
 
     title = f"HTTP/2: {IDLE_CONNECTIONS:,} idle connections"
@@ -124,6 +125,7 @@ class CallOrigin(Origin):
 class ByHTTP2:
     """A contender whose clients speak HTTP/2 from the beginning."""
 
+    alpn = "h2"
     expected = (":status", "200")
 
     def request(self, connection):
@@ -131,38 +133,10 @@ class ByHTTP2:
 
     def serves(self):
         try:
-            with connect(self.port, self.scheme == "https") as connection:
+            with connect(self.port, self.is_encrypted) as connection:
                 return self.expected in self.request(connection)
         except (OSError, Failed):
             return False
-
-
-class HTTP2Spillway(ByHTTP2, Spillway):
-    pass
-
-
-class HTTP2HAProxy(ByHTTP2, HAProxy):
-    bind = "proto h2"
-
-
-class HTTP2Nginx(ByHTTP2, Nginx):
-    listen = "http2"
-
-
-class HTTP2Envoy(ByHTTP2, Envoy):
-    codec = "HTTP2"
-
-
-class TLSHTTP2Spillway(ByHTTP2, TLSSpillway):
-    alpn = "h2"
-
-
-class TLSHTTP2HAProxy(ByHTTP2, TLSHAProxy):
-    alpn = "h2"
-
-
-class TLSHTTP2Nginx(ByHTTP2, TLSNginx):
-    listen = "ssl http2"
 
 
 class Calls(ByHTTP2):
@@ -174,28 +148,28 @@ class Calls(ByHTTP2):
         return ask(connection, "POST", CALL_FIELDS, CALL_MESSAGE)
 
 
-class CallSpillway(Calls, Spillway):
+class CallSpillway(Spillway):
     def table(self):
         table = super().table()
         table["services"]["s"]["protocol"] = "http2"
         return table
 
 
-class CallHAProxy(Calls, HTTP2HAProxy):
+class CallHAProxy(HAProxy):
     server = "proto h2"
 
 
-class CallNginx(Calls, HTTP2Nginx):
+class CallNginx(Nginx):
     location = "grpc_pass grpc://origin;"
 
 
-class CallEnvoy(Calls, HTTP2Envoy):
+class CallEnvoy(Envoy):
     def cluster(self, endpoint):
         kind = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
         options = {"@type": f"type.googleapis.com/{kind}", "explicit_http_config": {"http2_protocol_options": {}}}
         return super().cluster(endpoint) | {"typed_extension_protocol_options": {kind: options}}
 
 
-KINDS = {"spillway": HTTP2Spillway, "haproxy": HTTP2HAProxy, "nginx": HTTP2Nginx, "envoy": HTTP2Envoy}
-TLS_KINDS = {"spillway": TLSHTTP2Spillway, "haproxy": TLSHTTP2HAProxy, "nginx": TLSHTTP2Nginx}
-CALL_KINDS = {"spillway": CallSpillway, "haproxy": CallHAProxy, "nginx": CallNginx, "envoy": CallEnvoy}
+KINDS = variants({"spillway": Spillway, "haproxy": HAProxy, "nginx": Nginx, "envoy": Envoy}, ByHTTP2)
+TLS_KINDS = variants({"spillway": Spillway, "haproxy": HAProxy, "nginx": Nginx}, ByHTTP2, scheme="https")
+CALL_KINDS = variants({"spillway": CallSpillway, "haproxy": CallHAProxy, "nginx": CallNginx, "envoy": CallEnvoy}, Calls)

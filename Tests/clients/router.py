@@ -7,7 +7,7 @@ import subprocess
 import time
 import urllib.request
 
-from proxies import Failed, free_port
+from measure import Failed, free_port
 
 
 class Router:
