@@ -1,7 +1,7 @@
 internal import Wire
 
 /// What a client's connection has cost beyond what it was for: frames that carry nothing, streams it opened and reset,
-/// rules it broke. A debt that is forgiven with time and with answers that reach their end; beyond a limit the
+/// rules it broke. A debt that is forgiven with time and paid with answers that reach their end; beyond a limit the
 /// connection is ended.
 ///
 /// The costs are small numbers for what each makes us do; the limit lets a browser cancel a page's worth of requests at
@@ -12,7 +12,8 @@ struct HTTP2Account {
     /// Window updates that are paid for by what was sent.
     private var paidUpdates = 32
 
-    /// The debt that ends a connection.
+    /// The debt that ends a connection, and the most that may be paid ahead: when a call's deadline comes, our answer
+    /// and the client's reset pass each other, and the answer is counted first.
     static let limit = 1_000
     /// Forgiven each second.
     static let forgiven: Int64 = 200
@@ -54,19 +55,21 @@ struct HTTP2Account {
 
     mutating func streamClosed(isClean: Bool, age: Int64) {
         if isClean {
-            debt = max(debt - Self.answered, 0)
+            pay(Self.answered)
         } else if age >= Self.patience {
-            debt = max(debt - Self.clientReset, 0)
+            pay(Self.clientReset)
         }
     }
 
     /// A stream is about to be reset from here for no fault of the client's.
     mutating func excuseReset() { debt -= Self.ownReset }
 
+    private mutating func pay(_ amount: Int) { debt = max(debt - amount, -Self.limit) }
+
     private mutating func add(_ cost: Int, _ now: Int64) {
         let seconds = (now - forgivenAt) / 1_000_000_000
         if seconds > 0 {
-            debt = max(debt - Int(clamping: seconds * Self.forgiven), 0)
+            if debt > 0 { debt = max(debt - Int(clamping: seconds * Self.forgiven), 0) }
             forgivenAt = now
         }
         debt += cost

@@ -1,0 +1,55 @@
+import Testing
+import Wire
+
+@testable import Proxy
+
+/// What a client's connection may cost, by what the client does.
+struct HTTP2AccountTests {
+    private static let reset = HTTP2Frame(length: 4, type: 3, flags: 0, stream: 1)
+    private static let ping = HTTP2Frame(length: 8, type: 6, flags: 0, stream: 0)
+    private static let second: Int64 = 1_000_000_000
+
+    @Test func `streams that are reset at once are an attack`() {
+        var account = HTTP2Account()
+        for _ in 0..<200 {
+            account.count(Self.reset, now: Self.second)
+            account.streamClosed(isClean: false, age: 0)
+            #expect(!account.isOverdrawn)
+        }
+        account.count(Self.reset, now: Self.second)
+        #expect(account.isOverdrawn)
+    }
+
+    @Test func `calls that reach their deadlines are none, whoever notices first`() {
+        var account = HTTP2Account()
+        for _ in 0..<100 {
+            // The client did.
+            for _ in 0..<90 {
+                account.count(Self.reset, now: Self.second)
+                account.streamClosed(isClean: false, age: 300_000_000)
+            }
+            // We did, and the resets come for streams that are no more.
+            for _ in 0..<90 { account.streamClosed(isClean: true, age: 300_000_000) }
+            for _ in 0..<90 { account.count(Self.reset, now: Self.second) }
+            #expect(!account.isOverdrawn)
+        }
+    }
+
+    @Test func `what is paid ahead has an end`() {
+        var account = HTTP2Account()
+        for _ in 0..<1_000_000 { account.streamClosed(isClean: true, age: 0) }
+        for _ in 0..<401 { account.count(Self.reset, now: 0) }
+        #expect(account.isOverdrawn)
+    }
+
+    @Test func `a debt is forgiven with time, and no credit is lost by it`() {
+        var account = HTTP2Account()
+        for second in 0..<100 {
+            for _ in 0..<100 { account.count(Self.ping, now: Int64(second) * Self.second) }
+            #expect(!account.isOverdrawn)
+        }
+        for _ in 0..<1_000 { account.streamClosed(isClean: true, age: 0) }
+        for _ in 0..<400 { account.count(Self.reset, now: 1_000 * Self.second) }
+        #expect(!account.isOverdrawn)
+    }
+}
