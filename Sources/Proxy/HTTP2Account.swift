@@ -9,7 +9,7 @@ internal import Wire
 struct HTTP2Account {
     private var debt = 0
     private var forgivenAt: Int64 = 0
-    /// Window updates that are paid for by what was sent.
+    /// Window updates that are paid for by streams that began and by what was sent.
     private var paidUpdates = 32
 
     /// The debt that ends a connection, and the most that may be paid ahead: when a call's deadline comes, our answer
@@ -35,7 +35,8 @@ struct HTTP2Account {
         switch frame.type {
         case HTTP2Frame.data:
             if frame.length == 0, !frame.endsStream { add(Self.emptyFrame, now) }
-        case HTTP2Frame.headers: break
+        // gRPC opens the window of each stream as it begins.
+        case HTTP2Frame.headers: payUpdates()
         case HTTP2Frame.windowUpdate:
             if paidUpdates > 0 { paidUpdates -= 1 } else { add(Self.controlFrame, now) }
         case HTTP2Frame.reset: add(Self.clientReset, now)
@@ -47,7 +48,7 @@ struct HTTP2Account {
     mutating func countSent(_ frame: HTTP2Frame) {
         switch frame.type {
         // A client that opens its windows for each frame, stream and connection, is as good as any.
-        case HTTP2Frame.data: paidUpdates = min(paidUpdates + 2, 4_096)
+        case HTTP2Frame.data: payUpdates()
         case HTTP2Frame.reset: debt += Self.ownReset
         default: break
         }
@@ -63,6 +64,8 @@ struct HTTP2Account {
 
     /// A stream is about to be reset from here for no fault of the client's.
     mutating func excuseReset() { debt -= Self.ownReset }
+
+    private mutating func payUpdates() { paidUpdates = min(paidUpdates + 2, 4_096) }
 
     private mutating func pay(_ amount: Int) { debt = max(debt - amount, -Self.limit) }
 

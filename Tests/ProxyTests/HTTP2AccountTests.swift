@@ -6,6 +6,8 @@ import Wire
 /// What a client's connection may cost, by what the client does.
 struct HTTP2AccountTests {
     private static let reset = HTTP2Frame(length: 4, type: 3, flags: 0, stream: 1)
+    private static let headers = HTTP2Frame(length: 30, type: 1, flags: 5, stream: 1)
+    private static let update = HTTP2Frame(length: 4, type: 8, flags: 0, stream: 1)
     private static let ping = HTTP2Frame(length: 8, type: 6, flags: 0, stream: 0)
     private static let second: Int64 = 1_000_000_000
 
@@ -23,8 +25,10 @@ struct HTTP2AccountTests {
     @Test func `calls that reach their deadlines are none, whoever notices first`() {
         var account = HTTP2Account()
         for _ in 0..<100 {
-            // The client did.
+            // The client did. Some open each stream's window as it begins.
             for _ in 0..<90 {
+                account.count(Self.headers, now: Self.second)
+                account.count(Self.update, now: Self.second)
                 account.count(Self.reset, now: Self.second)
                 account.streamClosed(isClean: false, age: 300_000_000)
             }
@@ -33,6 +37,13 @@ struct HTTP2AccountTests {
             for _ in 0..<90 { account.count(Self.reset, now: Self.second) }
             #expect(!account.isOverdrawn)
         }
+    }
+
+    @Test func `windows that are opened for nothing are an attack`() {
+        var account = HTTP2Account()
+        account.count(Self.headers, now: Self.second)
+        for _ in 0..<600 { account.count(Self.update, now: Self.second) }
+        #expect(account.isOverdrawn)
     }
 
     @Test func `what is paid ahead has an end`() {

@@ -151,7 +151,7 @@ def deadline_seen(router):
 @GROUP.test
 def deadline_passed(router):
     """A deadline that passes ends the call, and the service's part in it."""
-    with calls(router) as method:
+    with router.fresh() as own, calls(own) as method:
         begun = time.monotonic()
         error = failure(lambda: method("Waits")(b"3.01", timeout=0.3))
         equal(error.code(), grpc.StatusCode.DEADLINE_EXCEEDED)
@@ -184,7 +184,7 @@ def deadline_of_ours(router):
 @GROUP.test
 def cancelled(router):
     """A cancelled call is cancelled at the service."""
-    with calls(router) as method:
+    with router.fresh() as own, calls(own) as method:
         before = router.first.echo.called.count("Waits")
         call = method("Waits").future(b"4.01", timeout=10)
         wait_for(lambda: router.first.echo.called.count("Waits") > before, 3, "the service was not called")
@@ -205,14 +205,14 @@ def many_cancelled(router):
 @GROUP.test
 def many_deadlines(router):
     """A client whose calls reach their deadlines by the hundred, as while a service hangs, keeps its connection."""
-    with calls(router) as method:
+    with router.fresh() as own, calls(own) as method:
         for _ in range(10):
             under_way = [method("Waits").future(b"0.5", timeout=0.3) for _ in range(90)]
             for call in under_way:
                 equal(call.exception(timeout=5).code(), grpc.StatusCode.DEADLINE_EXCEEDED)
         equal(method("Unary")(b"on", timeout=5), b"on")
-    told = [line for line in router.admin("/metrics").splitlines() if line.startswith("spillway_listener_abuses_total")]
-    holds(told and all(line.endswith(" 0") for line in told), told)
+        told = [line for line in own.admin("/metrics").splitlines() if line.startswith("spillway_listener_abuses_total")]
+        holds(told and all(line.endswith(" 0") for line in told), told)
 
 
 @GROUP.test
@@ -234,14 +234,16 @@ def no_route(router):
 @GROUP.test
 def unavailable(router):
     """UNAVAILABLE of one region is tried again in the next."""
+    before = router.first.echo.called.count("Unary")
     router.first.echo.unavailable = True
     try:
-        with calls(router) as method:
+        with router.fresh() as own, calls(own) as method:
             for _ in range(20):
                 answer, call = method("Unary").with_call(b"again", timeout=5)
                 equal((answer, dict(call.initial_metadata()).get("x-server")), (b"again", "second"))
     finally:
         router.first.echo.unavailable = False
+    holds(router.first.echo.called.count("Unary") > before, "the first region was not asked")
 
 
 @GROUP.test
@@ -304,8 +306,9 @@ def drain(router):
 @GROUP.test
 def region_lost(router):
     """When the first region's service is gone, new calls are answered by the second, none lost."""
-    with calls(router) as method:
-        equal(method("Unary")(b"before", timeout=5), b"before")
+    with router.fresh() as own, calls(own) as method:
+        _, call = method("Unary").with_call(b"before", timeout=5)
+        equal(dict(call.initial_metadata()).get("x-server"), "first")
         router.first.stop()
         try:
             for number in range(200):
