@@ -4,22 +4,7 @@
 // TCP costs; whatever a real proxy costs beyond it is the proxy's own.
 //
 //   blind PORT ORIGIN_PORT [BUFFER]       both on 127.0.0.1; bytes of the buffer, at most and by default 256 KiB
-#define _GNU_SOURCE
-#include <arpa/inet.h>
-#include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <signal.h>
-#include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/epoll.h>
-#include <sys/resource.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
-enum { bufferLimit = 256 * 1024, eventsPerTurn = 256 };
+#include "server.h"
 
 typedef struct Side Side;
 // One end of a pair. What its peer sent and it could not take yet waits here; the peer is not read meanwhile.
@@ -38,10 +23,9 @@ typedef struct Pair {
     struct Pair *nextDead;
 } Pair;
 
-static int poller;
 static struct sockaddr_in origin;
-static char buffer[bufferLimit];
-static size_t bufferSize = bufferLimit;
+static char buffer[bytesAtOnce];
+static size_t bufferSize = bytesAtOnce;
 // Pairs closed in this turn: freed after it, as later events of the turn may still name them.
 static Pair *deadPairs;
 
@@ -133,21 +117,13 @@ static void serve(Side *side, unsigned events) {
     if ((events & EPOLLIN || atEnd) && !side->ended && !drain(side, atEnd)) end(pair);
 }
 
-static bool watch(Side *side) {
-    struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.ptr = side};
-    return epoll_ctl(poller, EPOLL_CTL_ADD, side->descriptor, &event) == 0;
-}
-
 static void acceptAll(int listener) {
-    for (;;) {
-        int client = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC), on = 1;
-        if (client < 0) return;
-        int upstream = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    for (int client; (client = acceptNext(listener)) >= 0;) {
+        int upstream = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), on = 1;
         if (upstream < 0) {
             close(client);
             return;
         }
-        setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
         setsockopt(upstream, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
         Pair *pair = calloc(1, sizeof *pair);
         if (!pair) abort();
@@ -156,7 +132,10 @@ static void acceptAll(int listener) {
         pair->sides[0].other = &pair->sides[1];
         pair->sides[1].other = &pair->sides[0];
         int connected = connect(upstream, (struct sockaddr *)&origin, sizeof origin);
-        if ((connected < 0 && errno != EINPROGRESS) || !watch(&pair->sides[0]) || !watch(&pair->sides[1])) end(pair);
+        bool ok = connected == 0 || errno == EINPROGRESS;
+        for (int side = 0; side < 2 && ok; side++)
+            ok = watch(pair->sides[side].descriptor, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, &pair->sides[side]);
+        if (!ok) end(pair);
     }
 }
 
@@ -166,26 +145,10 @@ int main(int count, char **arguments) {
         return 2;
     }
     if (count == 4) bufferSize = (size_t)atoi(arguments[3]);
-    if (bufferSize < 1 || bufferSize > bufferLimit) return 2;
-    signal(SIGPIPE, SIG_IGN);
-    struct rlimit files;
-    getrlimit(RLIMIT_NOFILE, &files);
-    files.rlim_cur = files.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &files);
-
+    if (bufferSize < 1 || bufferSize > bytesAtOnce) return 2;
     origin = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons((unsigned short)atoi(arguments[2]))};
     origin.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((unsigned short)atoi(arguments[1]))};
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), on = 1;
-    setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    if (bind(listener, (struct sockaddr *)&address, sizeof address) < 0 || listen(listener, 4096) < 0) {
-        perror("blind: listen");
-        return 1;
-    }
-    poller = epoll_create1(EPOLL_CLOEXEC);
-    struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
-    epoll_ctl(poller, EPOLL_CTL_ADD, listener, &event);
+    int listener = listenOn(INADDR_LOOPBACK, arguments[1]);
     for (;;) {
         struct epoll_event events[eventsPerTurn];
         int ready = epoll_wait(poller, events, eventsPerTurn, -1);

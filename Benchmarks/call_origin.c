@@ -5,24 +5,11 @@
 //
 // A connection that begins with anything but HTTP/2 is told, by HTTP/1.1, what was served so far with status 0, and
 // closed: {"requests": …, "connections": …}.
-#define _GNU_SOURCE
-#include <arpa/inet.h>
-#include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <nghttp2/nghttp2.h>
-#include <signal.h>
-#include <stdbool.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/epoll.h>
-#include <sys/resource.h>
-#include <sys/socket.h>
-#include <unistd.h>
+#include "server.h"
 
-enum { messageHead = 5, messageSize = messageHead + 100, bufferSize = 256 * 1024, eventsPerTurn = 256 };
+#include <nghttp2/nghttp2.h>
+
+enum { messageHead = 5, messageSize = messageHead + 100 };
 
 typedef struct {
     int descriptor;
@@ -32,10 +19,9 @@ typedef struct {
     size_t unsentLength;
 } Connection;
 
-static int poller;
 static unsigned long long calls, connections;
 static nghttp2_session_callbacks *callbacks;
-static uint8_t received[bufferSize], sending[2 * bufferSize];
+static uint8_t received[bytesAtOnce], sending[2 * bytesAtOnce];
 static uint8_t message[messageSize];
 
 #define FIELD(name, value) {(uint8_t *)(name), (uint8_t *)(value), sizeof(name) - 1, sizeof(value) - 1, 0}
@@ -105,7 +91,7 @@ static bool flush(Connection *connection) {
         size_t filled = 0;
         const uint8_t *part;
         ssize_t length = 1;
-        while (filled < bufferSize && (length = nghttp2_session_mem_send(connection->session, &part)) > 0) {
+        while (filled < bytesAtOnce && (length = nghttp2_session_mem_send(connection->session, &part)) > 0) {
             memcpy(sending + filled, part, (size_t)length);
             filled += (size_t)length;
         }
@@ -157,28 +143,12 @@ static bool serve(Connection *connection, unsigned events) {
 }
 
 static void acceptAll(int listener) {
-    for (;;) {
-        int descriptor = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (descriptor < 0) return;
-        int on = 1;
-        setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    for (int descriptor; (descriptor = acceptNext(listener)) >= 0;) {
         Connection *connection = calloc(1, sizeof *connection);
         if (!connection) abort();
         connection->descriptor = descriptor;
-        struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.ptr = connection};
-        epoll_ctl(poller, EPOLL_CTL_ADD, descriptor, &event);
+        watch(descriptor, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, connection);
     }
-}
-
-static int listenOn(unsigned short port) {
-    int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), on = 1;
-    setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = INADDR_ANY};
-    if (bind(listener, (struct sockaddr *)&address, sizeof address) < 0 || listen(listener, 4096) < 0) {
-        perror("call_origin: listen");
-        exit(1);
-    }
-    return listener;
 }
 
 int main(int count, char **arguments) {
@@ -186,11 +156,6 @@ int main(int count, char **arguments) {
         fprintf(stderr, "usage: call_origin PORT\n");
         return 2;
     }
-    signal(SIGPIPE, SIG_IGN);
-    struct rlimit files;
-    getrlimit(RLIMIT_NOFILE, &files);
-    files.rlim_cur = files.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &files);
     // Not compressed, and the length of what follows.
     memset(message, 'x', sizeof message);
     memcpy(message, (uint8_t[]){0, 0, 0, 0, messageSize - messageHead}, messageHead);
@@ -198,10 +163,7 @@ int main(int count, char **arguments) {
     nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, frameReceived);
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, dataReceived);
 
-    int listener = listenOn((unsigned short)atoi(arguments[1]));
-    poller = epoll_create1(EPOLL_CLOEXEC);
-    struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
-    epoll_ctl(poller, EPOLL_CTL_ADD, listener, &event);
+    int listener = listenOn(INADDR_ANY, arguments[1]);
     for (;;) {
         struct epoll_event events[eventsPerTurn];
         int ready = epoll_wait(poller, events, eventsPerTurn, -1);

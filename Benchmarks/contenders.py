@@ -23,10 +23,11 @@ LIBRARIES = {"handshake": ["-lssl", "-lcrypto"], "call_origin": ["-lnghttp2"]}
 def build(*names):
     """Compiles the C programs that are missing or older than their source."""
     BUILD.mkdir(exist_ok=True)
+    shared = (HERE / "server.h").stat().st_mtime
     for name in names:
         source = HERE / f"{Path(name).stem}.c"
         target = BUILD / name
-        if target.exists() and target.stat().st_mtime >= source.stat().st_mtime:
+        if target.exists() and target.stat().st_mtime >= max(shared, source.stat().st_mtime):
             continue
         libraries = LIBRARIES.get(name, [])
         if target.suffix == ".so":
@@ -228,14 +229,15 @@ class TunnelSpillway(Spillway):
 
 
 def make_certificate(directory):
-    """An ECDSA certificate with its key, for all contenders: bench.pem."""
+    """An ECDSA certificate with its key, for all contenders: bench.pem. Returns the files of both alone."""
     key, certificate = Path(directory) / "bench.key", Path(directory) / "bench.crt"
     command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30"]
-    command += ["-subj", "/CN=bench.test", "-addext", "subjectAltName=DNS:bench.test"]
+    command += ["-subj", "/CN=bench.test", "-addext", "subjectAltName=DNS:bench.test,IP:127.0.0.1"]
     subprocess.run(command + ["-keyout", key, "-out", certificate], check=True, capture_output=True)
     together = Path(directory) / "bench.pem"
     together.write_text(certificate.read_text() + key.read_text())
     together.chmod(0o600)
+    return key, certificate
 
 
 class HAProxy(Contender):

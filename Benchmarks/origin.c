@@ -8,23 +8,9 @@
 //   anything else     100 bytes
 //
 // Request bodies are not read: GET and HEAD-less load only. Pipelined requests are answered in order.
-#define _GNU_SOURCE
-#include <arpa/inet.h>
-#include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <signal.h>
-#include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <strings.h>
-#include <sys/epoll.h>
-#include <sys/resource.h>
-#include <sys/socket.h>
-#include <unistd.h>
+#include "server.h"
 
-enum { headLimit = 8192, fillSize = 256 * 1024, eventsPerTurn = 256 };
+enum { headLimit = 8192 };
 
 // Between turns a connection keeps at most a partial head and how much of its answer's body is still unsent.
 typedef struct {
@@ -35,9 +21,8 @@ typedef struct {
     char head[headLimit];
 } Connection;
 
-static int poller;
 static unsigned long long requests, connections;
-static char fill[fillSize];
+static char fill[bytesAtOnce];
 static const char answerStart[] = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n";
 // One answer of 100 bytes, head included, sent by a single write.
 static char smallAnswer[512];
@@ -51,7 +36,7 @@ static void finish(Connection *connection) {
 // Sends what is left of the body. False: the connection is gone.
 static bool sendBody(Connection *connection) {
     while (connection->bodyLeft > 0) {
-        size_t part = connection->bodyLeft < fillSize ? connection->bodyLeft : fillSize;
+        size_t part = connection->bodyLeft < bytesAtOnce ? connection->bodyLeft : bytesAtOnce;
         ssize_t sent = send(connection->descriptor, fill, part, MSG_NOSIGNAL);
         if (sent < 0) return errno == EAGAIN;
         connection->bodyLeft -= (size_t)sent;
@@ -131,31 +116,15 @@ static bool serve(Connection *connection, unsigned events) {
 }
 
 static void acceptAll(int listener) {
-    for (;;) {
-        int descriptor = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (descriptor < 0) return;
-        int on = 1;
-        setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    for (int descriptor; (descriptor = acceptNext(listener)) >= 0;) {
         Connection *connection = malloc(sizeof *connection);
         if (!connection) abort();
         connection->descriptor = descriptor;
         connection->closing = false;
         connection->bodyLeft = connection->headLength = 0;
         connections += 1;
-        struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.ptr = connection};
-        epoll_ctl(poller, EPOLL_CTL_ADD, descriptor, &event);
+        watch(descriptor, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, connection);
     }
-}
-
-static int listenOn(unsigned short port) {
-    int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), on = 1;
-    setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = INADDR_ANY};
-    if (bind(listener, (struct sockaddr *)&address, sizeof address) < 0 || listen(listener, 4096) < 0) {
-        perror("origin: listen");
-        exit(1);
-    }
-    return listener;
 }
 
 int main(int count, char **arguments) {
@@ -163,19 +132,11 @@ int main(int count, char **arguments) {
         fprintf(stderr, "usage: origin PORT\n");
         return 2;
     }
-    signal(SIGPIPE, SIG_IGN);
-    struct rlimit files;
-    getrlimit(RLIMIT_NOFILE, &files);
-    files.rlim_cur = files.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &files);
     memset(fill, 'x', sizeof fill);
     smallAnswerLength = (size_t)snprintf(
         smallAnswer, sizeof smallAnswer, "%sContent-Length: 100\r\n\r\n%.100s", answerStart, fill);
 
-    int listener = listenOn((unsigned short)atoi(arguments[1]));
-    poller = epoll_create1(EPOLL_CLOEXEC);
-    struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
-    epoll_ctl(poller, EPOLL_CTL_ADD, listener, &event);
+    int listener = listenOn(INADDR_ANY, arguments[1]);
     for (;;) {
         struct epoll_event events[eventsPerTurn];
         int ready = epoll_wait(poller, events, eventsPerTurn, -1);

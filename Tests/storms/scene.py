@@ -7,7 +7,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 from kinds import HOST, Kind
-from proxies import Failed, FastOrigin, Origin, free_port, make_certificate
+from proxies import Failed, FastOrigin, Origin
+# proxies knows where the benchmarks are.
+from contenders import make_certificate
+from measure import free_port
 from router import Router, route, service
 from witness import memory
 
@@ -102,7 +105,8 @@ class Scene(ExitStack):
     def begin(self):
         key, certificate = (str(file) for file in make_certificate(self.directory))
         tls = {"tls": {"certificates": [{"certificate": certificate, "key": key}]}}
-        quick, bulk, patient_origin = (self.enter_context(origin()) for origin in (FastOrigin, FastOrigin, Origin))
+        fast = (FastOrigin(self.directory / name) for name in ("quick", "bulk"))
+        quick, bulk, patient_origin = (self.enter_context(origin) for origin in (*fast, Origin()))
         # Behind the listener that passes TLS on stands another router, which ends it.
         inner_port = free_port()
         inner = {"inner": bound(inner_port, **tls)}
