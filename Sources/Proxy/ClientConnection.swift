@@ -256,8 +256,8 @@ final class ClientConnection: Downstream, Client, TimerOwner {
         peerEnded = true
         switch phase {
         case .head:
-            // Nothing, or half a request: there is nobody to answer in either case.
-            close()
+            // Nothing, or half a request, asks for no answer, but the one before may not be with the kernel yet.
+            closeWhenSent()
         case .body: gone()
         case .answer: keepsAlive = false
         case .lingering: close()
@@ -388,9 +388,14 @@ final class ClientConnection: Downstream, Client, TimerOwner {
             if isReadPaused || !held.isEmpty || hasUnread, !isConsuming { worker.loop.defer(self) }
             return
         }
+        closeWhenSent()
+    }
+
+    private func closeWhenSent() {
+        if case .head = phase { phase = .answer }
         closesWhenSent = true
         worker.sendQueued()
-        if !isCongested { finishSending() }
+        if isOpen && !isCongested { finishSending() }
     }
 
     /// The last answer is with the kernel.
@@ -451,7 +456,7 @@ final class ClientConnection: Downstream, Client, TimerOwner {
 
     /// The worker drains: a connection between requests ends now, others after their answer.
     func drainStarted() {
-        if case .head = phase, held.isEmpty, !isExchanging { close() } else { keepsAlive = false }
+        if case .head = phase, held.isEmpty, !isExchanging { closeWhenSent() } else { keepsAlive = false }
     }
 
     /// Another connection, or none, goes on with the socket.

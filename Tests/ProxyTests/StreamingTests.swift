@@ -71,6 +71,30 @@ struct StreamingTests {
         #expect(answer.isWhole)
     }
 
+    /// Of some of these sizes the end of the answer is with the proxy alone when the connection has nothing more to do.
+    @Test(arguments: [true, false])
+    func `an answer comes whole though its connection is not to be kept`(draining: Bool) throws {
+        let backend = try Backend { request, connection in
+            let size = Int(request.target.dropFirst()) ?? 0
+            connection.send("HTTP/1.1 200 OK\r\ncontent-length: \(size)\r\n\r\n")
+            connection.send([UInt8](repeating: 0x61, count: size))
+            return true
+        }
+        let proxy = try ProxyUnderTest([[backend]])
+        var clients: [(size: Int, connection: RawConnection)] = []
+        for size in stride(from: 20_000, to: 5_000_000, by: 50_000) {
+            clients.append((size, try proxy.connect(receiveBuffer: 65_536)))
+            clients.last!.connection.send("GET /\(size) HTTP/1.1\r\nhost: a\r\n\r\n")
+        }
+        pause(milliseconds: 300)
+        if draining { proxy.drain() } else { for client in clients { client.connection.shutdownWrite() } }
+        pause(milliseconds: 50)
+        for client in clients {
+            let answer = try #require(client.connection.readMessage())
+            #expect(answer.body.count == client.size)
+        }
+    }
+
     @Test func `a backend that does not read stops the client, and gets all of it when it does`() throws {
         let size = 64_000_000
         let progress = Progress()
