@@ -1,5 +1,6 @@
 #include "Internal.h"
 
+#include <pthread.h>
 #include <string.h>
 #include <time.h>
 
@@ -58,8 +59,16 @@ static int choose_protocol(
     return SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
+static pthread_once_t staple_once = PTHREAD_ONCE_INIT;
+static int staple_index;
+
+static void make_staple_index(void) { staple_index = X509_get_ex_new_index(0, NULL, NULL, NULL, NULL); }
+
+// A context may have a certificate of each kind of key: what is stapled goes with the one that is shown.
 static int staple(SSL *session, void *argument) {
-    const cssl_staple *response = argument;
+    (void)argument;
+    X509 *leaf = SSL_get_certificate(session);
+    const cssl_staple *response = leaf ? X509_get_ex_data(leaf, staple_index) : NULL;
     if (!response || response->count == 0 || time(NULL) >= response->until) return SSL_TLSEXT_ERR_NOACK;
     // The session frees it.
     unsigned char *copy = OPENSSL_memdup(response->response, response->count);
@@ -136,7 +145,8 @@ int cssl_use_certificate(cssl_context *context, const cssl_certificate *certific
 
 void cssl_use_staple(cssl_context *context, const cssl_staple *response) {
     SSL_CTX_set_tlsext_status_cb(context, staple);
-    SSL_CTX_set_tlsext_status_arg(context, (void *)response);
+    pthread_once(&staple_once, make_staple_index);
+    X509_set_ex_data(SSL_CTX_get0_certificate(context), staple_index, (void *)response);
 }
 
 int cssl_name_sessions(cssl_context *context, const uint8_t *name, size_t count) {

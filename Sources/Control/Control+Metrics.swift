@@ -53,7 +53,7 @@ extension Control {
         }
         counters("spillway_listener_connections_total", "Client connections accepted.") { $0.connections.count }
         counters("spillway_listener_requests_total", "Requests whose head was complete.") { $0.requests.count }
-        counters("spillway_listener_abuses_total", "HTTP/2 connections that were ended because of what they cost.") {
+        counters("spillway_listener_abuses_total", "HTTP/2 connections ended for an error, or what they cost.") {
             $0.abuses.count
         }
         counters("spillway_listener_refused_total", "Requests refused as malformed or over a limit.") {
@@ -90,9 +90,6 @@ extension Control {
     }
 
     private func serviceMetrics(_ text: inout MetricsText) {
-        let services = table.services.compactMap { service in
-            registry.services[service.name].map { (service.name, $0) }
-        }
         func counters(_ name: String, _ help: String, _ value: (ServiceCounters) -> UInt64) {
             text.family(name, .counter, help)
             for (service, counters) in services {
@@ -122,6 +119,10 @@ extension Control {
         }
     }
 
+    private var services: [(name: String, counters: [ServiceCounters])] {
+        table.services.compactMap { service in registry.services[service.name].map { (service.name, $0) } }
+    }
+
     /// Every cell with its labels.
     private var cells: [(labels: [(String, String)], service: Int, cell: Int, counters: [CellCounters])] {
         table.services.indices.flatMap { index in
@@ -148,11 +149,19 @@ extension Control {
                 text.sample(labels + [("class", name)], value)
             }
         }
-        text.family("spillway_grpc_responses_total", .counter, "gRPC calls answered, by their status.")
+        text.family(
+            "spillway_grpc_responses_total", .counter,
+            "gRPC calls by the status they ended with; without a region: none has answered.")
         for (labels, _, _, counters) in cells {
             for status in GRPCStatus.allCases {
                 let count = counters.reduce(0) { $0 &+ $1.grpc[status.rawValue].count }
                 if count > 0 { text.sample(labels + [("status", status.name)], count) }
+            }
+        }
+        for (name, counters) in services {
+            for status in GRPCStatus.allCases {
+                let count = counters.reduce(0) { $0 &+ $1.grpc[status.rawValue].count }
+                if count > 0 { text.sample([("service", name), ("status", status.name)], count) }
             }
         }
         text.family("spillway_retries_total", .counter, "Attempts made because one in this region failed.")

@@ -15,8 +15,10 @@ package struct Encryption: Sendable {
 
     /// One for each worker.
     private(set) var workerServers: [String: [TLSServer]] = [:]
-    /// One for each worker, and the prober's.
+    /// One for each worker.
     private(set) var workerClients: [String: [TLSClient]] = [:]
+    /// The prober's, by service: a probe agrees on what it speaks itself.
+    private var probers: [String: TLSClient] = [:]
 
     init() {}
 
@@ -45,11 +47,16 @@ package struct Encryption: Sendable {
             guard let rules = service.encryption else { continue }
             // What a tunnel carries is nobody's to agree on.
             let version = service.protocol == .http2 ? "h2" : "http/1.1"
+            let protocols = ofRequests.contains(index) ? [version] : []
             do {
-                let settings = try reader.client(rules, protocols: ofRequests.contains(index) ? [version] : [])
+                let settings = try reader.client(rules, protocols: protocols)
                 clients[service.name] = settings
-                workerClients[service.name] = try libraries.map { (library) throws(TLSProblem) in
+                workerClients[service.name] = try libraries.dropLast().map { (library) throws(TLSProblem) in
                     try TLSClient(settings, library: library)
+                }
+                if service.isProbeEncrypted, let library = libraries.last {
+                    let settings = try reader.client(rules, protocols: service.probe?.protocols ?? protocols)
+                    probers[service.name] = try TLSClient(settings, library: library)
                 }
             } catch {
                 problems.append(Problem(error, of: "services.\(service.name).tls"))
@@ -79,7 +86,7 @@ package struct Encryption: Sendable {
 
     /// The prober's, if a probe of the service is encrypted.
     func prober(of service: Service) -> TLSClient? {
-        service.isProbeEncrypted ? workerClients[service.name]?.last : nil
+        probers[service.name]
     }
 }
 
@@ -99,6 +106,17 @@ extension Table {
             found.formUnion(destinations.map(\.service))
         }
         return found
+    }
+}
+
+extension Probe {
+    /// What it speaks, to agree on (ALPN); nil: nothing of its own.
+    fileprivate var protocols: [String]? {
+        switch kind {
+        case .http: ["http/1.1"]
+        case .grpc: ["h2"]
+        case .tcp: nil
+        }
     }
 }
 

@@ -146,7 +146,9 @@ final class ProbeConnection: EventHandler, TimerOwner, Deferred {
 
     private func sendRequest() {
         if case .grpc(let service) = target.probe.kind {
-            return sendFirst(HealthCheckExchange.request(service: service, authority: target.authority))
+            return sendFirst(
+                HealthCheckExchange.request(
+                    service: service, authority: target.authority, isEncrypted: session != nil))
         }
         guard case .http(let http) = target.probe.kind else { return }
         let request =

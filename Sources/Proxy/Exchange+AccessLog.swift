@@ -7,7 +7,8 @@ internal import Wire
 extension Exchange {
     /// Leaves a line about this exchange with the writer of its listener's access log.
     func record() {
-        if isTunnel { return recordTunnel() }
+        // A request that has become a tunnel is still one.
+        if isTunnel && !asksForUpgrade { return recordTunnel() }
         keptHead.withBytes { bytes in
             // Parsed when it came; what the line needs is taken from there again.
             guard case .complete? = try? worker.keptRequestHead.parse(bytes, .unlimited) else {

@@ -19,6 +19,11 @@ extension Exchange {
         if attempts > 1 { upstream.service.budget.extraEnded(helped: !upstream.service.retries(status: status)) }
         if retriesInstead(of: status, from: upstream) { return false }
 
+        if asksForUpgrade, client.speaksHTTP2, head.status < 300 {
+            // To the client a 2xx would mean that its tunnel is there (RFC 8441, 5).
+            answerOwn(.notUpgraded)
+            return false
+        }
         accept(status: Int(head.status), from: upstream)
         idleDeadline = now + restTime(upstream.service)
         route?.lend { route in downstream?.lend { $0.answer(head, bytes, edits: route.responseEdits) } }
@@ -27,8 +32,11 @@ extension Exchange {
 
     /// How long nothing may come of an answer. Calls rest on purpose, as tunnels do.
     private func restTime(_ service: WorkerService) -> Int64 {
-        isGRPC ? max(service.idleTimeout, listener.tunnelTimeout) : service.idleTimeout
+        restsOnPurpose ? max(service.idleTimeout, listener.tunnelTimeout) : service.idleTimeout
     }
+
+    /// It is a call to a service that can be called.
+    var restsOnPurpose: Bool { isGRPC && service?.lend { $0.isHTTP2 } == true }
 
     /// This one it is: the other attempt, if any, is called off.
     func accept(status: Int, from upstream: Upstream) {
@@ -94,6 +102,7 @@ extension Exchange {
 
     func answerTrailer(_ line: RawSpan) {
         if isGRPC, let status = GRPCStatus(trailerLine: line) { grpcStatus = status }
+        if route?.lend({ $0.responseEdits.dropTrailer(line) }) == true { return }
         downstream?.lend { $0.answerTrailer(line) }
     }
 
@@ -101,7 +110,7 @@ extension Exchange {
     func answerEnded(by upstream: Upstream) {
         remove(upstream)
         countSuccess(of: upstream)
-        if isGRPC { upstream.cell.counters.grpc[(grpcStatus ?? .unknown).rawValue].add() }
+        if isGRPC { count(grpcStatus ?? .unknown) }
         downstream?.lend { $0.endAnswer() }
         finish()
     }
@@ -139,11 +148,27 @@ extension Exchange {
         }
         listener.counters.truncated.add()
         ownToken = "truncated"
-        if isGRPC {
-            upstream.cell.counters.grpc[(grpcStatus ?? .unavailable).rawValue].add()
-        }
+        if isGRPC { count(grpcStatus ?? .unavailable) }
         downstream?.lend { $0.abortAnswer() }
         finish()
+    }
+
+    /// A call's deadline has come within its answer.
+    func callExpired() {
+        ownToken = OwnAnswer.requestTimeout.token
+        count(.deadlineExceeded)
+        downstream?.lend { $0.abortAnswer() }
+        finish()
+    }
+
+    /// A call has ended: with its status in the region that answered it, or without any.
+    func count(_ status: GRPCStatus) {
+        grpcStatus = status
+        if let answeringCell {
+            answeringCell.lend { $0.counters.grpc[status.rawValue].add() }
+        } else {
+            service?.lend { $0.counters.grpc[status.rawValue].add() }
+        }
     }
 
     /// Nothing more came for too long.

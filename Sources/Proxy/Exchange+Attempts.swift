@@ -358,8 +358,11 @@ extension Exchange {
 
     private func timedOut(_ answer: OwnAnswer) {
         grpcStatus = .deadlineExceeded
-        if phase == .answering { return answerStalled() }
         // A deadline of the caller's own says nothing about the endpoint.
+        if phase == .answering {
+            if isGRPC { callExpired() } else { answerStalled() }
+            return
+        }
         if !isGRPC {
             for attempt in [first, second] {
                 attempt?.lend { $0.endpoint.counters.responseTimeouts.add() }

@@ -208,6 +208,7 @@ final class Exchange: TimerOwner {
     }
 
     func requestTrailer(_ line: RawSpan) {
+        if route?.lend({ $0.requestEdits.dropTrailer(line) }) == true { return }
         keptTrailers.append(contentsOf: line)
     }
 
@@ -249,6 +250,7 @@ final class Exchange: TimerOwner {
     /// The client is gone: nothing is to be answered any more.
     func downstreamGone() {
         listener.counters.clientAborts.add()
+        if isGRPC { count(.cancelled) }
         finish()
     }
 
@@ -259,6 +261,7 @@ final class Exchange: TimerOwner {
         status = answer.status
         ownToken = answer.token
         if answer.isFailure { service?.lend { $0.counters.failures.add() } }
+        if isGRPC, answer.token != nil { count(GRPCStatus(httpStatus: answer.status)) }
         downstream?.lend { $0.answerOwn(answer) }
         finish()
     }

@@ -76,7 +76,7 @@ func frameReceived(
         }
     case HTTP2Frame.data where head.endsStream:
         unsafe connection(pointer).lend { $0.dataEnded(head.stream) }
-    case UInt8(NGHTTP2_GOAWAY.rawValue):
+    case HTTP2Frame.goAway:
         let last = unsafe frame.pointee.goaway.last_stream_id
         unsafe connection(pointer).lend { $0.goingAway(lastStream: last) }
     default: break
@@ -107,7 +107,11 @@ func frameSent(
 ) -> Int32 {
     if let frame = unsafe frame {
         let head = HTTP2Frame(unsafe frame.pointee.hd)
-        unsafe connection(pointer).lend { $0.sent(head) }
+        let error = head.type == HTTP2Frame.goAway ? unsafe frame.pointee.goaway.error_code : 0
+        unsafe connection(pointer).lend { connection in
+            connection.sent(head)
+            if error != HTTP2Error.noError.rawValue { connection.brokenOff() }
+        }
     }
     return 0
 }

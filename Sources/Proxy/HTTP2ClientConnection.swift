@@ -120,7 +120,6 @@ final class HTTP2ClientConnection: HTTP2Connection, Client, TimerOwner {
     /// The client does what costs us more than it costs itself.
     private func calmDown() {
         guard !isEnding else { return }
-        listener.counters.abuses.add()
         fail(.enhanceYourCalm)
     }
 
@@ -188,7 +187,10 @@ final class HTTP2ClientConnection: HTTP2Connection, Client, TimerOwner {
         } catch {
             refusal = .malformed(error)
         }
-        if let refusal { refuse(stream, refusal) }
+        if let refusal {
+            stream.exchange.isGRPC = fields.announcesGRPC
+            refuse(stream, refusal)
+        }
     }
 
     /// Parses a head that was written from fields and begins the exchange; or says why not.
@@ -277,6 +279,8 @@ final class HTTP2ClientConnection: HTTP2Connection, Client, TimerOwner {
         if frame.type == HTTP2Frame.reset {
             if resetStreams.count == Int(Self.streamLimit) { resetStreams.removeFirst() }
             resetStreams.append(frame.stream)
+            // Fields that are none end a request before it is one.
+            if coming != nil, frame.stream == comingStream { listener.counters.refused.add() }
         }
         guard frame.type == HTTP2Frame.data || frame.type == HTTP2Frame.headers else { return }
         if stream(frame.stream)?.lend({ $0.sent(frame) }) == true {
@@ -284,6 +288,8 @@ final class HTTP2ClientConnection: HTTP2Connection, Client, TimerOwner {
             reset(frame.stream, .noError)
         }
     }
+
+    override func brokenOff() { listener.counters.abuses.add() }
 
     /// Visits a copy: visiting may end streams.
     func forEachTunnel(_ visit: (Exchange) -> Void) {
@@ -373,7 +379,10 @@ final class HTTP2ClientConnection: HTTP2Connection, Client, TimerOwner {
         let now = worker.loop.now
         armedFor = .max
         if isEnding || isLingering { return close(reset: true) }
-        if isCongested, congestedSince <= now - listener.bodyTimeout { return close(reset: true) }
+        if isCongested, congestedSince <= now - listener.bodyTimeout {
+            listener.counters.abuses.add()
+            return close(reset: true)
+        }
         if !hasSpoken, idleSince <= now - listener.headTimeout {
             listener.counters.refused.add()
             return close()

@@ -67,7 +67,7 @@ final class HTTP2ClientStream: Downstream {
     /// Waits for the client: its request's body is not complete, or its answer is not taken.
     var awaitsClient: Bool {
         // Calls rest on purpose; the exchange knows for how long.
-        if exchange.isGRPC { return body.count > 0 }
+        if exchange.restsOnPurpose { return body.count > 0 }
         return !isConnect && !isRequestComplete && held.isEmpty || body.count > 0
     }
 
@@ -261,9 +261,10 @@ final class HTTP2ClientStream: Downstream {
         if exchange.isGRPC, isAnswerBegun {
             // A status that is not OK tells a caller as much as a reset, and better.
             worker.fieldBuffer.clear()
+            let isExpired = exchange.grpcStatus == .deadlineExceeded
             worker.fieldBuffer.append(
-                grpcStatus: exchange.grpcStatus ?? .unavailable, token: "truncated",
-                sentence: "The service broke off its answer.")
+                grpcStatus: exchange.grpcStatus ?? .unavailable, token: isExpired ? "request-timeout" : "truncated",
+                sentence: isExpired ? "The call took too long." : "The service broke off its answer.")
             worker.fieldBuffer.withBytes { body.trailers.append(contentsOf: $0) }
             return endAnswer()
         }
@@ -293,7 +294,7 @@ final class HTTP2ClientStream: Downstream {
 
     /// The client has not gone on for too long.
     func timedOut() {
-        if isExchanging, !isAnswerBegun { connection?.lend { $0.listener.counters.refused.add() } }
+        connection?.lend { $0.listener.counters.refused.add() }
         refuse(.bodyTimeout)
     }
 

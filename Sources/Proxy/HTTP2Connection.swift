@@ -50,6 +50,8 @@ class HTTP2Connection: Connection {
     /// The stream is over, both ways, or by a reset of either side.
     func streamClosed(_ stream: Int32, _ error: UInt32) {}
     func sent(_ frame: HTTP2Frame) {}
+    /// The peer has been told that it is in error.
+    func brokenOff() {}
     /// The peer will begin (or take) no more streams than it has.
     func goingAway(lastStream: Int32) {}
     /// A body that was full (see `HTTP2Body`) has room again.
@@ -185,6 +187,7 @@ extension HTTP2Frame {
     static let reset: UInt8 = 3
     static let settings: UInt8 = 4
     static let ping: UInt8 = 6
+    static let goAway: UInt8 = 7
     static let windowUpdate: UInt8 = 8
 
     var endsStream: Bool { flags & 1 != 0 && (type == Self.data || type == Self.headers) }

@@ -274,7 +274,8 @@ final class UpstreamConnection: Upstream {
 
     /// A tunnel goes on with the connection, if one was asked for.
     private func upgrade(_ exchange: Uncounted<Exchange>, _ headBytes: RawSpan, rest: RawSpan) {
-        guard exchange.lend({ $0.asksForUpgrade }), !isCongested else { return malformed() }
+        let isAskedFor = exchange.lend { $0.hasAskedFor(worker.responseHead, headBytes) }
+        guard isAskedFor, !isCongested else { return malformed() }
         worker.sendQueued()
         self.exchange = nil
         state = .closed

@@ -51,7 +51,7 @@ package struct TLSFileReader {
         return result
     }
 
-    /// Who may read a key can be whoever it is for.
+    /// A group that may read a key can be made for that.
     private mutating func checkPrivacy(of key: String) {
         var status = stat()
         guard unsafe stat(key, &status) == 0, status.st_mode & 0o004 != 0 else { return }

@@ -82,6 +82,8 @@ package final class ServiceCounters: Sendable {
     package let overflows = Counter()
     /// Requests that ended in an answer of our own.
     package let failures = Counter()
+    /// Calls that no region has answered, by the gRPC status they ended with.
+    package let grpc = InlineArray<17, Counter> { _ in Counter() }
     package let inFlight = Gauge()
     package let pending = Gauge()
 

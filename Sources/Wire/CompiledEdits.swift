@@ -57,6 +57,13 @@ package struct CompiledEdits: Sendable, Equatable {
         return false
     }
 
+    /// Whether a trailer's line is dropped, its name not being one with an identity of its own.
+    package func dropTrailer(_ line: RawSpan) -> Bool {
+        var end = 0
+        while end < line.byteCount, line.byte(at: end) != UInt8(ascii: ":") { end &+= 1 }
+        return drops(ByteRange(start: 0, count: UInt32(end)), of: line)
+    }
+
     /// In lower case, if it is a token, and no field that is not to be edited.
     private static func name(_ text: String) -> (bytes: [UInt8], id: FieldID)? {
         let bytes = text.utf8.map(\.lowercased)

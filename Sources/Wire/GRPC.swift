@@ -78,11 +78,8 @@ package enum GRPCStatus: Int, Sendable, CaseIterable {
 extension RequestHead {
     /// A gRPC call, by its content type.
     package func isGRPC(_ bytes: RawSpan) -> Bool {
-        guard method == .post, let value = firstField(.contentType), value.count >= 16 else { return false }
-        let start = Int(value.start)
-        guard bytes.isToken(start..<start &+ 16, "application/grpc") else { return false }
-        // `application/grpc-web` is another protocol.
-        return value.count == 16 || bytes.byte(at: start &+ 16) != 0x2d
+        guard method == .post, let value = firstField(.contentType) else { return false }
+        return bytes.namesGRPC(value)
     }
 
     /// How long the caller waits for a call's end: nanoseconds of `grpc-timeout`, at most eight digits and a unit.
@@ -144,5 +141,14 @@ extension WriteBuffer {
         append(": ")
         append(sentence)
         append("\r\n")
+    }
+}
+
+extension RawSpan {
+    /// Whether a Content-Type is gRPC's, of whatever coding. `application/grpc-web` is another protocol.
+    func namesGRPC(_ value: ByteRange) -> Bool {
+        let start = Int(value.start)
+        guard value.count >= 16, isToken(start..<start &+ 16, "application/grpc") else { return false }
+        return value.count == 16 || byte(at: start &+ 16) != 0x2d
     }
 }

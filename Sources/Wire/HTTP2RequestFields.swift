@@ -41,6 +41,19 @@ package struct HTTP2RequestFields {
         !connectProtocol.isEmpty && connectProtocol.elementsEqual("websocket".utf8) && isMethod("CONNECT")
     }
 
+    /// It calls for gRPC, as far as it is kept.
+    package var announcesGRPC: Bool {
+        guard isMethod("POST") else { return false }
+        // Bytes have no padding to look into.
+        let bytes = unsafe lines.bytes.span.bytes
+        var offset = 0
+        while offset < bytes.byteCount, case .field(let record)? = try? FieldLine.parse(bytes, at: offset) {
+            if record.id == .contentType { return bytes.namesGRPC(record.value) }
+            offset = Int(record.lineEnd)
+        }
+        return false
+    }
+
     /// Takes a field, pseudo-fields (whose names begin with a colon) among them. Returns how many times over the limit
     /// that is, with all that came before; 0 while it is not.
     @discardableResult

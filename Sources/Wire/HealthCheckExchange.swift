@@ -46,14 +46,15 @@ package struct HealthCheckExchange: Sendable {
     /// - Parameters:
     ///   - service: whose health; empty: the server's as a whole. At most 255 bytes.
     ///   - authority: at most 1,024 bytes.
-    package static func request(service: String, authority: String) -> [UInt8] {
+    ///   - isEncrypted: what scheme it has.
+    package static func request(service: String, authority: String, isEncrypted: Bool = false) -> [UInt8] {
         let name = Array(service.utf8)
         precondition(name.count <= 255 && authority.utf8.count <= 1_024, "a table's names are not that long")
         var request = Array("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".utf8)
         request.appendFrame(.settings, stream: 0, [0, 2, 0, 0, 0, 0])
         var fields: [UInt8] = []
         fields.appendField(":method", "POST")
-        fields.appendField(":scheme", "http")
+        fields.appendField(":scheme", isEncrypted ? "https" : "http")
         fields.appendField(":path", "/grpc.health.v1.Health/Check")
         fields.appendField(":authority", authority)
         fields.appendField("content-type", "application/grpc")

@@ -56,6 +56,13 @@ extension RawSpan {
         return true
     }
 
+    /// Whether these bytes are `other`, letters compared without case.
+    func isSameToken(as other: RawSpan) -> Bool {
+        guard byteCount == other.byteCount else { return false }
+        for i in 0..<byteCount where byte(at: i).lowercased != other.byte(at: i).lowercased { return false }
+        return true
+    }
+
     /// Whether two ranges of these bytes are equal, letters compared without case.
     func isSameToken(_ a: Range<Int>, _ b: Range<Int>) -> Bool {
         guard a.count == b.count else { return false }

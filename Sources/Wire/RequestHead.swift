@@ -310,4 +310,20 @@ package struct RequestHead: ~Copyable {
         }
         return value
     }
+
+    /// Whether every protocol that `answer`, a 101, changes to is among those that this request's `upgrade` names.
+    package func asksFor(_ answer: borrowing ResponseHead, _ answerBytes: RawSpan, in bytes: RawSpan) -> Bool {
+        guard let upgrade, let chosen = answer.firstField(.upgrade), !answer.fields.repeated.contains(.upgrade) else {
+            return false
+        }
+        var members = ListMembers(of: chosen)
+        while let member = members.next(in: answerBytes) {
+            let name = answerBytes.extracting(member)
+            var asked = ListMembers(of: upgrade)
+            var isAsked = false
+            while let one = asked.next(in: bytes) { isAsked = isAsked || bytes.extracting(one).isSameToken(as: name) }
+            if member.isEmpty || !isAsked { return false }
+        }
+        return true
+    }
 }

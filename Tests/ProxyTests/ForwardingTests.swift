@@ -49,6 +49,24 @@ struct ForwardingTests {
         #expect(request.trailers == [Field(name: "x-sum", value: "12")])
     }
 
+    @Test func `what may not be sent as a field may not be sent as a trailer`() throws {
+        let backend = try Backend(
+            Backend.says(
+                "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nX-Inner: 5\r\nx-sum: 5\r\n\r\n"))
+        let proxy = try ProxyUnderTest([[backend]]) {
+            $0.routes[0].requestHeaders.remove = ["x-client-id"]
+            $0.routes[0].requestHeaders.set = [HeaderValue(name: "x-zone", value: "a")]
+            $0.routes[0].responseHeaders.remove = ["x-inner"]
+        }
+        let answer = try proxy.ask(
+            "POST / HTTP/1.1\r\nhost: a.example\r\ntransfer-encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n"
+                + "X-Client-ID: root\r\nx-zone: b\r\nx-sum: 12\r\n\r\n")
+        #expect(answer.trailers == [Field(name: "x-sum", value: "5")])
+        let request = try #require(backend.requests.first)
+        #expect(request.trailers == [Field(name: "x-sum", value: "12")])
+        #expect(request["x-zone"] == "a")
+    }
+
     @Test func `an answer's chunks and trailers arrive`() throws {
         let backend = try Backend(
             Backend.says(

@@ -182,6 +182,31 @@ def deadline_of_ours(router):
 
 
 @GROUP.test
+def deadline_within_answer(router):
+    """A call whose deadline comes within its answer ends with 4, DEADLINE_EXCEEDED, and that is not the endpoint's fault."""
+    with router.fresh() as own, Session(own) as session:
+        asked = [("content-type", "application/grpc"), ("te", "trailers"), ("grpc-timeout", "150m")]
+        for _ in range(8):
+            stream = session.request(f"/{SERVICE}/Both", "POST", asked, b"\0\0\0\0\x015", end=False)
+            answer = session.answer(stream, 5)
+            equal((raw_status(answer), bytes(answer.body)), ((200, "4"), b"\0\0\0\0\x015"))
+        equal(own.metric("spillway_grpc_responses_total", region="r1", status="DEADLINE_EXCEEDED"), 8)
+        equal(own.metric("spillway_listener_truncated_total"), 0)
+        first = f"127.0.0.1:{router.first.port}"
+        equal(own.metric("spillway_endpoint_state", service="echo", endpoint=first, state="healthy"), 1)
+        equal(own.metric("spillway_endpoint_failures_total", service="echo"), 0)
+
+
+@GROUP.test
+def too_much_metadata(router):
+    """Metadata over the limit of heads is answered 8, RESOURCE_EXHAUSTED."""
+    with Session(router) as session:
+        asked = [("content-type", "application/grpc"), ("te", "trailers"), ("x-large", "x" * 40_000)]
+        equal(raw_status(session.answer(session.request(f"/{SERVICE}/Unary", "POST", asked))), (200, "8"))
+        equal(raw_status(session.answer(raw_call(session, f"/{SERVICE}/Unary")))[0], 200)
+
+
+@GROUP.test
 def cancelled(router):
     """A cancelled call is cancelled at the service."""
     with router.fresh() as own, calls(own) as method:
@@ -221,6 +246,7 @@ def nobody_there(router):
     with Session(router) as session:
         answer = session.answer(raw_call(session, "/gone.Service/Call"))
         equal(raw_status(answer), (200, "14"))
+        equal(router.metric("spillway_grpc_responses_total", service="gone", status="UNAVAILABLE"), 1)
         equal(dict(answer.fields).get("content-type", "")[:16], "application/grpc")
 
 

@@ -5,6 +5,7 @@
     /closes      closes with 4001 at the first message
     /silent      says nothing
     /refuses     answers the upgrade with 403
+    /page        answers it with 200, and knows of no WebSocket
     anything else as /echo
 """
 
@@ -45,6 +46,8 @@ class WebSocketServer:
                 self.changed.notify_all()
 
     def process_request(self, connection, request):
+        if request.path == "/page":
+            return connection.respond(http.HTTPStatus.OK, "a page\n")
         return connection.respond(http.HTTPStatus.FORBIDDEN, "not you\n") if request.path == "/refuses" else None
 
     def wait_for_code(self, path, seconds=3):

@@ -195,7 +195,7 @@ def drain(router):
 
 @GROUP.test
 def other_upgrades(router):
-    """An upgrade to anything but WebSocket is not followed."""
+    """An upgrade to HTTP/2 is not passed on, and one that the service does not follow is none."""
     for other in (b"h2c", b"TLS/1.0", b"h2c, websocket"):
         with router.dial() as raw:
             raw.sendall(upgrade().replace(b"Upgrade: websocket", b"Upgrade: " + other) + b"\x81\x05hello")
@@ -309,6 +309,15 @@ def refusal_on_stream(router):
         stream = open_extended(session, "/refuses")
         answer = session.answer(stream)
         equal((answer.status, bytes(answer.body)), (403, b"not you\n"))
+
+
+@EXTENDED.test
+def page_on_stream(router):
+    """A service that answers with a page has opened no tunnel, as its 200 would say on a stream."""
+    with Session(router) as session:
+        answer = session.answer(open_extended(session, "/page"))
+        equal((answer.status, dict(answer.fields)["x-spillway-error"]), (502, "not-upgraded"))
+        equal(session.answers[open_extended(session)].status, 200)
 
 
 @EXTENDED.test

@@ -152,6 +152,8 @@ class Finding:
     memory_growth: int
     latencies: list
     lost: int
+    # Whether the server says that it ended somebody; None: it does not count.
+    counted: bool | None = None
 
     def latency(self, fraction):
         ordered = sorted(self.latencies)
@@ -160,6 +162,9 @@ class Finding:
     def missed(self, cheap, busy=False):
         """The marks that were missed; of a busy machine, where times say nothing, without those of time."""
         missed = [] if self.ended or cheap else ["not ended"]
+        # Ended without an error: as any connection that is not used.
+        unspoken = not self.ended or self.ended.endswith("NO_ERROR")
+        missed += ["not counted"] if self.counted is False and not unspoken else []
         if busy:
             return missed + (["memory"] if self.memory_growth > MEMORY_MARK_BYTES else [])
         missed += ["CPU"] if self.cpu_seconds > CPU_MARK_SECONDS else []
@@ -230,18 +235,19 @@ def said_at_last(attacker):
         return None
 
 
-def examine(target, pids, assault, cost_of_request):
+def examine(target, pids, assault, cost_of_request, count):
     with Witnessed(target, pids) as witnessed:
         time.sleep(SETTLE_SECONDS)
-        before = cpu_seconds(pids)
+        before, counted = cpu_seconds(pids), count and count()
         ended, seconds, sent = attack(target, assault)
         time.sleep(AFTERMATH_SECONDS)
         used = cpu_seconds(pids) - before
+    counted = count() > counted if count else None
     told = witnessed.told
     measured = seconds + AFTERMATH_SECONDS
     clean = measured / (measured + SETTLE_SECONDS) * len(told["latencies"]) * cost_of_request
     growth = told["most_memory"] - told["first_memory"]
-    return Finding(ended, seconds, sent, max(0.0, used - clean), growth, told["latencies"], told["lost"])
+    return Finding(ended, seconds, sent, max(0.0, used - clean), growth, told["latencies"], told["lost"], counted)
 
 
 def calm(target, pids):
@@ -259,8 +265,8 @@ def calm(target, pids):
 COLUMNS = "{:21} {:26} {:>6} {:>9} {:>7} {:>7} {:>8} {:>8}  {}"
 
 
-def run_attacks(target, pids, names=(), what="server", busy=False):
-    """Returns whether every mark was kept."""
+def run_attacks(target, pids, names=(), what="server", busy=False, count=None):
+    """Returns whether every mark was kept. `count` tells how many clients the server says it has refused or ended."""
     known = {assault.name for assault in ASSAULTS}
     for name in names:
         if name not in known:
@@ -271,7 +277,7 @@ def run_attacks(target, pids, names=(), what="server", busy=False):
     kept = ended = 0
     chosen = [assault for assault in ASSAULTS if not names or assault.name in names]
     for assault in chosen:
-        found = examine(target, pids, assault, cost)
+        found = examine(target, pids, assault, cost, count)
         missed = found.missed(assault.cheap, busy)
         kept += not missed
         ended += found.ended is not None and not assault.cheap

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -50,6 +51,8 @@ class FastOrigin(contenders.Origin):
 class Proxy:
     """A contender as the tests have it."""
 
+    # Tells how many clients it has refused or ended, if it does.
+    count = None
     alpn = "h2"
     patience = head_patience = PATIENCE
 
@@ -87,6 +90,13 @@ class Spillway(Proxy, contenders.Spillway):
         table["listeners"]["web"]["timeouts"] = {"head": PATIENCE, "idle": PATIENCE, "body": PATIENCE}
         table["services"]["s"]["probe"] = "none"
         return table
+
+    def count(self):
+        """Of all refusals and ends."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.admin_port}/metrics", timeout=5) as answer:
+            lines = answer.read().decode().splitlines()
+        told = ("spillway_listener_abuses_total", "spillway_listener_refused_total")
+        return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(told))
 
 
 class HAProxy(Proxy, contenders.HAProxy):

@@ -138,7 +138,7 @@ void cssl_context_free(cssl_context *context);
 void cssl_server_free_algorithms(cssl_server *server);
 
 int cssl_use_certificate(cssl_context *context, const cssl_certificate *certificate);
-/// Staples a response, whose bytes outlive the context, until `until` (seconds since 1970).
+/// Staples a response, whose bytes outlive the context, to the certificate used last, until `until` (seconds since 1970).
 typedef struct {
     const uint8_t *response;
     size_t count;
