@@ -89,17 +89,20 @@ extension Shapes {
         [
             Field(
                 "head", \.head, .duration(.milliseconds(100) ... .seconds(600)),
-                "From the first byte of a request, or from the connection's beginning, to the end of its head; then 408."
+                "From the first byte of a request, or from the connection's beginning, to the end of its head; then 408. "
+                    + "The same for a ClientHello that is passed on and for a PROXY protocol header; then it is closed."
             ),
             Field(
                 "idle", \.idle, .duration(.milliseconds(100) ... .seconds(86_400)),
                 "Between requests on a kept connection; then it is closed."),
             Field(
                 "body", \.body, .duration(.milliseconds(100) ... .seconds(3_600)),
-                "Without progress while a body comes from the client or an answer goes to it."),
+                "Without progress while a body comes from the client or an answer goes to it. Of a gRPC call to a "
+                    + "service of `http2`, which may rest on purpose, `tunnel` bounds what comes."),
             Field(
                 "tunnel", \.tunnel, .duration(.milliseconds(100) ... .seconds(604_800)),
-                "Without a byte either way on a connection that is passed on as it comes; then it is closed."),
+                "Without a byte either way on a connection that is passed on as it comes, or in a gRPC call; then it is "
+                    + "closed."),
             Field(
                 "handshake", \.handshake, .duration(.milliseconds(100) ... .seconds(600)),
                 "For a TLS handshake; then the connection is closed."),

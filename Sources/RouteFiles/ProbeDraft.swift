@@ -63,7 +63,7 @@ extension Shapes {
             },
             Field(
                 "grpc", grpcService.type,
-                "Passes if `grpc.health.v1.Health/Check` says that this service is SERVING, over HTTP/2 without TLS; empty: the server as a whole."
+                "Passes if `grpc.health.v1.Health/Check` says that this service is SERVING, over HTTP/2; empty: the server as a whole."
             ) { node, draft, reading in
                 guard let service = grpcService.read(node, &reading) else { return }
                 draft.kind = .grpc
@@ -86,8 +86,8 @@ extension Shapes {
             Field(
                 optional: "tls", \.common.tls,
                 .words(["true": true, "false": false], schema: .object(["type": "boolean"])),
-                "Whether it is encrypted, in the way of the service's `tls`. Absent: an `http` probe is if the service has "
-                    + "`tls`. A `tcp` probe that is passes when the handshake is done."),
+                "Whether it is encrypted, in the way of the service's `tls`. Absent: an `http` or `grpc` probe is if the service "
+                    + "has `tls`. A `tcp` probe that is passes when the handshake is done."),
             Field("every", \.common.every, .duration(probeTime), "Interval, with 10 % of jitter."),
             Field(
                 "timeout", \.common.timeout, .duration(.milliseconds(1) ... .seconds(60)),

@@ -47,12 +47,14 @@ extension Shapes {
             Field(
                 "proxy_protocol", \.service.proxyHeader,
                 .words(["v1": .v1, "v2": .v2, "none": nil]),
-                "The version of the PROXY protocol in which endpoints are told who the client is, before everything else."
+                "The version of the PROXY protocol in which endpoints are told who the client is, before everything else. "
+                    + "Not with `protocol: http2`, whose connections serve many clients."
             ),
             Field(
                 "on_failover", \.service.onFailover, Forms.onFailover,
                 "What becomes of open tunnels (`tcp`, `tls_passthrough`, WebSocket) when their region gets nothing any more, or "
-                    + "their endpoint is no longer in the table: `keep`, `close`, or `{ close_after: 30s }`."),
+                    + "their endpoint is no longer in the table: `keep`, `close`, or `{ close_after: 30s }`. "
+                    + "What is closed is reset on both sides."),
             Field(
                 "tls", \.service.tls, serviceTLS.form.or("none"),
                 "How endpoints are spoken to encrypted; `{}`: with every default. `none`: they are not."),

@@ -8,7 +8,9 @@ extension Shapes {
             Field(
                 "certificates", \.certificates, Forms.certificateFiles.oneOrMany(of: "certificates"), isRequired: true,
                 "Certificates with their keys, chosen by the server name a client asks for: an exact name before a "
-                    + "wildcard, and the first for all others. Read again when the files change."),
+                    + "wildcard, and the first for all others. Read again when the files change. A directory "
+                    + "holds `NAME.crt`, `NAME.cert` or `NAME.pem` with the key in `NAME.key`, `NAME-key.pem` or the same "
+                    + "file, and perhaps `NAME.ocsp`; and directories with `fullchain.pem` and `privkey.pem`."),
             Field("min_version", \.minVersion, Forms.tlsVersion, "The oldest version of TLS that is spoken."),
             Field("max_version", \.maxVersion, Forms.tlsVersion, "The newest."),
             Field(
