@@ -364,7 +364,7 @@ final class ClientConnection: Downstream, Client, TimerOwner {
 
     /// Answers a request that never became an exchange, or is cut short, and closes.
     private func refuse(_ answer: OwnAnswer) {
-        listener.counters.refused.add()
+        if answer.token != nil { listener.counters.refused.add() }
         if isExchanging {
             if answerBegun {
                 exchange.downstreamGone()

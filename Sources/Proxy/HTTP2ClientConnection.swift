@@ -130,6 +130,11 @@ final class HTTP2ClientConnection: HTTP2Connection, Client, TimerOwner {
     }
 
     override func headBegan(_ id: Int32, isFirst: Bool) {
+        if let fields = takeComing() {
+            // One after the other, each with fields that are none.
+            listener.counters.refused.add()
+            worker.giveBack(fields)
+        }
         comingStream = id
         comingSince = worker.loop.now
         coming = worker.takeRequestFields()
@@ -208,8 +213,9 @@ final class HTTP2ClientConnection: HTTP2Connection, Client, TimerOwner {
     }
 
     private func refuse(_ stream: HTTP2ClientStream, _ answer: OwnAnswer) {
-        listener.counters.refused.add()
-        if listener.isLogged { stream.exchange.recordRefusal(answer) }
+        if answer.token != nil { listener.counters.refused.add() }
+        // What was begun has a line of its own.
+        if listener.isLogged, !stream.isExchanging { stream.exchange.recordRefusal(answer) }
         stream.refuse(answer)
     }
 

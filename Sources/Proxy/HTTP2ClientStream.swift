@@ -16,7 +16,7 @@ final class HTTP2ClientStream: Downstream {
     private var held: [UInt8] = []
     private(set) var isRequestComplete = false
     /// The exchange is not over.
-    private var isExchanging = false
+    private(set) var isExchanging = false
     private(set) var isAnswerBegun = false
     /// An extended CONNECT (RFC 8441): the request has no body, and what follows it is for a tunnel.
     private var isConnect = false

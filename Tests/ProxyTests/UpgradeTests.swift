@@ -12,7 +12,9 @@ struct UpgradeTests {
 
     private static func backend(changingTo protocols: String) throws -> Backend {
         try Backend(
-            Backend.says("HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\n\(protocols)\r\nwelcome"))
+            Backend.says(
+                "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\n\(protocols)\r\nwelcome",
+                thenCloses: true))
     }
 
     @Test(arguments: ["upgrade: WebSocket\r\n", "upgrade: other/2\r\n", "upgrade: other/2, websocket\r\n"])

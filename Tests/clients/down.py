@@ -286,6 +286,25 @@ def large_fields(router):
 
 
 @GROUP.test
+def impossible_fields(router):
+    """Requests with fields that are none are reset, and each is counted as refused; the connection lives."""
+    before = router.metric("spillway_listener_refused_total")
+    with Session(router) as session:
+        streams = []
+        for _ in range(5):
+            stream = session.connection.get_next_available_stream_id()
+            session.answers[stream] = Answer()
+            named = [(":method", "GET"), (":scheme", "http"), (":path", "/"), (":authority", "clients.test")]
+            session.connection.send_headers(stream, [*named, ("x-field", "a\nb")], end_stream=True)
+            streams.append(stream)
+        session.flush()
+        for stream in streams:
+            holds(session.answer(stream).reset is not None, "an answer came")
+        equal(session.get("/").status, 200)
+    equal(router.metric("spillway_listener_refused_total") - before, 5)
+
+
+@GROUP.test
 def upgrade_to_h2c(router):
     """`Upgrade: h2c` is not followed, and not passed on."""
     fields = ["-H", "Connection: Upgrade, HTTP2-Settings", "-H", "Upgrade: h2c", "-H", "HTTP2-Settings: AAMAAABkAAQAAP__"]
