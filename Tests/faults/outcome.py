@@ -236,10 +236,10 @@ def none_failed_after(seconds):
 
 
 def only_in_flight_failed():
-    """Only requests whose answers had begun when the fault came may have failed, visibly."""
+    """Only requests whose answers had begun when the fault was complete may have failed, visibly."""
 
     def check(outcomes):
-        wrong = [r for r in outcomes.failed() if r.outcome != "aborted" or r.due >= outcomes.fault]
+        wrong = [r for r in outcomes.failed() if r.outcome != "aborted" or r.due >= outcomes.complete]
         return Check(not wrong, f"{len(wrong)} failed that were not within their answer at the fault, at most 0")
 
     return check
