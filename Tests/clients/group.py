@@ -25,6 +25,13 @@ class Group:
         self.tests.append(Test(name, " ".join(function.__doc__.split()).rstrip("."), function))
         return function
 
+    def again(self, name, world):
+        """The same tests in another world."""
+        other = Group(name, world)
+        for test in self.tests:
+            other.test(test.run)
+        return other
+
     def chosen(self, names):
         if not names or self.name in names:
             return self.tests

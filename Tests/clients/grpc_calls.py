@@ -1,6 +1,7 @@
 """gRPC: grpcio's client and servers, and raw streams where the answer must be the router's own."""
 
 import contextlib
+import functools
 import os
 import signal
 import threading
@@ -9,17 +10,19 @@ import time
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from authority import Authority
 from group import Group, equal, holds
 from grpc_server import MESSAGE_LIMIT, SERVICE, GRPCServer
 from router import Router, route, service
 from session import Session
 
 
-def table(first, second):
-    probed = {"protocol": "http2", "probe": {"grpc": SERVICE, "every": "100ms", "every_suspect": "50ms", "every_down": "100ms"}}
+def table(first, second, tls=None):
+    spoken = {"protocol": "http2", "tls": tls or "none"}
+    often = {"every": "100ms", "every_suspect": "50ms", "every_down": "100ms"}
     services = {
-        "echo": service(first.port, second.port, protocol="http2"),
-        "probed": service([first.port, second.port], **probed),
+        "echo": service(first.port, second.port, **spoken),
+        "probed": service([first.port, second.port], probe={"grpc": SERVICE, "tls": bool(tls), **often}, **spoken),
         "gone": service(1, protocol="http2"),
     }
     routes = [route("/gone.Service", "gone"), route("/grpc.health.v1.Health", "probed"), route(f"/{SERVICE}", "echo")]
@@ -27,15 +30,26 @@ def table(first, second):
 
 
 @contextlib.contextmanager
-def world(directory, binary):
-    with GRPCServer("first") as first, GRPCServer("second") as second:
-        with Router(directory, binary, *table(first, second)) as router:
-            router.first, router.second = first, second
-            router.fresh = lambda: Router(directory, binary, *table(first, second))
+def world(directory, binary, encrypted=False):
+    authority = Authority(directory) if encrypted else None
+    credentials = authority and authority.grpc_server()
+    with GRPCServer("first", credentials) as first, GRPCServer("second", credentials) as second:
+        known = table(first, second, authority and authority.trusted)
+        listener = {"tls": authority.listener} if encrypted else {}
+
+        def fresh():
+            own = Router(directory, binary, *known, listener=listener)
+            own.credentials = authority and authority.grpc_client()
+            return own
+
+        with fresh() as router:
+            router.first, router.second, router.fresh = first, second, fresh
             yield router
 
 
 GROUP = Group("grpc", world)
+SECURE = Group("grpc-tls", functools.partial(world, encrypted=True))
+GROUPS = [GROUP, SECURE]
 
 
 @contextlib.contextmanager
@@ -43,7 +57,10 @@ def calls(router):
     """A channel through the router, as a function from a method's name to what calls it."""
     # Of its own, not shared with other tests' channels to the same address.
     options = [("grpc.use_local_subchannel_pool", 1), *MESSAGE_LIMIT]
-    with grpc.insecure_channel(f"127.0.0.1:{router.port}", options=options) as channel:
+    make = grpc.insecure_channel
+    if router.credentials:
+        make = functools.partial(grpc.secure_channel, credentials=router.credentials)
+    with make(f"127.0.0.1:{router.port}", options=options) as channel:
         kinds = {"ServerStream": "unary_stream", "FailsLate": "unary_stream", "ClientStream": "stream_unary", "Both": "stream_stream"}
         yield lambda method: getattr(channel, kinds.get(method, "unary_unary"))(f"/{SERVICE}/{method}")
 
@@ -58,6 +75,7 @@ def failure(call):
 
 
 @GROUP.test
+@SECURE.test
 def unary(router):
     """Unary calls, their metadata and trailing metadata."""
     with calls(router) as method:
@@ -71,6 +89,7 @@ def unary(router):
 
 
 @GROUP.test
+@SECURE.test
 def server_streaming(router):
     """A stream of 10,000 messages comes whole and in order."""
     with calls(router) as method:
@@ -87,6 +106,7 @@ def client_streaming(router):
 
 
 @GROUP.test
+@SECURE.test
 def both_streaming(router):
     """Messages go back and forth, each sent once the last has come back, 2,000 times."""
     with calls(router) as method:
@@ -106,6 +126,7 @@ def both_streaming(router):
 
 
 @GROUP.test
+@SECURE.test
 def large_messages(router):
     """Messages of 10 MB, both ways."""
     message = os.urandom(10_000_000)
@@ -114,6 +135,7 @@ def large_messages(router):
 
 
 @GROUP.test
+@SECURE.test
 def many(router):
     """2,000 calls, a hundred at once."""
     with calls(router) as method:
@@ -128,6 +150,7 @@ def many(router):
 
 
 @GROUP.test
+@SECURE.test
 def statuses(router):
     """The service's statuses and messages come through: at once, and after messages."""
     with calls(router) as method:
@@ -149,6 +172,7 @@ def deadline_seen(router):
 
 
 @GROUP.test
+@SECURE.test
 def deadline_passed(router):
     """A deadline that passes ends the call, and the service's part in it."""
     with router.fresh() as own, calls(own) as method:
@@ -207,6 +231,7 @@ def too_much_metadata(router):
 
 
 @GROUP.test
+@SECURE.test
 def cancelled(router):
     """A cancelled call is cancelled at the service."""
     with router.fresh() as own, calls(own) as method:
@@ -258,6 +283,7 @@ def no_route(router):
 
 
 @GROUP.test
+@SECURE.test
 def unavailable(router):
     """UNAVAILABLE of one region is tried again in the next."""
     before = router.first.echo.called.count("Unary")
@@ -296,6 +322,7 @@ def health_service(router):
 
 
 @GROUP.test
+@SECURE.test
 def health_probe(router):
     """An endpoint whose health service says NOT_SERVING gets no more, and is back once it says SERVING."""
     named = {"service": "probed", "endpoint": f"127.0.0.1:{router.first.port}"}
@@ -330,6 +357,7 @@ def drain(router):
 
 
 @GROUP.test
+@SECURE.test
 def region_lost(router):
     """When the first region's service is gone, new calls are answered by the second, none lost."""
     with router.fresh() as own, calls(own) as method:

@@ -87,9 +87,10 @@ class Echo(grpc.GenericRpcHandler):
 
 
 class GRPCServer:
-    """As long as its `with` lasts; `stop` and `start` in between, on the same port."""
+    """As long as its `with` lasts; `stop` and `start` in between, on the same port. By TLS, if it has credentials."""
 
-    def __init__(self, name):
+    def __init__(self, name, credentials=None):
+        self.credentials = credentials
         self.echo = Echo(name)
         self.health = health.HealthServicer()
         self.health.set("", health_pb2.HealthCheckResponse.SERVING)
@@ -100,7 +101,11 @@ class GRPCServer:
         self.server = grpc.server(futures.ThreadPoolExecutor(32), options=[("grpc.so_reuseport", 0), *MESSAGE_LIMIT])
         self.server.add_generic_rpc_handlers([self.echo])
         health_pb2_grpc.add_HealthServicer_to_server(self.health, self.server)
-        self.port = self.server.add_insecure_port(f"127.0.0.1:{self.port}")
+        address = f"127.0.0.1:{self.port}"
+        if self.credentials:
+            self.port = self.server.add_secure_port(address, self.credentials)
+        else:
+            self.port = self.server.add_insecure_port(address)
         self.server.start()
 
     def stop(self):

@@ -1,4 +1,4 @@
-"""A service that speaks HTTP/2 only, cleartext with prior knowledge, made of the h2 library: in a thread of its own.
+"""A service that speaks HTTP/2 only, made of the h2 library: in a thread of its own.
 
     /bytes/N             N bytes
     /slow/MS             100 bytes after MS milliseconds
@@ -146,10 +146,10 @@ class Protocol(asyncio.Protocol):
 
 
 class HTTP2Server:
-    """A server, as long as its `with` lasts."""
+    """A server, as long as its `with` lasts: cleartext with prior knowledge, or by TLS, if a context is given."""
 
-    def __init__(self, streams_limit=100):
-        self.streams_limit = streams_limit
+    def __init__(self, streams_limit=100, context=None):
+        self.streams_limit, self.context = streams_limit, context
         self.connections = 0
         self.seen, self.resets, self.problems, self.open = {}, [], [], set()
         self.loop = asyncio.new_event_loop()
@@ -157,7 +157,7 @@ class HTTP2Server:
 
     def __enter__(self):
         self.thread.start()
-        made = self.loop.create_server(lambda: Protocol(self), "127.0.0.1", 0, backlog=1024)
+        made = self.loop.create_server(lambda: Protocol(self), "127.0.0.1", 0, backlog=1024, ssl=self.context)
         self.server = asyncio.run_coroutine_threadsafe(made, self.loop).result(5)
         self.port = self.server.sockets[0].getsockname()[1]
         return self

@@ -6,4 +6,4 @@ import grpc_calls
 import up
 import websocket_tests
 
-GROUPS = [down.GROUP, drain.GROUP, up.GROUP, grpc_calls.GROUP, *websocket_tests.GROUPS]
+GROUPS = [down.GROUP, drain.GROUP, up.GROUP, up.SECURE, *grpc_calls.GROUPS, *websocket_tests.GROUPS]

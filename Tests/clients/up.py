@@ -1,10 +1,12 @@
-"""Services that speak HTTP/2 (`protocol: http2`), behind HTTP/2 and HTTP/1.1 clients."""
+"""Services that speak HTTP/2 (`protocol: http2`), plain and by TLS, behind HTTP/2 and HTTP/1.1 clients."""
 
 import contextlib
+import functools
 import hashlib
 import os
 import time
 
+from authority import Authority
 from group import Group, equal, holds
 from http2_server import HTTP2Server
 from router import Router, route, service
@@ -12,15 +14,19 @@ from session import Session
 
 
 @contextlib.contextmanager
-def world(directory, binary):
-    with HTTP2Server() as first, HTTP2Server() as second, HTTP2Server(streams_limit=10) as narrow:
+def world(directory, binary, encrypted=False):
+    authority = Authority(directory) if encrypted else None
+    make = functools.partial(HTTP2Server, context=authority and authority.server_context(["h2"]))
+    with make() as first, make() as second, make(streams_limit=10) as narrow:
+        spoken = {"protocol": "http2"} | ({"tls": authority.trusted} if encrypted else {})
         services = {
-            "origin": service(first.port, second.port, protocol="http2"),
-            "narrow": service(narrow.port, protocol="http2"),
+            "origin": service(first.port, second.port, **spoken),
+            "narrow": service(narrow.port, **spoken),
         }
         routes = [route("/slow/40", "narrow"), route("/", "origin")]
         with Router(directory, binary, services, routes) as router:
             router.first, router.second, router.narrow = first, second, narrow
+            router.scheme = "https" if encrypted else "http"
             yield router
 
 
@@ -96,7 +102,8 @@ def fields(router):
     """The service sees pseudo-header fields, the client's authority, and nothing about the connection."""
     added = ["-H", "Connection: x-gone", "-H", "X-Gone: yes", "-H", "Keep-Alive: 5", "-H", "X-Own: kept"]
     seen = router.curl(H1, *added, "-H", "Host: clients.test", router.url + "/fields").decode().splitlines()
-    for line in (":method: GET", ":path: /fields", ":scheme: http", ":authority: clients.test", "x-own: kept"):
+    due = (":method: GET", ":path: /fields", f":scheme: {router.scheme}", ":authority: clients.test", "x-own: kept")
+    for line in due:
         holds(line in seen, f"{line} is missing: {seen}")
     holds("via: 1.1 spillway" in seen, seen)
     holds(b"via: 2.0 spillway" in router.curl(H1, "-i", router.url + "/").lower(), "the answer's version is not told")
@@ -183,3 +190,6 @@ def service_gone(router):
         loop.call_soon_threadsafe(lambda: [protocol.transport.abort() for protocol in list(router.first.open)])
         equal({session.answer(stream).status for stream in streams}, {200})
         equal({session.get("/").status for _ in range(20)}, {200})
+
+
+SECURE = GROUP.again("up-tls", functools.partial(world, encrypted=True))
