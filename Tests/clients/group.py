@@ -1,5 +1,6 @@
 """Tests and groups of them: a function is a test, its name and docstring say what it proves."""
 
+import time
 from dataclasses import dataclass, field
 from typing import Callable
 
@@ -47,3 +48,11 @@ def equal(found, due, what=""):
 def holds(condition, what):
     if not condition:
         raise AssertionError(what)
+
+
+def wait_for(condition, seconds, what):
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            raise AssertionError(what)
+        time.sleep(0.05)

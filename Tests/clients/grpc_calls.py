@@ -11,7 +11,7 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from authority import Authority
-from group import Group, equal, holds
+from group import Group, equal, holds, wait_for
 from grpc_server import MESSAGE_LIMIT, SERVICE, GRPCServer
 from router import Router, route, service
 from session import Session
@@ -334,14 +334,6 @@ def health_probe(router):
     finally:
         router.first.serving(True)
     wait_for(lambda: state("down") == 0, 10, "not back")
-
-
-def wait_for(condition, seconds, what):
-    end = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > end:
-            raise AssertionError(what)
-        time.sleep(0.05)
 
 
 @GROUP.test

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import time
@@ -11,19 +12,22 @@ from measure import Failed, free_port
 
 
 class Router:
-    """One listener, `port`; `routes` lead to `services`, both as a table has them."""
+    """One listener, `port`, and more if need be; `routes` lead to `services`, all as a table has them."""
 
-    def __init__(self, directory, binary, services, routes, listener=None, drain=5, regions=("r1", "r2")):
+    def __init__(
+        self, directory, binary, services, routes, listener=None, drain=5, regions=("r1", "r2"), listeners=None
+    ):
         self.directory, self.binary, self.drain = directory, binary, drain
         self.services, self.routes, self.regions = services, routes, regions
-        self.listener = listener or {}
+        self.listener, self.listeners = listener or {}, listeners or {}
         self.port, self.admin_port = free_port(), free_port()
         self.log = directory / f"spillway-{self.port}.log"
         self.process = None
 
     def table(self):
+        web = {"bind": f"127.0.0.1:{self.port}", "protocol": "http"} | self.listener
         return {
-            "listeners": {"web": {"bind": f"127.0.0.1:{self.port}", "protocol": "http"} | self.listener},
+            "listeners": {"web": web} | self.listeners,
             "regions": {region: {} for region in self.regions},
             "services": self.services,
             "routes": self.routes,
@@ -82,6 +86,17 @@ class Router:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.admin_port}{path}", timeout=2) as answer:
             return answer.read().decode()
 
+    def order(self, order, **more):
+        """Gives an operator's order."""
+        body = json.dumps({"order": order} | more).encode()
+        address = f"http://127.0.0.1:{self.admin_port}/api/v1/orders"
+        asked = urllib.request.Request(address, body, {"content-type": "application/json"})
+        urllib.request.urlopen(asked, timeout=2).close()
+
+    def reload(self):
+        self.write_table()
+        self.process.send_signal(signal.SIGHUP)
+
     def metric(self, name, **labels):
         """The sum of a metric's values over those with these labels."""
         total = 0.0
@@ -93,8 +108,9 @@ class Router:
     def log_tail(self, lines=40):
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
 
-    def dial(self):
-        connected = socket.create_connection(("127.0.0.1", self.port), timeout=10)
+    def dial(self, port=None, source="127.0.0.1"):
+        there = ("127.0.0.1", port or self.port)
+        connected = socket.create_connection(there, timeout=10, source_address=(source, 0))
         connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return connected
 

@@ -1,5 +1,6 @@
 """An HTTP/2 client connection made of the h2 library and a socket, that does what it is told step by step."""
 
+import ssl
 import time
 
 import h2.config
@@ -36,11 +37,12 @@ class Answer:
 
 
 class Session:
-    """`returns_windows`: whether what came is acknowledged by itself; else the test calls `return_window`."""
+    """`returns_windows`: whether what came is acknowledged by itself; else the test calls `return_window`.
+    `connected`: a socket to speak on, if not one that is simply dialled."""
 
-    def __init__(self, router, window=65_535, connection_window=1 << 24, returns_windows=True):
+    def __init__(self, router, window=65_535, connection_window=1 << 24, returns_windows=True, connected=None):
         self.router, self.returns_windows = router, returns_windows
-        self.socket = router.dial()
+        self.socket = connected or router.dial()
         configuration = h2.config.H2Configuration(header_encoding="utf-8", validate_outbound_headers=False)
         self.connection = h2.connection.H2Connection(configuration)
         outliving_goaway(self.connection.state_machine)
@@ -104,7 +106,7 @@ class Session:
         try:
             self.socket.settimeout(max(seconds, 0))
             octets = self.socket.recv(1 << 18)
-        except (TimeoutError, BlockingIOError):
+        except (TimeoutError, BlockingIOError, ssl.SSLWantReadError):
             return False
         except ConnectionError:
             octets = b""

@@ -3,7 +3,8 @@
 import down
 import drain
 import grpc_calls
+import tunnels
 import up
 import websocket_tests
 
-GROUPS = [down.GROUP, drain.GROUP, up.GROUP, up.SECURE, *grpc_calls.GROUPS, *websocket_tests.GROUPS]
+GROUPS = [down.GROUP, drain.GROUP, up.GROUP, up.SECURE, *grpc_calls.GROUPS, *websocket_tests.GROUPS, tunnels.GROUP]

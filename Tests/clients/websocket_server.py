@@ -10,6 +10,8 @@
 """
 
 import http
+import logging
+import socket
 import threading
 
 from websockets.exceptions import ConnectionClosed
@@ -57,6 +59,10 @@ class WebSocketServer:
             self.changed.wait_for(found, seconds)
         return found()[0] if found() else None
 
+    def stop_listening(self):
+        """From here on it refuses; connections that are open stay."""
+        self.server.socket.shutdown(socket.SHUT_RDWR)
+
     def __enter__(self):
         self.server = serve(
             self.handle,
@@ -67,6 +73,8 @@ class WebSocketServer:
             max_size=None,
             ping_interval=None,
             compression=None,
+            # Probes connect and say nothing.
+            logger=logging.Logger("quiet", logging.CRITICAL + 1),
         )
         self.port = self.server.socket.getsockname()[1]
         self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)

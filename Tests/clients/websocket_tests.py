@@ -211,8 +211,7 @@ def on_failover(router):
         connection.send("here?")
         equal(connection.recv(3), "here?")
         own.services = own.services | {"moved": service(1, on_failover="close")}
-        own.write_table()
-        own.process.send_signal(signal.SIGHUP)
+        own.reload()
         try:
             connection.recv(5)
             raise AssertionError("a message came")

@@ -1,0 +1,201 @@
+"""Open tunnels whose region or endpoint is left: WebSockets by upgrade and on streams, bytes, and TLS passed through."""
+
+import contextlib
+import socket
+import time
+
+from authority import Authority
+from drain import Nobody
+from group import Group, equal, holds, wait_for
+from measure import free_port
+from router import Router, route, service
+from session import Session
+from tcp_server import TCPServer
+from websocket_server import WebSocketServer
+from websocket_tests import TEXT, frame, open_extended, said, upgrade
+
+CHOICES = {"keep": "keep", "close": "close", "after": {"close_after": "1s"}}
+AFTER_SECONDS = 1
+
+
+class OnSocket:
+    """A tunnel that has a client's connection of its own."""
+
+    def __init__(self, connected, framed=False):
+        self.socket = connected
+        self.sent, self.due = (frame(TEXT, b"hello"), frame(TEXT, b"hello", masked=False)) if framed else [b"hello"] * 2
+
+    def speak(self):
+        """Says something that comes back."""
+        self.socket.settimeout(5)
+        self.socket.sendall(self.sent)
+        came = b""
+        while len(came) < len(self.due):
+            part = self.socket.recv(100)
+            holds(part, f"the end after {came!r}")
+            came += part
+        equal(came, self.due)
+
+    def end(self, seconds):
+        """How it ends within so many seconds."""
+        self.socket.settimeout(seconds)
+        try:
+            # Of the connection itself: Python calls a reset within TLS an end.
+            return "end" if socket.socket.recv(self.socket, 1, socket.MSG_PEEK) == b"" else "more"
+        except TimeoutError:
+            return "open"
+        except ConnectionResetError:
+            return "reset"
+
+
+class OnStream:
+    """A WebSocket on a stream of HTTP/2."""
+
+    def __init__(self, session, path):
+        self.session, self.stream, self.words = session, open_extended(session, path), 0
+        equal(session.answers[self.stream].status, 200)
+
+    def speak(self):
+        self.words += 1
+        self.session.send(self.stream, frame(TEXT, b"word %d" % self.words), end=False)
+        said(self.session, self.stream, frame(TEXT, b"word %d" % self.words, masked=False))
+
+    def end(self, seconds):
+        answer = self.session.answers[self.stream]
+        with contextlib.suppress(AssertionError):
+            self.session.wait(lambda: answer.over, seconds)
+        return "reset" if answer.reset is not None else "end" if answer.ended else "open"
+
+
+class Scene:
+    """Servers in two regions, the router before them, and open tunnels of each kind for each choice of `on_failover`."""
+
+    def __init__(self, directory, binary, **settings):
+        self.directory, self.binary, self.settings = directory, binary, settings
+        self.tunnels, self.places = {}, contextlib.ExitStack()
+
+    def __enter__(self):
+        enter, authority = self.places.enter_context, Authority(self.directory)
+        context = authority.server_context()
+        makes = {"chat": WebSocketServer, "tcp": TCPServer, "tls": lambda: TCPServer(context=context)}
+        self.first = {kind: enter(make()) for kind, make in makes.items()}
+        self.second = {kind: enter(make()) for kind, make in makes.items()}
+        ports = {choice: free_port() for choice in CHOICES}
+        edge = free_port()
+        listeners = {f"tcp-{choice}": {"bind": f"127.0.0.1:{port}", "protocol": "tcp"} for choice, port in ports.items()}
+        listeners["edge"] = {"bind": f"127.0.0.1:{edge}", "protocol": "tls_passthrough"}
+        routes = [route(f"/{choice}", f"chat-{choice}") for choice in CHOICES]
+        for choice in CHOICES:
+            routes.append({"match": {"listener": f"tcp-{choice}"}, "to": f"tcp-{choice}"})
+            routes.append({"match": {"listener": "edge", "host": f"{choice}.test"}, "to": f"tls-{choice}"})
+        services = self.services(self.first, self.second)
+        made = Router(self.directory, self.binary, services, routes, listeners=listeners)
+        self.router, client = enter(made), authority.client_context()
+        client.check_hostname = False
+        self.session = enter(Session(self.router))
+        for choice, port in ports.items():
+            chat = enter(self.router.dial())
+            chat.sendall(upgrade(f"/{choice}"))
+            head = chat.recv(4096)
+            holds(head.startswith(b"HTTP/1.1 101") and head.endswith(b"\r\n\r\n"), head)
+            passed = client.wrap_socket(self.router.dial(edge), server_hostname=f"{choice}.test")
+            self.tunnels["upgrade", choice] = OnSocket(chat, framed=True)
+            self.tunnels["stream", choice] = OnStream(self.session, f"/{choice}")
+            self.tunnels["tcp", choice] = OnSocket(enter(self.router.dial(port)))
+            self.tunnels["tls", choice] = OnSocket(enter(passed))
+        self.speak(*CHOICES)
+        for kind, server in self.second.items():
+            came = server.paths if kind == "chat" else [bytes(one.said) for one in server.connections if one.said]
+            equal(came, [], f"{kind}: what came to the second region")
+        return self
+
+    def __exit__(self, *problem):
+        return self.places.__exit__(*problem)
+
+    @property
+    def kinds(self):
+        return dict.fromkeys(kind for kind, _ in self.tunnels)
+
+    def services(self, *regions):
+        """Of each kind and choice one, with an endpoint in each region."""
+        return {
+            f"{kind}-{choice}": service(*(of[kind].port for of in regions), on_failover=told, **self.settings)
+            for kind in regions[0]
+            for choice, told in CHOICES.items()
+        }
+
+    def speak(self, *choices):
+        for (_, choice), tunnel in self.tunnels.items():
+            if choice in choices:
+                tunnel.speak()
+
+    def ends(self, choice, seconds):
+        return {kind: tunnel.end(seconds) for (kind, of), tunnel in self.tunnels.items() if of == choice}
+
+    def closed_as_chosen(self):
+        """`close` at once, `close_after` when its time is over, `keep` not at all; with a reset, as not all was said."""
+        begun = time.monotonic()
+        equal(self.ends("close", 5), dict.fromkeys(self.kinds, "reset"), "close")
+        at_once = time.monotonic() - begun
+        holds(at_once < 0.8 * AFTER_SECONDS, f"closed after {at_once} s")
+        self.speak("keep", "after")
+        equal(self.ends("after", 5), dict.fromkeys(self.kinds, "reset"), "close_after")
+        after = time.monotonic() - begun
+        holds(0.8 * AFTER_SECONDS < after < 3 * AFTER_SECONDS, f"closed after {after} s")
+        self.speak("keep")
+        equal(self.router.metric("spillway_tunnels_ended_total", reason="failover"), 8)
+
+
+@contextlib.contextmanager
+def world(directory, binary):
+    nobody = Nobody()
+    nobody.scene = lambda **settings: Scene(directory, binary, **settings)
+    yield nobody
+
+
+GROUP = Group("tunnels", world)
+
+
+def share(router, name):
+    return router.metric("spillway_split_ratio", service=name, region="r1")
+
+
+@GROUP.test
+def region_drained(world):
+    """Tunnels in a region that is drained by an order are kept, closed, or closed after a while, as their service says."""
+    with world.scene() as scene:
+        scene.router.order("drain", region="r1")
+        scene.closed_as_chosen()
+
+
+@GROUP.test
+def endpoints_lost(world):
+    """The same when the region is left because probes of its endpoints fail."""
+    often = {"tcp": True, "every": "100ms", "every_suspect": "50ms", "fall": 2}
+    with world.scene(probe=often, failover={"probe_removal": "100%"}) as scene:
+        for server in scene.first.values():
+            server.stop_listening()
+        scene.closed_as_chosen()
+
+
+@GROUP.test
+def endpoint_removed(world):
+    """The same when the endpoint is no longer in the table, though the region is served."""
+    with world.scene() as scene:
+        scene.router.services = scene.services(scene.second)
+        scene.router.reload()
+        scene.closed_as_chosen()
+
+
+@GROUP.test
+def region_back_in_time(world):
+    """A region that has traffic again before `close_after` is over keeps its tunnels."""
+    with world.scene() as scene:
+        shares = lambda: [share(scene.router, f"{kind}-after") for kind in scene.first]
+        scene.router.order("drain", region="r1")
+        wait_for(lambda: not any(shares()), 5, "not drained")
+        scene.router.order("undrain", region="r1")
+        wait_for(lambda: all(shares()), 0.8 * AFTER_SECONDS, "not back")
+        time.sleep(1.5 * AFTER_SECONDS)
+        scene.speak("after", "keep")
+        equal(scene.router.metric("spillway_tunnels_ended_total", reason="failover"), 4)
