@@ -1,7 +1,10 @@
-"""Open tunnels whose region or endpoint is left: WebSockets by upgrade and on streams, bytes, and TLS passed through."""
+"""Tunnels: those open where nothing is sent any more, what is said before an endpoint is there, and how they end."""
 
+import concurrent.futures
 import contextlib
+import random
 import socket
+import ssl
 import time
 
 from authority import Authority
@@ -16,6 +19,12 @@ from websocket_tests import TEXT, frame, open_extended, said, upgrade
 
 CHOICES = {"keep": "keep", "close": "close", "after": {"close_after": "1s"}}
 AFTER_SECONDS = 1
+# What is kept of what a client says first.
+KEPT = 16 * 1024
+
+
+def listener(port, protocol, **more):
+    return {"bind": f"127.0.0.1:{port}", "protocol": protocol} | more
 
 
 class OnSocket:
@@ -23,7 +32,8 @@ class OnSocket:
 
     def __init__(self, connected, framed=False):
         self.socket = connected
-        self.sent, self.due = (frame(TEXT, b"hello"), frame(TEXT, b"hello", masked=False)) if framed else [b"hello"] * 2
+        self.sent = frame(TEXT, b"hello") if framed else b"hello"
+        self.due = frame(TEXT, b"hello", masked=False) if framed else b"hello"
 
     def speak(self):
         """Says something that comes back."""
@@ -68,7 +78,7 @@ class OnStream:
 
 
 class Scene:
-    """Servers in two regions, the router before them, and open tunnels of each kind for each choice of `on_failover`."""
+    """Servers in two regions, the router before them, and a tunnel of each kind for each choice of `on_failover`."""
 
     def __init__(self, directory, binary, **settings):
         self.directory, self.binary, self.settings = directory, binary, settings
@@ -82,8 +92,8 @@ class Scene:
         self.second = {kind: enter(make()) for kind, make in makes.items()}
         ports = {choice: free_port() for choice in CHOICES}
         edge = free_port()
-        listeners = {f"tcp-{choice}": {"bind": f"127.0.0.1:{port}", "protocol": "tcp"} for choice, port in ports.items()}
-        listeners["edge"] = {"bind": f"127.0.0.1:{edge}", "protocol": "tls_passthrough"}
+        listeners = {f"tcp-{choice}": listener(port, "tcp") for choice, port in ports.items()}
+        listeners["edge"] = listener(edge, "tls_passthrough")
         routes = [route(f"/{choice}", f"chat-{choice}") for choice in CHOICES]
         for choice in CHOICES:
             routes.append({"match": {"listener": f"tcp-{choice}"}, "to": f"tcp-{choice}"})
@@ -133,7 +143,7 @@ class Scene:
         return {kind: tunnel.end(seconds) for (kind, of), tunnel in self.tunnels.items() if of == choice}
 
     def closed_as_chosen(self):
-        """`close` at once, `close_after` when its time is over, `keep` not at all; with a reset, as not all was said."""
+        """`close` at once, `close_after` when its time is over, `keep` not at all: with a reset, not all being said."""
         begun = time.monotonic()
         equal(self.ends("close", 5), dict.fromkeys(self.kinds, "reset"), "close")
         at_once = time.monotonic() - begun
@@ -149,6 +159,7 @@ class Scene:
 @contextlib.contextmanager
 def world(directory, binary):
     nobody = Nobody()
+    nobody.directory, nobody.binary = directory, binary
     nobody.scene = lambda **settings: Scene(directory, binary, **settings)
     yield nobody
 
@@ -162,7 +173,7 @@ def share(router, name):
 
 @GROUP.test
 def region_drained(world):
-    """Tunnels in a region that is drained by an order are kept, closed, or closed after a while, as their service says."""
+    """Tunnels in a region drained by an order are kept, closed, or closed after a while, as their service says."""
     with world.scene() as scene:
         scene.router.order("drain", region="r1")
         scene.closed_as_chosen()
@@ -199,3 +210,120 @@ def region_back_in_time(world):
         time.sleep(1.5 * AFTER_SECONDS)
         scene.speak("after", "keep")
         equal(scene.router.metric("spillway_tunnels_ended_total", reason="failover"), 4)
+
+
+@contextlib.contextmanager
+def unanswering():
+    """A port that answers no connect: its backlog is full."""
+    with contextlib.ExitStack() as places:
+        listening = places.enter_context(socket.socket())
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(0)
+        for _ in range(4):
+            filler = places.enter_context(socket.socket())
+            filler.setblocking(False)
+            filler.connect_ex(listening.getsockname())
+        yield listening.getsockname()[1]
+
+
+@contextlib.contextmanager
+def passing(world, services, **settings):
+    """A router with a listener of bytes for each service, of its name, where `settings` says more of it."""
+    ports = {name: free_port() for name in services}
+    listeners = {name: listener(port, "tcp", **settings.get(name, {})) for name, port in ports.items()}
+    routes = [{"match": {"listener": name}, "to": name} for name in services]
+    with Router(world.directory, world.binary, services, routes, listeners=listeners) as router:
+        router.ports = ports
+        yield router
+
+
+@GROUP.test
+def first_words(world):
+    """What a client says before there is an endpoint comes whole and in order to the second; 16 KiB of it are kept."""
+    sizes, chance = (1, KEPT - 1, KEPT, KEPT + 1, 100_000, 1_000_000), random.Random(16)
+    patient = {
+        "retry": {"budget": "100%", "hedge_after": "off"},
+        "failover": {"consecutive_failures": 1000},
+        "timeouts": {"connect": "2s"},
+    }
+    authority = Authority(world.directory)
+    with unanswering() as silent, TCPServer(answer=None) as server:
+        services = {name: service(silent, server.port, **patient) for name in ("silent", "decrypted")}
+        services["refusing"] = service(1, server.port, **patient)
+        with passing(world, services, decrypted={"tls": authority.listener}) as router:
+            sent = {(name, size): chance.randbytes(size) for name in services for size in sizes}
+
+            def speak(name, octets):
+                client = router.dial(router.ports[name])
+                if name == "decrypted":
+                    client = authority.client_context().wrap_socket(client, server_hostname="clients.test")
+                with client:
+                    client.sendall(octets)
+                    say_last(client)
+                    server.wait_for(lambda connections: any(one.said == octets and one.ended for one in connections))
+
+            with concurrent.futures.ThreadPoolExecutor(len(sent)) as threads:
+                spoken = [threads.submit(speak, name, octets) for (name, _), octets in sent.items()]
+                kept = sum(min(size, KEPT) for size in sizes)
+                received = lambda: router.metric("spillway_listener_received_bytes_total", listener="silent")
+                wait_for(lambda: received() >= kept, 1.8, "what can be kept is not")
+                equal(received(), kept, "octets kept")
+            for one in spoken:
+                one.result()
+            came = [bytes(connection.said) for connection in server.connections]
+            for (name, size), octets in sent.items():
+                holds(octets in came, f"{name}: {size} octets did not come as they were sent")
+            equal({connection.ended for connection in server.connections}, {"end"})
+            outcomes = lambda name, outcome: router.metric(
+                "spillway_endpoint_outcomes_total", service=name, region="r1", outcome=outcome
+            )
+            for name in ("silent", "decrypted"):
+                equal(outcomes(name, "connect-timeout"), len(sizes), f"{name}: connects without an answer")
+            # Who has refused is left alone for a moment.
+            holds(outcomes("refusing", "connect-failed") > 0, "nothing was refused")
+
+
+def say_last(client):
+    """Tells the end of what is said, in TLS's way where that is spoken, which waits for the other's."""
+    if isinstance(client, ssl.SSLSocket):
+        client.unwrap()
+    else:
+        client.shutdown(socket.SHUT_WR)
+
+
+@GROUP.test
+def truncated_by_client(world):
+    """An end within TLS is told to the endpoint as an end, one of the connection alone as a reset."""
+    authority = Authority(world.directory)
+    with TCPServer() as server:
+        with passing(world, {"tcp": service(server.port)}, tcp={"tls": authority.listener}) as router:
+            # The second is what cuts off: an end of the connection that TLS knows nothing of.
+            for number, ends in enumerate([say_last, lambda client: client.shutdown(socket.SHUT_WR)]):
+                client = router.dial(router.ports["tcp"])
+                with authority.client_context().wrap_socket(client, server_hostname="clients.test") as client:
+                    OnSocket(client).speak()
+                    ends(client)
+                    server.wait_for(lambda connections: connections[number].ended)
+            equal([connection.ended for connection in server.connections], ["end", "reset"])
+            equal(router.metric("spillway_tunnels_ended_total", reason="client-reset"), 1)
+
+
+@GROUP.test
+def truncated_by_endpoint(world):
+    """The same from an endpoint that is spoken to by TLS."""
+    authority = Authority(world.directory)
+    answers = {
+        b"hello": lambda connection: connection.socket.sendall(b"hello"),
+        b"end": lambda connection: say_last(connection.socket),
+        b"cut": lambda connection: connection.socket.shutdown(socket.SHUT_WR),
+    }
+    answer = lambda connection, octets: answers[octets](connection)
+    with TCPServer(answer, authority.server_context()) as server:
+        with passing(world, {"tcp": service(server.port, tls=authority.trusted)}) as router:
+            for word, due in ((b"end", "end"), (b"cut", "reset")):
+                with router.dial(router.ports["tcp"]) as client:
+                    tunnel = OnSocket(client)
+                    tunnel.speak()
+                    client.sendall(word)
+                    equal(tunnel.end(5), due, word)
+            equal(router.metric("spillway_tunnels_ended_total", reason="server-reset"), 1)
