@@ -3,8 +3,10 @@
 import down
 import drain
 import grpc_calls
+import proxied
 import tunnels
 import up
 import websocket_tests
 
-GROUPS = [down.GROUP, drain.GROUP, up.GROUP, up.SECURE, *grpc_calls.GROUPS, *websocket_tests.GROUPS, tunnels.GROUP]
+GROUPS = [down.GROUP, drain.GROUP, up.GROUP, up.SECURE, *grpc_calls.GROUPS, *websocket_tests.GROUPS]
+GROUPS += [tunnels.GROUP, proxied.GROUP]
