@@ -327,3 +327,22 @@ def truncated_by_endpoint(world):
                     client.sendall(word)
                     equal(tunnel.end(5), due, word)
             equal(router.metric("spillway_tunnels_ended_total", reason="server-reset"), 1)
+
+
+@GROUP.test
+def service_removed(world):
+    """A service that is no longer in the table has its tunnels end as it said; those of others stay."""
+    with world.scene() as scene:
+        router = scene.router
+        router.services = {name: told for name, told in router.services.items() if not name.startswith("chat")}
+        router.services["other"] = service(1)
+        router.routes = [told for told in router.routes if "listener" in told["match"]] + [route("/", "other")]
+        router.reload()
+        of = lambda kind, choice: scene.tunnels[kind, choice]
+        equal([of(kind, "close").end(3) for kind in ("upgrade", "stream")], ["reset", "reset"], "close")
+        of("upgrade", "after").speak()
+        of("stream", "after").speak()
+        equal([of(kind, "after").end(3) for kind in ("upgrade", "stream")], ["reset", "reset"], "close_after")
+        for kind, choice in scene.tunnels:
+            if choice == "keep" or kind in ("tcp", "tls"):
+                of(kind, choice).speak()
