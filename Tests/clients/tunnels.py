@@ -85,6 +85,14 @@ class Scene:
         self.tunnels, self.places = {}, contextlib.ExitStack()
 
     def __enter__(self):
+        try:
+            self.open()
+        except Exception:
+            self.places.close()
+            raise
+        return self
+
+    def open(self):
         enter, authority = self.places.enter_context, Authority(self.directory)
         context = authority.server_context()
         makes = {"chat": WebSocketServer, "tcp": TCPServer, "tls": lambda: TCPServer(context=context)}
@@ -117,7 +125,6 @@ class Scene:
         for kind, server in self.second.items():
             came = server.paths if kind == "chat" else [bytes(one.said) for one in server.connections if one.said]
             equal(came, [], f"{kind}: what came to the second region")
-        return self
 
     def __exit__(self, *problem):
         return self.places.__exit__(*problem)
