@@ -159,6 +159,7 @@ extension Exchange {
         sendKept(on: upstream)
         armTimer()
         downstream?.lend { $0.resumeRequestBody() }
+        if isTunnel, let choice = (upstream as? TunnelUpstream)?.lostPlace { lostPlace(choice) }
     }
 
     /// Parses the kept head again, which is much cheaper than what made it necessary, and sends.

@@ -286,8 +286,12 @@ extension Exchange {
     }
 
     /// Its region gets nothing any more, or its endpoint is no longer in the table.
+    /// A connection that is still being made is asked again once it is there.
     func lostPlace(_ choice: OnFailover) {
-        guard first?.lend({ $0.isConnected }) == true else { return }
+        guard first?.lend({ $0.isConnected }) == true else {
+            (first?.counted as? TunnelUpstream)?.lostPlace = choice
+            return
+        }
         switch choice {
         case .keep: break
         case .close: endTunnel(.failover)
@@ -300,5 +304,6 @@ extension Exchange {
     /// Its region gets something again.
     func regainedPlace() {
         tunnel.closeDeadline = .max
+        (first?.counted as? TunnelUpstream)?.lostPlace = nil
     }
 }

@@ -1,4 +1,5 @@
 internal import Reactor
+internal import RouteTable
 internal import TLS
 internal import Telemetry
 internal import Wire
@@ -11,6 +12,8 @@ final class TunnelUpstream: Upstream {
 
     private var state = State.connecting
     private var exchange: Uncounted<Exchange>?
+    /// Its place was lost while it was being connected, and this is what becomes of its tunnel.
+    var lostPlace: OnFailover?
     /// Why there is no connection, once that is known.
     private var connectFailure: AttemptFailure?
     private var isReadPaused = false

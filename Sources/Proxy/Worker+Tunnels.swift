@@ -11,7 +11,11 @@ extension Worker {
             if isLost && service.onFailover == .keep { continue }
             forEachTunnel { tunnel, upstream in
                 guard upstream.cell.region == cell.region, upstream.service.name == service.name else { return }
-                if isLost { tunnel.lostPlace(service.onFailover) } else { tunnel.regainedPlace() }
+                if isLost {
+                    tunnel.lostPlace(service.onFailover)
+                } else if table.endpoints[upstream.endpoint.number] != nil {
+                    tunnel.regainedPlace()
+                }
             }
         }
     }

@@ -353,3 +353,25 @@ def service_removed(world):
         for kind, choice in scene.tunnels:
             if choice == "keep" or kind in ("tcp", "tls"):
                 of(kind, choice).speak()
+
+
+@GROUP.test
+def removed_and_regained(world):
+    """An endpoint that has left the table is left after `close_after`, also when its region, drained before, has traffic again."""
+    with world.scene() as scene:
+        router = scene.router
+        reloads = lambda: router.metric("spillway_reloads_total", outcome="accepted")
+        shares = lambda: [share(scene.router, f"{kind}-after") for kind in scene.first]
+        begun = time.monotonic()
+        router.order("drain", region="r1")
+        wait_for(lambda: not any(shares()), 5, "not drained")
+        before = reloads()
+        for told in router.services.values():
+            # Both regions have the second's servers.
+            told["endpoints"] = dict.fromkeys(("r1", "r2"), told["endpoints"]["r2"])
+        router.reload()
+        wait_for(lambda: reloads() > before, 1, "not reloaded")
+        router.order("undrain", region="r1")
+        wait_for(lambda: all(shares()), 1, "not back")
+        holds(time.monotonic() - begun < AFTER_SECONDS, "too slow to show anything")
+        equal(scene.ends("after", 3), dict.fromkeys(scene.kinds, "reset"), "close_after")
