@@ -17,8 +17,8 @@ from tcp_server import TCPServer
 from websocket_server import WebSocketServer
 from websocket_tests import TEXT, frame, open_extended, said, upgrade
 
-CHOICES = {"keep": "keep", "close": "close", "after": {"close_after": "1s"}}
-AFTER_SECONDS = 1
+AFTER_SECONDS = 2
+CHOICES = {"keep": "keep", "close": "close", "after": {"close_after": f"{AFTER_SECONDS}s"}}
 # What is kept of what a client says first.
 KEPT = 16 * 1024
 
@@ -156,7 +156,7 @@ class Scene:
         at_once = time.monotonic() - begun
         holds(at_once < 0.8 * AFTER_SECONDS, f"closed after {at_once} s")
         self.speak("keep", "after")
-        equal(self.ends("after", 5), dict.fromkeys(self.kinds, "reset"), "close_after")
+        equal(self.ends("after", 3 * AFTER_SECONDS), dict.fromkeys(self.kinds, "reset"), "close_after")
         after = time.monotonic() - begun
         holds(0.8 * AFTER_SECONDS < after < 3 * AFTER_SECONDS, f"closed after {after} s")
         self.speak("keep")
@@ -349,7 +349,7 @@ def service_removed(world):
         equal([of(kind, "close").end(3) for kind in ("upgrade", "stream")], ["reset", "reset"], "close")
         of("upgrade", "after").speak()
         of("stream", "after").speak()
-        equal([of(kind, "after").end(3) for kind in ("upgrade", "stream")], ["reset", "reset"], "close_after")
+        equal([of(kind, "after").end(3 * AFTER_SECONDS) for kind in ("upgrade", "stream")], ["reset", "reset"], "close_after")
         for kind, choice in scene.tunnels:
             if choice == "keep" or kind in ("tcp", "tls"):
                 of(kind, choice).speak()
@@ -370,8 +370,8 @@ def removed_and_regained(world):
             # Both regions have the second's servers.
             told["endpoints"] = dict.fromkeys(("r1", "r2"), told["endpoints"]["r2"])
         router.reload()
-        wait_for(lambda: reloads() > before, 1, "not reloaded")
+        wait_for(lambda: reloads() > before, AFTER_SECONDS, "not reloaded")
         router.order("undrain", region="r1")
-        wait_for(lambda: all(shares()), 1, "not back")
+        wait_for(lambda: all(shares()), AFTER_SECONDS, "not back")
         holds(time.monotonic() - begun < AFTER_SECONDS, "too slow to show anything")
-        equal(scene.ends("after", 3), dict.fromkeys(scene.kinds, "reset"), "close_after")
+        equal(scene.ends("after", 3 * AFTER_SECONDS), dict.fromkeys(scene.kinds, "reset"), "close_after")
