@@ -55,8 +55,8 @@ package struct Encryption: Sendable {
                     try TLSClient(settings, library: library)
                 }
                 if service.isProbeEncrypted, let library = libraries.last {
-                    let settings = try reader.client(rules, protocols: service.probe?.protocols ?? protocols)
-                    probers[service.name] = try TLSClient(settings, library: library)
+                    let spoken = service.probe?.protocols ?? protocols
+                    probers[service.name] = try TLSClient(settings.offering(spoken), library: library)
                 }
             } catch {
                 problems.append(Problem(error, of: "services.\(service.name).tls"))

@@ -100,7 +100,7 @@ package struct TLSClientSettings: Sendable {
     package let rules: ServiceTLS
     private let ca: [UInt8]
     private let certificate: ServerCertificate?
-    private let protocolList: [UInt8]
+    private var protocolList: [UInt8]
 
     /// - Parameters:
     ///   - ca: PEM, where the rules name a file.
@@ -114,6 +114,13 @@ package struct TLSClientSettings: Sendable {
         self.certificate = certificate
         protocolList = TLSServerSettings.list(protocols)
         _ = try TLSClient(self, library: .forTrials)
+    }
+
+    /// The same files and rules, with other protocols to offer.
+    package func offering(_ protocols: [String]) -> TLSClientSettings {
+        var settings = self
+        settings.protocolList = TLSServerSettings.list(protocols)
+        return settings
     }
 
     func makeContext(_ library: OpaquePointer) throws(TLSProblem) -> OpaquePointer {
