@@ -174,7 +174,7 @@ extension Control {
         }
         cellEndpoints = cells
         endpointPlaces = places
-        servedEndpoints = places.keys.sorted().compactMap { registry.endpoints[places[$0]!.key] }
+        servedEndpoints = places.sorted { $0.key < $1.key }.compactMap { registry.endpoints[$0.value.key] }
         tellBrain(resolved)
         let table = table
         for (worker, mailbox) in mailboxes.enumerated() {

@@ -16,7 +16,7 @@ private func span(_ bytes: UnsafePointer<UInt8>?, _ count: Int) -> UnsafeRawBuff
 
 extension HTTP2Frame {
     fileprivate init(_ head: nghttp2_frame_hd) {
-        self.init(length: head.length, type: head.type, flags: head.flags, stream: head.stream_id)
+        self.init(length: head.length, type: head.type, flags: head.flags, stream: Int(head.stream_id))
     }
 }
 
@@ -31,7 +31,7 @@ func headBegan(
     _ session: OpaquePointer?, _ frame: UnsafePointer<nghttp2_frame>?, _ pointer: UnsafeMutableRawPointer?
 ) -> Int32 {
     if let frame = unsafe frame {
-        let stream = unsafe frame.pointee.hd.stream_id
+        let stream = Int(unsafe frame.pointee.hd.stream_id)
         let isFirst = unsafe isFirst(frame)
         unsafe connection(pointer).lend { $0.headBegan(stream, isFirst: isFirst) }
     }
@@ -45,7 +45,7 @@ func fieldReceived(
     _ pointer: UnsafeMutableRawPointer?
 ) -> Int32 {
     guard let frame = unsafe frame else { return 0 }
-    let stream = unsafe frame.pointee.hd.stream_id
+    let stream = Int(unsafe frame.pointee.hd.stream_id)
     let isWanted = unsafe connection(pointer).lend {
         $0.field(stream, unsafe span(name, nameCount).bytes, unsafe span(value, count).bytes)
     }
@@ -77,7 +77,7 @@ func frameReceived(
     case HTTP2Frame.data where head.endsStream:
         unsafe connection(pointer).lend { $0.dataEnded(head.stream) }
     case HTTP2Frame.goAway:
-        let last = unsafe frame.pointee.goaway.last_stream_id
+        let last = Int(unsafe frame.pointee.goaway.last_stream_id)
         unsafe connection(pointer).lend { $0.goingAway(lastStream: last) }
     default: break
     }
@@ -89,7 +89,7 @@ func dataReceived(
     _ session: OpaquePointer?, _ flags: UInt8, _ stream: Int32, _ data: UnsafePointer<UInt8>?, _ count: Int,
     _ pointer: UnsafeMutableRawPointer?
 ) -> Int32 {
-    unsafe connection(pointer).lend { $0.data(stream, unsafe span(data, count).bytes) }
+    unsafe connection(pointer).lend { $0.data(Int(stream), unsafe span(data, count).bytes) }
     return 0
 }
 
@@ -97,7 +97,7 @@ func dataReceived(
 func streamClosed(
     _ session: OpaquePointer?, _ stream: Int32, _ error: UInt32, _ pointer: UnsafeMutableRawPointer?
 ) -> Int32 {
-    unsafe connection(pointer).lend { $0.streamClosed(stream, error) }
+    unsafe connection(pointer).lend { $0.streamClosed(Int(stream), error) }
     return 0
 }
 
@@ -130,7 +130,7 @@ func bodyNext(
             unsafe flags.pointee |= NGHTTP2_DATA_FLAG_EOF.rawValue
             if !body.trailers.isEmpty {
                 unsafe flags.pointee |= NGHTTP2_DATA_FLAG_NO_END_STREAM.rawValue
-                unsafe connection(pointer).lend { $0.submitTrailers(stream, body.trailers) }
+                unsafe connection(pointer).lend { $0.submitTrailers(Int(stream), body.trailers) }
             }
         }
         return size
@@ -148,7 +148,9 @@ func bodyWrite(
         guard connection.hasRoomToSend else { return NGHTTP2_ERR_WOULDBLOCK.rawValue }
         connection.worker.sendBuffer.append(unsafe span(head, 9).bytes)
         connection.waiting -= size
-        if lent.lend({ $0.take(size) { connection.worker.sendBuffer.append($0) } }) { connection.bodyDrained(stream) }
+        if lent.lend({ $0.take(size) { connection.worker.sendBuffer.append($0) } }) {
+            connection.bodyDrained(Int(stream))
+        }
         return 0
     }
 }

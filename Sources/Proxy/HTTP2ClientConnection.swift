@@ -16,13 +16,13 @@ final class HTTP2ClientConnection: HTTP2Connection, Client, TimerOwner {
     private var streams: [HTTP2ClientStream] = []
     /// The fields that are coming, of a request or its trailers, and of which stream.
     private var coming: HTTP2RequestFields?
-    private var comingStream: Int32 = 0
+    private var comingStream: Int = 0
     private var comingSince: Int64 = .max
-    private var highestStream: Int32 = 0
+    private var highestStream: Int = 0
     /// The highest that was passed over, and so must not come any more (RFC 9113, 5.1.1).
-    private var highestSkipped: Int32 = 0
+    private var highestSkipped: Int = 0
     /// The last streams that were reset from here, as many as there can be at once.
-    private var resetStreams: [Int32] = []
+    private var resetStreams: [Int] = []
     private var idleSince: Int64
     private var scanner = HTTP2FrameScanner(prefaceBytes: HTTP2Preface.byteCount)
     private var account = HTTP2Account()
@@ -113,7 +113,7 @@ final class HTTP2ClientConnection: HTTP2Connection, Client, TimerOwner {
 
     /// Whether the client itself has ended the stream. One that was reset from here may still be sent on, until the
     /// client knows (RFC 9113, 5.1); the session does not tell them apart.
-    private func isForgotten(_ id: Int32) -> Bool {
+    private func isForgotten(_ id: Int) -> Bool {
         !session.hasStream(id) && !resetStreams.contains(id)
     }
 
@@ -125,11 +125,11 @@ final class HTTP2ClientConnection: HTTP2Connection, Client, TimerOwner {
 
     /// It is in `streams` from `headEnded` to `streamClosed`.
     @inline(__always)
-    private func stream(_ id: Int32) -> Uncounted<HTTP2ClientStream>? {
+    private func stream(_ id: Int) -> Uncounted<HTTP2ClientStream>? {
         session.owner(of: id, as: HTTP2ClientStream.self)
     }
 
-    override func headBegan(_ id: Int32, isFirst: Bool) {
+    override func headBegan(_ id: Int, isFirst: Bool) {
         if let fields = takeComing() {
             // One after the other, each with fields that are none.
             listener.counters.refused.add()
@@ -142,19 +142,19 @@ final class HTTP2ClientConnection: HTTP2Connection, Client, TimerOwner {
         coming?.begin()
     }
 
-    override func field(_ id: Int32, _ name: RawSpan, _ value: RawSpan) -> Bool {
+    override func field(_ id: Int, _ name: RawSpan, _ value: RawSpan) -> Bool {
         // Too large is answered; a multiple of that is an attack. Looked at where they are: a copy costs more than the field.
         if coming?.add(name, value) ?? 0 >= 4 { calmDown() }
         return true
     }
 
-    override func headEnded(_ id: Int32, isFirst: Bool, endsStream: Bool) {
+    override func headEnded(_ id: Int, isFirst: Bool, endsStream: Bool) {
         guard let fields = takeComing() else { return }
         if isFirst { requestBegan(id, fields, endsStream: endsStream) } else { trailersEnded(id, fields) }
         worker.giveBack(fields)
     }
 
-    private func requestBegan(_ id: Int32, _ fields: HTTP2RequestFields, endsStream: Bool) {
+    private func requestBegan(_ id: Int, _ fields: HTTP2RequestFields, endsStream: Bool) {
         let stream = worker.takeClientStream(listener: listener, client: client)
         stream.open(id, of: self)
         stream.place = streams.count
@@ -169,7 +169,7 @@ final class HTTP2ClientConnection: HTTP2Connection, Client, TimerOwner {
     }
 
     /// Trailers end their stream: the session has seen to that.
-    private func trailersEnded(_ id: Int32, _ fields: HTTP2RequestFields) {
+    private func trailersEnded(_ id: Int, _ fields: HTTP2RequestFields) {
         stream(id)?.lend { stream in
             do throws(Malformed) {
                 try fields.visitTrailers { stream.receiveTrailer($0) }
@@ -219,17 +219,17 @@ final class HTTP2ClientConnection: HTTP2Connection, Client, TimerOwner {
         stream.refuse(answer)
     }
 
-    override func data(_ id: Int32, _ data: RawSpan) {
+    override func data(_ id: Int, _ data: RawSpan) {
         // Each stream has a window of its own: what one of them does not take must not hold the others back.
         session.openWindow(data.byteCount)
         stream(id)?.lend { $0.receive(data) }
     }
 
-    override func dataEnded(_ id: Int32) {
+    override func dataEnded(_ id: Int) {
         stream(id)?.lend { $0.receivedAll() }
     }
 
-    override func streamClosed(_ id: Int32, _ error: UInt32) {
+    override func streamClosed(_ id: Int, _ error: UInt32) {
         if comingStream == id, let fields = takeComing() { worker.giveBack(fields) }
         guard let stream = stream(id)?.counted else { return }
         account.streamClosed(isClean: error == HTTP2Error.noError.rawValue, age: worker.loop.now - stream.opened)
@@ -258,7 +258,7 @@ final class HTTP2ClientConnection: HTTP2Connection, Client, TimerOwner {
     }
 
     /// Submits the interim head in the worker's field buffer.
-    func submitInterim(_ id: Int32, status: Int) {
+    func submitInterim(_ id: Int, status: Int) {
         _ = fillFields(status: status)
         session.submitInterim(id, worker.fields)
         queuePump()
@@ -275,7 +275,7 @@ final class HTTP2ClientConnection: HTTP2Connection, Client, TimerOwner {
         }
     }
 
-    override func bodyDrained(_ id: Int32) {
+    override func bodyDrained(_ id: Int) {
         stream(id)?.lend { $0.exchange.downstreamDrained() }
     }
 

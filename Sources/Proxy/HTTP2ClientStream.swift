@@ -6,7 +6,7 @@ internal import Wire
 /// connection.
 final class HTTP2ClientStream: Downstream {
     private(set) var connection: Uncounted<HTTP2ClientConnection>?
-    private(set) var id: Int32 = 0
+    private(set) var id: Int = 0
     let exchange: Exchange
     let body = HTTP2Body()
     /// Where it stands in its connection's list.
@@ -35,7 +35,7 @@ final class HTTP2ClientStream: Downstream {
 
     // Its life
 
-    func open(_ id: Int32, of connection: HTTP2ClientConnection) {
+    func open(_ id: Int, of connection: HTTP2ClientConnection) {
         self.id = id
         self.connection = Uncounted(connection)
         body.begin()

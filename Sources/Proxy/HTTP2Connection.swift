@@ -39,23 +39,23 @@ class HTTP2Connection: Connection {
     // Events, for each side to meet. They come from within the session.
 
     /// A head begins: a request's, or an answer's, or trailers.
-    func headBegan(_ stream: Int32, isFirst: Bool) {}
+    func headBegan(_ stream: Int, isFirst: Bool) {}
     /// A field of the head that is coming. False: the stream is to be reset.
-    func field(_ stream: Int32, _ name: RawSpan, _ value: RawSpan) -> Bool { true }
+    func field(_ stream: Int, _ name: RawSpan, _ value: RawSpan) -> Bool { true }
     /// The head is complete.
-    func headEnded(_ stream: Int32, isFirst: Bool, endsStream: Bool) {}
-    func data(_ stream: Int32, _ data: RawSpan) {}
+    func headEnded(_ stream: Int, isFirst: Bool, endsStream: Bool) {}
+    func data(_ stream: Int, _ data: RawSpan) {}
     /// The peer has said all it has to say on this stream; not told of heads that end it.
-    func dataEnded(_ stream: Int32) {}
+    func dataEnded(_ stream: Int) {}
     /// The stream is over, both ways, or by a reset of either side.
-    func streamClosed(_ stream: Int32, _ error: UInt32) {}
+    func streamClosed(_ stream: Int, _ error: UInt32) {}
     func sent(_ frame: HTTP2Frame) {}
     /// The peer has been told that it is in error.
     func brokenOff() {}
     /// The peer will begin (or take) no more streams than it has.
-    func goingAway(lastStream: Int32) {}
+    func goingAway(lastStream: Int) {}
     /// A body that was full (see `HTTP2Body`) has room again.
-    func bodyDrained(_ stream: Int32) {}
+    func bodyDrained(_ stream: Int) {}
     /// Everything is said; the connection is to be closed.
     func finished() { unsupported() }
 
@@ -147,28 +147,28 @@ class HTTP2Connection: Connection {
         queuePump()
     }
 
-    final func reset(_ stream: Int32, _ reason: HTTP2Error) {
+    final func reset(_ stream: Int, _ reason: HTTP2Error) {
         session.reset(stream, reason)
         queuePump()
     }
 
     /// Whoever sends on this stream may send `count` bytes more.
-    final func openWindow(of stream: Int32, _ count: Int) {
+    final func openWindow(of stream: Int, _ count: Int) {
         session.openWindow(of: stream, count)
         queuePump()
     }
 
     /// How much more of a stream's body is wanted here: what the peer takes now, and what all streams may have waiting.
-    final func room(for stream: Int32) -> Int { min(session.room(for: stream), Self.waitingLimit - waiting) }
+    final func room(for stream: Int) -> Int { min(session.room(for: stream), Self.waitingLimit - waiting) }
 
     /// There is more of a body, or its end.
-    final func resume(_ body: HTTP2Body, of stream: Int32) {
+    final func resume(_ body: HTTP2Body, of stream: Int) {
         if body.resume() { session.resume(stream) }
         queuePump()
     }
 
     /// Puts trailers behind a body; from within the session.
-    final func submitTrailers(_ stream: Int32, _ lines: [UInt8]) {
+    final func submitTrailers(_ stream: Int, _ lines: [UInt8]) {
         worker.fieldBuffer.clear()
         worker.fieldBuffer.append("\r\n")
         lines.withBytes { worker.fieldBuffer.append($0) }

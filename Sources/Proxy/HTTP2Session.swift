@@ -34,6 +34,11 @@ internal import Wire
 
     private static var noFlags: UInt8 { UInt8(NGHTTP2_FLAG_NONE.rawValue) }
 
+    /// A stream's number as nghttp2 takes it. Numbers from the wire are `Int` everywhere else: arithmetic on 32 bits, checked
+    /// as Swift does it, would end the process at the last of them.
+    @inline(__always)
+    private func number(_ stream: Int) -> Int32 { Int32(truncatingIfNeeded: stream) }
+
     // Bytes
 
     /// Takes bytes from the peer. False: that was too much of something; a fault in what they say is answered by itself.
@@ -85,66 +90,66 @@ internal import Wire
 
     // Streams
 
-    func openWindow(of stream: Int32, _ count: Int) {
-        _ = unsafe nghttp2_session_consume_stream(pointer, stream, count)
+    func openWindow(of stream: Int, _ count: Int) {
+        _ = unsafe nghttp2_session_consume_stream(pointer, number(stream), count)
     }
 
     /// How many bytes of a body the peer takes now, by the windows of the stream and of the connection.
-    func room(for stream: Int32) -> Int {
-        let ofStream = unsafe nghttp2_session_get_stream_remote_window_size(pointer, stream)
+    func room(for stream: Int) -> Int {
+        let ofStream = unsafe nghttp2_session_get_stream_remote_window_size(pointer, number(stream))
         let ofAll = unsafe nghttp2_session_get_remote_window_size(pointer)
         return Int(max(min(ofStream, ofAll), 0))
     }
 
-    func reset(_ stream: Int32, _ reason: HTTP2Error) {
-        _ = unsafe nghttp2_submit_rst_stream(pointer, Self.noFlags, stream, reason.rawValue)
+    func reset(_ stream: Int, _ reason: HTTP2Error) {
+        _ = unsafe nghttp2_submit_rst_stream(pointer, Self.noFlags, number(stream), reason.rawValue)
     }
 
     /// Who the stream belongs to: it must live until the stream is closed, or disowned.
-    func setOwner(of stream: Int32, _ owner: AnyObject?) {
+    func setOwner(of stream: Int, _ owner: AnyObject?) {
         let owner = unsafe owner.map { unsafe Unmanaged.passUnretained($0).toOpaque() }
-        _ = unsafe nghttp2_session_set_stream_user_data(pointer, stream, owner)
+        _ = unsafe nghttp2_session_set_stream_user_data(pointer, number(stream), owner)
     }
 
     @inline(__always)
-    func owner<Owner: AnyObject>(of stream: Int32, as type: Owner.Type) -> Uncounted<Owner>? {
-        guard let owner = unsafe nghttp2_session_get_stream_user_data(pointer, stream) else { return nil }
+    func owner<Owner: AnyObject>(of stream: Int, as type: Owner.Type) -> Uncounted<Owner>? {
+        guard let owner = unsafe nghttp2_session_get_stream_user_data(pointer, number(stream)) else { return nil }
         // Set by `setOwner`, for as long as the stream is there.
         return Uncounted(unsafe Unmanaged<Owner>.fromOpaque(owner).takeUnretainedValue())
     }
 
-    func hasStream(_ stream: Int32) -> Bool {
-        unsafe nghttp2_session_get_stream_remote_close(pointer, stream) >= 0
+    func hasStream(_ stream: Int) -> Bool {
+        unsafe nghttp2_session_get_stream_remote_close(pointer, number(stream)) >= 0
     }
 
     /// A body that had nothing goes on.
-    func resume(_ stream: Int32) {
-        _ = unsafe nghttp2_session_resume_data(pointer, stream)
+    func resume(_ stream: Int) {
+        _ = unsafe nghttp2_session_resume_data(pointer, number(stream))
     }
 
     // Messages
 
     /// A head of an answer; without a body it ends the stream.
-    func submitAnswer(_ stream: Int32, _ fields: borrowing HTTP2Fields, body: HTTP2Body?) {
+    func submitAnswer(_ stream: Int, _ fields: borrowing HTTP2Fields, body: HTTP2Body?) {
         unsafe fields.submit { fields, count in
             if let body {
                 // The body belongs to the stream's owner.
                 var provider = unsafe cnghttp2_provider(Unmanaged.passUnretained(body).toOpaque())
-                _ = unsafe nghttp2_submit_response(pointer, stream, fields, count, &provider)
+                _ = unsafe nghttp2_submit_response(pointer, number(stream), fields, count, &provider)
             } else {
-                _ = unsafe nghttp2_submit_response(pointer, stream, fields, count, nil)
+                _ = unsafe nghttp2_submit_response(pointer, number(stream), fields, count, nil)
             }
         }
     }
 
     /// Returns the stream's number.
-    func submitRequest(_ fields: borrowing HTTP2Fields, body: HTTP2Body?, owner: AnyObject) -> Int32 {
+    func submitRequest(_ fields: borrowing HTTP2Fields, body: HTTP2Body?, owner: AnyObject) -> Int {
         // The owner outlives its stream in the session, and the body is the owner's.
         let owner = unsafe Unmanaged.passUnretained(owner).toOpaque()
         return unsafe fields.submit { fields, count in
-            guard let body else { return unsafe nghttp2_submit_request(pointer, nil, fields, count, nil, owner) }
+            guard let body else { return Int(unsafe nghttp2_submit_request(pointer, nil, fields, count, nil, owner)) }
             var provider = unsafe cnghttp2_provider(Unmanaged.passUnretained(body).toOpaque())
-            return unsafe nghttp2_submit_request(pointer, nil, fields, count, &provider, owner)
+            return Int(unsafe nghttp2_submit_request(pointer, nil, fields, count, &provider, owner))
         }
     }
 
@@ -153,14 +158,14 @@ internal import Wire
         Int(unsafe nghttp2_session_get_remote_settings(pointer, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS))
     }
 
-    func submitInterim(_ stream: Int32, _ fields: borrowing HTTP2Fields) {
+    func submitInterim(_ stream: Int, _ fields: borrowing HTTP2Fields) {
         unsafe fields.submit { fields, count in
-            _ = unsafe nghttp2_submit_headers(pointer, Self.noFlags, stream, nil, fields, count, nil)
+            _ = unsafe nghttp2_submit_headers(pointer, Self.noFlags, number(stream), nil, fields, count, nil)
         }
     }
 
-    func submitTrailers(_ stream: Int32, _ fields: borrowing HTTP2Fields) {
-        unsafe fields.submit { _ = unsafe nghttp2_submit_trailer(pointer, stream, $0, $1) }
+    func submitTrailers(_ stream: Int, _ fields: borrowing HTTP2Fields) {
+        unsafe fields.submit { _ = unsafe nghttp2_submit_trailer(pointer, number(stream), $0, $1) }
     }
 }
 

@@ -29,7 +29,7 @@ final class HTTP2UpstreamConnection: HTTP2Connection {
     private(set) var hasServed = false
     /// The fields that are coming, and of which stream.
     private var coming = HTTP2ResponseFields()
-    private var comingStream: Int32 = 0
+    private var comingStream: Int = 0
 
     /// Streams on one connection at most, whatever the endpoint allows: one broken connection must not break everything.
     static let streamLimit = 100
@@ -96,7 +96,7 @@ final class HTTP2UpstreamConnection: HTTP2Connection {
     }
 
     /// Submits the request whose head is in the worker's field buffer, written for HTTP/1.1.
-    func submit(_ stream: HTTP2UpstreamStream, hasBody: Bool, acceptsTrailers: Bool) -> Int32 {
+    func submit(_ stream: HTTP2UpstreamStream, hasBody: Bool, acceptsTrailers: Bool) -> Int {
         worker.fields.removeAll()
         let line = worker.fieldBuffer.requestLine
         worker.fieldBuffer.withBytes { bytes in
@@ -130,7 +130,7 @@ final class HTTP2UpstreamConnection: HTTP2Connection {
     }
 
     @inline(__always)
-    private func stream(_ id: Int32) -> Uncounted<HTTP2UpstreamStream>? {
+    private func stream(_ id: Int) -> Uncounted<HTTP2UpstreamStream>? {
         session.owner(of: id, as: HTTP2UpstreamStream.self)
     }
 
@@ -189,27 +189,27 @@ final class HTTP2UpstreamConnection: HTTP2Connection {
         close(hasServed ? .reset : .malformed)
     }
 
-    override func goingAway(lastStream: Int32) {
+    override func goingAway(lastStream: Int) {
         // Streams above it are closed as refused by the session.
         isRetiring = true
     }
 
-    override func headBegan(_ id: Int32, isFirst: Bool) {
+    override func headBegan(_ id: Int, isFirst: Bool) {
         comingStream = id
         coming.begin()
     }
 
-    override func field(_ id: Int32, _ name: RawSpan, _ value: RawSpan) -> Bool {
+    override func field(_ id: Int, _ name: RawSpan, _ value: RawSpan) -> Bool {
         coming.add(name, value)
         return true
     }
 
-    override func headEnded(_ id: Int32, isFirst: Bool, endsStream: Bool) {
+    override func headEnded(_ id: Int, isFirst: Bool, endsStream: Bool) {
         hasServed = true
         stream(id)?.lend { $0.headEnded(coming, endsStream: endsStream) }
     }
 
-    override func data(_ id: Int32, _ data: RawSpan) {
+    override func data(_ id: Int, _ data: RawSpan) {
         session.openWindow(data.byteCount)
         if let stream = stream(id) {
             stream.lend { $0.receive(data) }
@@ -218,17 +218,17 @@ final class HTTP2UpstreamConnection: HTTP2Connection {
         }
     }
 
-    override func dataEnded(_ id: Int32) {
+    override func dataEnded(_ id: Int) {
         stream(id)?.lend { $0.answerComplete() }
     }
 
-    override func streamClosed(_ id: Int32, _ error: UInt32) {
+    override func streamClosed(_ id: Int, _ error: UInt32) {
         guard let stream = stream(id)?.counted else { return }
         stream.closed(error)
         remove(stream)
     }
 
-    override func bodyDrained(_ id: Int32) {
+    override func bodyDrained(_ id: Int) {
         stream(id)?.lend { $0.drained() }
     }
 

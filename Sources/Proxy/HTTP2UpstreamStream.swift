@@ -11,7 +11,7 @@ final class HTTP2UpstreamStream: Upstream {
     /// Where it stands in its connection's list.
     var place = 0
     /// 0: the request was not submitted yet.
-    private var id: Int32 = 0
+    private var id: Int = 0
     private var hasAnswer = false
     /// Bytes of the answer for which the endpoint's window was not opened again, as the client does not take them.
     private var withheld = 0

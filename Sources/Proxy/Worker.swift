@@ -40,8 +40,8 @@ package final class Worker: TimerOwner, TurnObserver {
     private(set) var date = HTTPDate(unixSeconds: 0)
     /// What is added to the loop's clock to have the time of day, nanoseconds.
     private var wallOffset: Int64 = 0
-    /// The time of day at the beginning of this turn, since 1970.
-    var wallMilliseconds: Int64 { (loop.now + wallOffset) / 1_000_000 }
+    /// The time of day at the beginning of this turn, since 1970; 0 if the clock was set to an earlier year.
+    var wallMilliseconds: Int64 { max((loop.now + wallOffset) / 1_000_000, 0) }
     var clients = ClientList()
     var hasPausedListeners = false
 

@@ -104,7 +104,8 @@ enum NumberText {
         guard parts.count == 2 else { return scaled }
         guard parts[1].utf8.count <= digits, let fraction = integer(parts[1]) else { return nil }
         let missing = digits - parts[1].utf8.count
-        return scaled + (0..<missing).reduce(fraction) { value, _ in value * 10 }
+        let (sum, overflow) = scaled.addingReportingOverflow((0..<missing).reduce(fraction) { value, _ in value * 10 })
+        return overflow ? nil : sum
     }
 
     /// `250` or `0.5`, in thousandths.

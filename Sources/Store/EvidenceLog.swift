@@ -16,6 +16,8 @@ package struct EvidenceLog: ~Copyable {
     private var number: Int
     private var bytes = 0
     private var last: Int64 = 0
+    /// Of all records since the segment's beginning.
+    private var checksum = Self.emptyChecksum
 
     /// - Parameters:
     ///   - segmentBytes: of events, after which a segment is followed by another.
@@ -61,6 +63,7 @@ package struct EvidenceLog: ~Copyable {
         }
         bytes = 0
         last = 0
+        checksum = Self.emptyChecksum
         for old in Self.segments(in: directory).dropLast(segmentLimit) {
             try? FileManager.default.removeItem(at: old.url)
         }
@@ -73,8 +76,10 @@ package struct EvidenceLog: ~Copyable {
         var record = EvidenceWriter()
         record.put(Int(time.nanoseconds - last))
         try record.put(event)
+        let sum = Self.checksum(record.bytes, after: checksum)
         var framed = EvidenceWriter()
         framed.put(record.bytes)
+        framed.put(sum)
         do {
             try file.write(contentsOf: framed.bytes)
         } catch {
@@ -82,6 +87,7 @@ package struct EvidenceLog: ~Copyable {
             throw error
         }
         last = time.nanoseconds
+        checksum = sum
         bytes += framed.bytes.count
     }
 
@@ -108,29 +114,41 @@ package struct EvidenceLog: ~Copyable {
         let brain = try JSONDecoder().decode(Brain.self, from: Data(snapshot))
         var events: [(event: Event, time: Instant)] = []
         var time: Int64 = 0
-        // The last record may have been cut off.
-        while !reader.isAtEnd, let record = try? reader.text() {
+        var sum = Self.emptyChecksum
+        // The last record may have been cut off. What passes its checksum was written by a router, in this order: so the
+        // brain is told nothing that it could not have met.
+        while !reader.isAtEnd, let record = try? reader.text(), let told = try? reader.number() {
+            sum = Self.checksum(record, after: sum)
+            guard sum == told else { throw EvidenceDamaged() }
             var inner = EvidenceReader(record)
-            time += Int64(try inner.signed())
+            let (next, overflow) = time.addingReportingOverflow(Int64(try inner.signed()))
+            guard !overflow, next >= time else { throw EvidenceDamaged() }
+            time = next
             events.append((try inner.event(), Instant(nanoseconds: time)))
         }
         return Segment(name: (path as NSString).lastPathComponent, brain: brain, events: events)
     }
 
-    /// FNV-1a.
-    private static func checksum(_ bytes: [UInt8]) -> UInt64 {
-        bytes.reduce(0xcbf2_9ce4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
+    private static let emptyChecksum: UInt64 = 0xcbf2_9ce4_8422_2325
+
+    /// FNV-1a, of these bytes behind others.
+    private static func checksum(_ bytes: [UInt8], after sum: UInt64 = emptyChecksum) -> UInt64 {
+        bytes.reduce(sum) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
     }
 
     private static func url(_ number: Int, in directory: URL) -> URL {
         directory.appendingPathComponent("evidence-\(number).log")
     }
 
+    /// Segments are numbered from 1 on; a file of a higher number was not made here.
+    private static let numberLimit = 1 << 48
+
     private static func segments(in directory: URL) -> [(number: Int, url: URL)] {
         let names = (try? FileManager.default.contentsOfDirectory(atPath: directory.path)) ?? []
         return names.compactMap { name in
             guard name.hasPrefix("evidence-"), name.hasSuffix(".log"),
-                let number = Int(name.dropFirst("evidence-".count).dropLast(".log".count))
+                let number = Int(name.dropFirst("evidence-".count).dropLast(".log".count)),
+                (0..<Self.numberLimit).contains(number)
             else { return nil }
             return (number, url(number, in: directory))
         }.sorted { $0.number < $1.number }

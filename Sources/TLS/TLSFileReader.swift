@@ -133,7 +133,7 @@ package struct TLSFileReader {
             let before = bytes.count
             bytes.append(contentsOf: repeatElement(0, count: 65_536))
             let count = unsafe bytes.withUnsafeMutableBytes {
-                unsafe read(descriptor, $0.baseAddress! + before, 65_536)
+                unsafe read(descriptor, $0.baseAddress.map { unsafe $0 + before }, 65_536)
             }
             bytes.removeLast(65_536 - max(0, count))
             if count == 0 { return bytes }

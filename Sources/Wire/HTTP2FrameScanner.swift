@@ -5,9 +5,9 @@ package struct HTTP2FrameScanner: Sendable {
         package var length: Int
         package var type: UInt8
         package var flags: UInt8
-        package var stream: Int32
+        package var stream: Int
 
-        package init(length: Int, type: UInt8, flags: UInt8, stream: Int32) {
+        package init(length: Int, type: UInt8, flags: UInt8, stream: Int) {
             self.length = length
             self.type = type
             self.flags = flags
@@ -45,8 +45,7 @@ package struct HTTP2FrameScanner: Sendable {
         headCount = 0
         let length = Int(head[0]) &<< 16 | Int(head[1]) &<< 8 | Int(head[2])
         skipping = length
-        let stream =
-            UInt32(head[5] & 0x7f) &<< 24 | UInt32(head[6]) &<< 16 | UInt32(head[7]) &<< 8 | UInt32(head[8])
-        return Frame(length: length, type: head[3], flags: head[4], stream: Int32(bitPattern: stream))
+        let stream = Int(head[5] & 0x7f) &<< 24 | Int(head[6]) &<< 16 | Int(head[7]) &<< 8 | Int(head[8])
+        return Frame(length: length, type: head[3], flags: head[4], stream: stream)
     }
 }

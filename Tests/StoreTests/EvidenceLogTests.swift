@@ -111,13 +111,15 @@ struct EvidenceLogTests {
         }
     }
 
-    @Test func `damaged bytes are an error, never a crash`() throws {
+    @Test func `damaged bytes are an error, never a crash, and never an event that nobody told`() throws {
         let directory = try TemporaryDirectory()
         var log = EvidenceLog(directory: directory.url)
         try log.begin(Brain())
         for (event, time) in Self.events { try log.append(event, at: time) }
         let path = try #require(EvidenceLog.names(in: directory.url.path).first)
         let whole = try Data(contentsOf: URL(fileURLWithPath: path))
+        let told = try EvidenceLog.read(path).events
+        #expect(told.map(\.event) == Self.events.map(\.0))
         var state: UInt64 = 1
         for _ in 0..<300 {
             var damaged = whole
@@ -126,8 +128,24 @@ struct EvidenceLogTests {
                 damaged[Int(state >> 33) % damaged.count] = UInt8(truncatingIfNeeded: state >> 20)
             }
             try damaged.write(to: URL(fileURLWithPath: path))
-            _ = try? EvidenceLog.read(path)
+            guard let read = try? EvidenceLog.read(path) else { continue }
+            #expect(read.events.map(\.event) == told.prefix(read.events.count).map(\.event))
+            #expect(read.events.map(\.time) == told.prefix(read.events.count).map(\.time))
+            var brain = read.brain
+            for (event, time) in read.events { _ = brain.observe(event, at: time) }
         }
+    }
+
+    @Test func `a file that is named like a segment of the highest number is none`() throws {
+        let directory = try TemporaryDirectory()
+        for number in [Int.max, Int.min, -1] {
+            let file = directory.url.appendingPathComponent("evidence-\(number).log")
+            try Data([1]).write(to: file)
+        }
+        var log = EvidenceLog(directory: directory.url)
+        try log.begin(Brain())
+        let names = EvidenceLog.names(in: directory.url.path).map { ($0 as NSString).lastPathComponent }
+        #expect(names == ["evidence-1.log"])
     }
 
     @Test func `only so many segments are kept`() throws {

@@ -217,6 +217,12 @@ def slow_preface(target):
             yield from itertools.repeat(0.5)
 
 
+def last_stream(target):
+    """The highest number a stream can have, then a frame on the connection's own."""
+    yield headers(0x7FFF_FFFF, target.request(), end=False) + data(0)
+    yield from again_and_again(data(0))
+
+
 def unacknowledged_settings(target):
     for stream in itertools.count(1, 2):
         yield headers(stream, target.request())
@@ -254,6 +260,7 @@ ASSAULTS = [
     Assault("farewells", "GOAWAY, again and again, and further requests", farewells),
     Assault("unread-answers", "answers that are not read", unread_answers, 8, reads=False),
     Assault("slow-preface", "a preface that comes slowly", slow_preface, 15, bare=True),
+    Assault("last-stream", "HEADERS on the last stream there can be, DATA on none", last_stream),
     Assault("narrow-windows", "a hundred answers, read octet by octet", narrow_windows, 5, cheap=True),
     Assault("unacknowledged", "the server's settings are not acknowledged", unacknowledged_settings, 5, acknowledges=False, cheap=True),
 ]
