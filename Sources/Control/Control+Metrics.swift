@@ -25,6 +25,12 @@ extension Control {
         text.sample([], Double(EventLoop.clock() - began) / 1e9)
         text.family("spillway_workers", .gauge, "Worker threads.")
         text.sample([], mailboxes.count)
+        text.family(
+            "spillway_worker_longest_turn_seconds", .gauge,
+            "The longest turn of a worker's loop in the last one to two minutes.")
+        for (worker, counters) in workerCounters.enumerated() {
+            text.sample([("worker", "\(worker)")], Double(counters.longestTurn.level) / 1e9)
+        }
         text.family("spillway_table_generation", .gauge, "Rises with every table or address change taken on.")
         text.sample([], generation)
         text.family(

@@ -46,6 +46,7 @@ package actor Control: ServiceLifecycle.Service {
     let onDecision: (@Sendable (String) -> Void)?
     let inbox = Inbox()
     let mailboxes: [Mailbox<WorkerMessage>]
+    let workerCounters: [WorkerCounters]
     let proberMailbox: Mailbox<ProberMessage>
     let resolver = Resolver()
     let logWriter: AccessLogWriter
@@ -127,6 +128,7 @@ package actor Control: ServiceLifecycle.Service {
         self.store = store
         self.logger = logger
         mailboxes = try (0..<configuration.workers).map { _ in try Mailbox<WorkerMessage>() }
+        workerCounters = (0..<configuration.workers).map { _ in WorkerCounters() }
         proberMailbox = try Mailbox<ProberMessage>()
         registry = Registry(workers: configuration.workers)
         logWriter = AccessLogWriter(workers: configuration.workers, logger: logger)
@@ -146,7 +148,7 @@ package actor Control: ServiceLifecycle.Service {
         for (index, mailbox) in mailboxes.enumerated() {
             try Worker.start(
                 name: "worker \(index)", publication: empty, seed: configuration.seed &+ UInt64(index) &* 7919,
-                mailbox: mailbox, reports: inbox)
+                mailbox: mailbox, counters: workerCounters[index], reports: inbox)
         }
         workersRunning = mailboxes.count
         remember()

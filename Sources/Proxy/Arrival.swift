@@ -54,9 +54,19 @@ final class Arrival: Connection, Client, TimerOwner {
         if readiness.isWritable, isCongested { _ = transmitUnsent() }
         guard readiness.isReadableOrEnded else { return }
         hasUnread = true
+        if isYielding { return }
+        share = Share()
+        goOn(untilEnd: readiness.isEnded)
+    }
+
+    override func resumeTurn() {
+        if isOpen { goOn(untilEnd: true) }
+    }
+
+    private func goOn(untilEnd: Bool) {
         if isLingering { return readToEnd() }
-        if tls == nil, server == nil || awaitsProxyHeader { return read(untilEnd: readiness.isEnded) }
-        shakeHands(untilEnd: readiness.isEnded)
+        if tls == nil, server == nil || awaitsProxyHeader { return read(untilEnd: untilEnd) }
+        shakeHands(untilEnd: untilEnd)
     }
 
     override func resume() {
@@ -67,6 +77,7 @@ final class Arrival: Connection, Client, TimerOwner {
 
     private func read(untilEnd: Bool) {
         while hasUnread && isOpen {
+            if share.isUsedUp { return yieldTurn() }
             let kept = held.count
             if kept > 0 { held.withBytes { worker.receiveBuffer.fill($0) } }
             switch receive(after: kept, untilEnd: untilEnd) {
@@ -205,6 +216,7 @@ final class Arrival: Connection, Client, TimerOwner {
 
     private func readToEnd() {
         while isOpen {
+            if share.isUsedUp { return yieldTurn() }
             switch receive(after: 0, untilEnd: true) {
             case .bytes: continue
             case .wouldBlock: return

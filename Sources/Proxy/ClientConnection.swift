@@ -27,8 +27,9 @@ final class ClientConnection: Downstream, Client, TimerOwner {
     private let exchange: Exchange
     /// A request was begun, and the exchange is not over for the client.
     private var isExchanging = false
-    /// Bytes received that cannot be used yet: part of a head, or what follows the request in hand.
-    private var held: [UInt8] = []
+    /// Part of a head, what follows the request in hand, or what a turn had no time for.
+    private var held = HeldBytes()
+    private var partialHead = PartialHead()
     private var isReadPaused = false
     private var isConsuming = false
     /// No request has come yet: it may turn out to be HTTP/2.
@@ -59,7 +60,7 @@ final class ClientConnection: Downstream, Client, TimerOwner {
     /// Goes on from an arrival, which the listener has counted; `held` is what the client has sent already.
     init(takingOver arrival: Arrival, listener: WorkerListener, client: ClientContext, held: [UInt8]) {
         self.listener = listener
-        self.held = held
+        self.held = HeldBytes(held)
         exchange = Exchange(worker: arrival.worker, listener: listener, client: client)
         super.init(takingOver: arrival)
         begin()
@@ -83,18 +84,26 @@ final class ClientConnection: Downstream, Client, TimerOwner {
             // Both ways broken: nobody will read an answer.
             return gone()
         }
+        share = Share()
         read(untilEnd: readiness.isEnded)
     }
 
+    /// Reads and uses what comes, as far as this turn's share goes.
     private func read(untilEnd: Bool) {
-        while hasUnread && !isReadPaused && isOpen {
-            let kept = held.count
-            if kept > 0 { held.withBytes { worker.receiveBuffer.fill($0) } }
-            switch receive(after: kept, untilEnd: untilEnd) {
+        while hasUnread && !isReadPaused && !isYielding && isOpen {
+            if share.isUsedUp { return yieldTurn() }
+            switch receive(after: 0, untilEnd: untilEnd) {
             case .bytes(let count):
                 listener.countReceived(count)
-                if kept > 0 { held.removeAll(keepingCapacity: true) }
-                worker.receiveBuffer.withBytes(kept + count) { consume($0) }
+                if held.isEmpty {
+                    worker.receiveBuffer.withBytes(count) { bytes in
+                        let used = consume(bytes)
+                        if used < count && isOpen { held.append(bytes.extracting(used..<count)) }
+                    }
+                } else {
+                    worker.receiveBuffer.withBytes(count) { held.append($0) }
+                    useHeld()
+                }
             case .wouldBlock: break
             case .endOfStream: ended()
             case .failed: gone()
@@ -102,27 +111,45 @@ final class ClientConnection: Downstream, Client, TimerOwner {
         }
     }
 
+    private func useHeld() {
+        let taken = held.takeAll()
+        let used = taken.withBytes { consume($0) }
+        if isOpen { held.putBack(taken, used: used) }
+    }
+
     /// Goes on after a pause: first with what is held, then with the socket.
     override func resume() {
         guard isOpen else { return }
         if isBroken { return gone() }
         isReadPaused = false
-        if !held.isEmpty {
-            let count = held.count
-            held.withBytes { worker.receiveBuffer.fill($0) }
-            held.removeAll(keepingCapacity: true)
-            worker.receiveBuffer.withBytes(count) { consume($0) }
-        }
+        if isYielding { return }
+        share = Share()
+        resumeTurn()
+    }
+
+    override func resumeTurn() {
+        guard isOpen, !isReadPaused else { return }
+        if !held.isEmpty { useHeld() }
         read(untilEnd: true)
     }
 
-    private func consume(_ bytes: RawSpan) {
+    /// Uses as much as it can of bytes that the client has sent. Returns how many; the others are to be held.
+    private func consume(_ bytes: RawSpan) -> Int {
         isConsuming = true
         var offset = 0
         while offset < bytes.byteCount && isOpen {
+            if share.work <= 0 {
+                yieldTurn()
+                readLimit = Self.smallRead
+                break
+            }
             let rest = bytes.extracting(offset..<bytes.byteCount)
             let used: Int
             switch phase {
+            case .head where isCongested:
+                // The client takes no answers: it gets no more of them until it does.
+                used = 0
+                isReadPaused = true
             case .head: used = consumeHead(rest)
             case .body(let reading): used = consumeBody(rest, reading)
             case .answer:
@@ -134,9 +161,8 @@ final class ClientConnection: Downstream, Client, TimerOwner {
             if used == 0 { break }
         }
         if isExchanging { exchange.flushRequest() }
-        if offset < bytes.byteCount && isOpen { held.append(contentsOf: bytes.extracting(offset..<bytes.byteCount)) }
-        if held.isEmpty && held.capacity > 0 { held = [] }
         isConsuming = false
+        return offset
     }
 
     /// Takes a request head off the front; 0 when it is not all there.
@@ -158,6 +184,8 @@ final class ClientConnection: Downstream, Client, TimerOwner {
                 return 0
             }
         }
+        guard partialHead.isWorthParsing(bytes, limit: listener.headLimits.headBytes) else { return 0 }
+        share.work -= Share.message
         do {
             switch try worker.requestHead.parse(bytes, listener.headLimits) {
             case .incomplete:
@@ -173,6 +201,7 @@ final class ClientConnection: Downstream, Client, TimerOwner {
             return 0
         }
         isTimingHead = false
+        partialHead.begin()
         method = worker.requestHead.method
         minorVersion = worker.requestHead.minorVersion
         keepsAlive = worker.requestHead.isPersistent && !worker.isDraining
@@ -207,6 +236,7 @@ final class ClientConnection: Downstream, Client, TimerOwner {
             return 0
         }
         arm(listener.bodyTimeout)
+        share.work -= 1
         switch reading {
         case .length(let remaining):
             let count = min(bytes.byteCount, Int(clamping: remaining))
@@ -296,7 +326,7 @@ final class ClientConnection: Downstream, Client, TimerOwner {
         encodeInterim(head, bytes, allowsUpgrade: true, into: &worker.sendBuffer)
         flushAnswer()
         worker.sendQueued()
-        let said = held
+        let said = held.array
         let exchange = exchange
         leave()
         TunnelClient(takingOver: self, listener: listener, exchange: exchange).goOn(said: said)
@@ -351,6 +381,7 @@ final class ClientConnection: Downstream, Client, TimerOwner {
         answer.encode(
             method: method, minorVersion: minorVersion, keepsAlive: keepsAlive, date: worker.date,
             into: &worker.sendBuffer)
+        share.work -= worker.sendBuffer.count / 1_024
         flushAnswer()
         isExchanging = false
         answerDone()
@@ -405,7 +436,7 @@ final class ClientConnection: Downstream, Client, TimerOwner {
         if peerEnded || !hasMore && !isConsuming { return close() }
         shutdownWrite()
         phase = .lingering
-        held = []
+        held.removeAll()
         isReadPaused = false
         arm(Self.lingerTime)
         if !isConsuming { worker.loop.defer(self) }
@@ -423,6 +454,9 @@ final class ClientConnection: Downstream, Client, TimerOwner {
         if isExchanging {
             disarm()
             exchange.downstreamDrained()
+        } else if isReadPaused, case .head = phase {
+            arm(listener.idleTimeout)
+            worker.loop.defer(self)
         }
     }
 
@@ -463,7 +497,7 @@ final class ClientConnection: Downstream, Client, TimerOwner {
     private func leave() {
         if let timer { worker.timers.remove(timer) }
         timer = nil
-        held = []
+        held.removeAll()
         exchange.detach()
         worker.clients.remove(self)
     }

@@ -42,6 +42,7 @@ extension Connection {
         guard readiness.isWritable || readiness.isReadableOrEnded else { return .wantsMore }
         if tls == nil, let error = socketError { return .failed(AttemptFailure(connecting: error)) }
         guard let client = service.tls else { return .done }
+        share = Share()
         if tls == nil { beforeHandshake() }
         return switch shakeHands(with: endpoint, of: service, as: client, readiness) {
         case .wantsMore: .wantsMore

@@ -18,8 +18,13 @@ extension Connection {
             if outcome != .wantsMore { return outcome }
         }
         while true {
+            if share.isUsedUp {
+                yieldTurn()
+                return .wantsMore
+            }
             switch session.port.receive(from: socket, limit: Self.smallRead) {
             case .bytes(let count):
+                share.bytes -= count
                 let outcome = goOn(session)
                 if outcome != .wantsMore { return outcome }
                 if !untilEnd && count < Self.smallRead { return .wantsMore }
@@ -84,8 +89,13 @@ extension Connection {
         if session.port.hasOutput { sendOutput(of: session) }
         hasUnread = !received.isSocketEmpty
         switch received.reading {
-        case .bytes(let count): return .bytes(count)
-        case .wantsMore: return .wouldBlock
+        case .bytes(let count):
+            share.bytes -= count
+            return .bytes(count)
+        case .wantsMore:
+            // Records without data for us: what comes behind them is read in another turn.
+            if hasUnread { share.work = 0 }
+            return .wouldBlock
         case .closed:
             hasUnread = false
             return .endOfStream

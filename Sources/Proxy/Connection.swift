@@ -7,7 +7,7 @@ internal import Wire
 /// Everything to be sent goes through the worker's one send buffer. Small messages wait there until the end of the
 /// turn and are then sent one after the other (docs/decisions/0007); only what the kernel does not take is kept here.
 /// A broken connection is reported from the loop, never from within a send.
-class Connection: EventHandler, Deferred {
+class Connection: EventHandler, Deferred, Yielding {
     let worker: Worker
     private(set) var socket: Socket
     private var registration: EventLoop.Registration?
@@ -27,8 +27,26 @@ class Connection: EventHandler, Deferred {
     /// The other side was slow before: less is read for it at a time.
     var readLimit = Connection.largeRead
 
+    /// It has had its share of a turn and waits for the next: whatever else happens, it reads nothing until then.
+    final private(set) var isYielding = false
+    /// What it may still do in this turn: see `Share`.
+    final var share = Share()
+
     static let largeRead = 262_144
     static let smallRead = 32_768
+
+    /// What one connection may do in one turn before others have theirs: so many bytes, and so much work with them.
+    /// Whoever sends many small messages in one segment is served as fairly as who sends one large one.
+    struct Share {
+        /// Bytes that are still read.
+        var bytes = largeRead
+        /// A chunk of a body is one, a message `message`.
+        var work = 512
+
+        static let message = 16
+
+        var isUsedUp: Bool { bytes <= 0 || work <= 0 }
+    }
 
     init(worker: Worker, socket: consuming Socket) {
         self.worker = worker
@@ -85,6 +103,23 @@ class Connection: EventHandler, Deferred {
 
     func resume() {
         preconditionFailure("a connection is a client's or an upstream's")
+    }
+
+    /// The connection's turn has come again, with a new share.
+    final func turnCame() {
+        isYielding = false
+        share = Share()
+        resumeTurn()
+    }
+
+    /// Goes on with what the turn before had no time for.
+    func resumeTurn() { resume() }
+
+    /// The share of this turn is used up, and there is more to do.
+    final func yieldTurn() {
+        if isYielding { return }
+        isYielding = true
+        worker.loop.yield(self)
     }
 
     func becameCongested() {}
@@ -184,6 +219,7 @@ class Connection: EventHandler, Deferred {
         if let tls { return receiveEncrypted(tls, after: kept, untilEnd: untilEnd) }
         let outcome = worker.receiveBuffer.receive(from: socket, after: kept, limit: readLimit)
         if case .bytes(let count) = outcome {
+            share.bytes -= count
             if !untilEnd && count < min(readLimit, worker.receiveBuffer.capacity - kept) { hasUnread = false }
         } else {
             hasUnread = false

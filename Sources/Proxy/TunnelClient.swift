@@ -73,11 +73,17 @@ final class TunnelClient: Downstream, Client {
         if readiness.isFailed, isReadPaused || hasEnded { return tellBroken() }
         if hasEnded { return }
         hasUnread = true
+        share = Share()
         read(untilEnd: readiness.isEnded)
     }
 
+    override func resumeTurn() {
+        if isOpen { read(untilEnd: true) }
+    }
+
     private func read(untilEnd: Bool) {
-        while hasUnread && !isReadPaused && !hasEnded && isOpen {
+        while hasUnread && !isReadPaused && !hasEnded && !isYielding && isOpen {
+            if share.isUsedUp { return yieldTurn() }
             guard exchange.wantsSpeech else {
                 isReadPaused = true
                 return
@@ -109,6 +115,7 @@ final class TunnelClient: Downstream, Client {
             said.withBytes { exchange.clientSaid($0) }
             exchange.flushRequest()
         }
+        share = Share()
         read(untilEnd: true)
     }
 

@@ -106,6 +106,7 @@ final class TunnelUpstream: Upstream {
             return
         }
         hasUnread = true
+        share = Share()
         read(untilEnd: readiness.isEnded)
     }
 
@@ -128,9 +129,15 @@ final class TunnelUpstream: Upstream {
         exchange?.lend { $0.upstreamConnected(self) }
     }
 
-    /// Reads and passes on, until the socket is empty, the client is congested, or there is no more.
+    override func resumeTurn() {
+        if state != .closed { readOn() }
+    }
+
+    /// Reads and passes on, until the socket is empty, the client is congested, there is no more, or this turn's share
+    /// is used up.
     private func read(untilEnd: Bool) {
-        while hasUnread && !isReadPaused && !hasEnded && state == .open {
+        while hasUnread && !isReadPaused && !hasEnded && !isYielding && state == .open {
+            if share.isUsedUp { return yieldTurn() }
             switch receive(after: 0, untilEnd: untilEnd) {
             case .bytes(let count):
                 guard let exchange else { return closeTunnel(reset: true) }
@@ -168,8 +175,13 @@ final class TunnelUpstream: Upstream {
             hasUnread = true
             isReadPaused = false
         }
+        share = Share()
+        readOn()
+    }
+
+    private func readOn() {
         read(untilEnd: true)
-        if state == .open && isBroken { tellBroken() }
+        if state == .open && isBroken && !isYielding { tellBroken() }
     }
 
     private func tellBroken() {

@@ -20,8 +20,9 @@ final class UpstreamConnection: Upstream {
     private var state = State.connecting
     private var reading = Reading.head
     private var exchange: Uncounted<Exchange>?
-    /// A head that has come in part.
-    private var held: [UInt8] = []
+    /// A head or a chunk's line that has come in part, or what a turn had no time for.
+    private var held = HeldBytes()
+    private var partialHead = PartialHead()
     private var isReadPaused = false
     private var canPersist = true
     private var requestIsComplete = false
@@ -123,6 +124,7 @@ final class UpstreamConnection: Upstream {
         if readiness.isWritable, isCongested, transmitUnsent() { exchange?.lend { $0.upstreamDrained() } }
         if readiness.isReadableOrEnded {
             hasUnread = true
+            share = Share()
             read(untilEnd: readiness.isEnded)
         }
     }
@@ -147,24 +149,50 @@ final class UpstreamConnection: Upstream {
         if let exchange { exchange.lend { $0.upstreamConnected(self) } } else { rest() }
     }
 
-    /// Reads and passes on, until the socket is empty, the client is congested, or there is no more.
+    /// Reads and passes on, until the socket is empty, the client is congested, or this turn's share is used up.
     private func read(untilEnd: Bool) {
-        while hasUnread && !isReadPaused && state != .closed {
-            let kept = held.count
-            if kept > 0 { held.withBytes { worker.receiveBuffer.fill($0) } }
-            switch receive(after: kept, untilEnd: untilEnd) {
+        while hasUnread && !isReadPaused && !isYielding && state != .closed {
+            if share.isUsedUp { return yieldTurn() }
+            switch receive(after: 0, untilEnd: untilEnd) {
             case .bytes(let count):
-                if kept > 0 { held.removeAll() }
-                worker.receiveBuffer.withBytes(kept + count) { received($0) }
-                if let exchange {
-                    exchange.lend { $0.flushAnswer() }
-                    pauseIfCongested()
+                if held.isEmpty {
+                    worker.receiveBuffer.withBytes(count) { bytes in
+                        let used = received(bytes)
+                        if used < count && state != .closed { held.append(bytes.extracting(used..<count)) }
+                    }
+                    passOn()
+                } else {
+                    worker.receiveBuffer.withBytes(count) { held.append($0) }
+                    useHeld()
                 }
             case .wouldBlock: break
             case .endOfStream: ended(isClean: tlsFailure == nil)
             case .failed: ended(isClean: false)
             }
         }
+    }
+
+    private func useHeld() {
+        let taken = held.takeAll()
+        let used = taken.withBytes { received($0) }
+        if state != .closed { held.putBack(taken, used: used) }
+        passOn()
+    }
+
+    private func passOn() {
+        if let exchange {
+            exchange.lend { $0.flushAnswer() }
+            pauseIfCongested()
+        }
+    }
+
+    override func resumeTurn() {
+        guard state != .connecting else { return }
+        if state != .closed, !isReadPaused {
+            if !held.isEmpty { useHeld() }
+            read(untilEnd: true)
+        }
+        if state != .closed, isBroken, !isYielding { ended(isClean: false) }
     }
 
     private func pauseIfCongested() {
@@ -177,7 +205,7 @@ final class UpstreamConnection: Upstream {
     override func resumeReading() {
         guard isReadPaused else { return }
         isReadPaused = false
-        if hasUnread { worker.loop.defer(self) }
+        if hasUnread || !held.isEmpty { worker.loop.defer(self) }
     }
 
     override func resume() {
@@ -196,23 +224,29 @@ final class UpstreamConnection: Upstream {
             // What it answered before it broke may still be there.
             hasUnread = true
             isReadPaused = false
-            read(untilEnd: true)
-            if state != .closed && isBroken { ended(isClean: false) }
-        } else {
-            read(untilEnd: true)
         }
+        if isYielding { return }
+        share = Share()
+        resumeTurn()
     }
 
-    private func received(_ bytes: RawSpan) {
+    /// Uses as much as it can of bytes that the endpoint has sent. Returns how many; the others are to be held.
+    private func received(_ bytes: RawSpan) -> Int {
         guard state == .busy, exchange != nil else {
             // Nobody asked.
-            return close()
+            close()
+            return bytes.byteCount
         }
         var offset = 0
         while state == .busy, exchange != nil, offset < bytes.byteCount {
+            if share.work <= 0 {
+                readLimit = Self.smallRead
+                yieldTurn()
+                return offset
+            }
             switch reading {
             case .head:
-                guard let next = head(bytes, from: offset) else { return }
+                guard let next = head(bytes, from: offset) else { return offset }
                 offset = next
             case .length(let remaining):
                 let count = min(bytes.byteCount - offset, Int(clamping: remaining))
@@ -221,27 +255,31 @@ final class UpstreamConnection: Upstream {
                 reading = .length(remaining - UInt64(count))
                 if remaining == UInt64(count) { complete(leftover: bytes.byteCount - offset) }
             case .chunked(var decoder):
-                guard let next = chunk(bytes, from: offset, &decoder) else { return }
+                share.work -= 1
+                let next = chunk(bytes, from: offset, &decoder)
+                if case .chunked = reading, next == offset { return offset }
                 offset = next
             case .untilClose:
                 exchange?.lend { $0.answerBody(bytes.extracting(offset..<bytes.byteCount)) }
                 offset = bytes.byteCount
             }
         }
+        return offset
     }
 
     /// Parses a head; returns where it ends, or nil when more is needed or all is over.
     private func head(_ bytes: RawSpan, from offset: Int) -> Int? {
         guard let exchange else { return nil }
         let rest = bytes.extracting(offset..<bytes.byteCount)
+        guard partialHead.isWorthParsing(rest, limit: HeadLimits.upstream.headBytes) else { return nil }
+        share.work -= Share.message
         let count: Int
         do {
             switch try worker.responseHead.parse(rest, forRequest: exchange.lend { $0.method }, .upstream) {
-            case .incomplete:
-                held.append(contentsOf: rest)
-                return nil
+            case .incomplete: return nil
             case .complete(let headBytes): count = headBytes
             }
+            partialHead.begin()
         } catch {
             malformed()
             return nil
@@ -282,7 +320,8 @@ final class UpstreamConnection: Upstream {
         exchange.lend { $0.upgraded(worker.responseHead, headBytes, from: self, rest: rest) }
     }
 
-    private func chunk(_ bytes: RawSpan, from offset: Int, _ decoder: inout ChunkedDecoder) -> Int? {
+    /// Takes the next piece of a chunked body. Returns where it ends: where it began, if more must come first.
+    private func chunk(_ bytes: RawSpan, from offset: Int, _ decoder: inout ChunkedDecoder) -> Int {
         do {
             let step = try decoder.next(bytes, from: offset)
             reading = .chunked(decoder)
@@ -293,17 +332,15 @@ final class UpstreamConnection: Upstream {
             case .trailer(let range, let consumed):
                 exchange?.lend { $0.answerTrailer(bytes.extracting(Int(range.start)..<Int(range.end))) }
                 return consumed
-            case .needMore(let consumed):
-                if consumed < bytes.byteCount { held.append(contentsOf: bytes.extracting(consumed..<bytes.byteCount)) }
-                return nil
+            case .needMore(let consumed): return consumed
             case .end(let consumed):
                 complete(leftover: bytes.byteCount - consumed)
                 return consumed
             }
         } catch {
             canPersist = false
-            broken()
-            return nil
+            malformed()
+            return bytes.byteCount
         }
     }
 
@@ -335,7 +372,8 @@ final class UpstreamConnection: Upstream {
 
     /// Goes back to the pool, or straight to a request that waits.
     private func rest() {
-        if !held.isEmpty { held = [] }
+        if !held.isEmpty { held.removeAll() }
+        partialHead.begin()
         if endpoint.isRetired || worker.isDraining { return close() }
         state = .idle
         wasReused = true
@@ -357,10 +395,6 @@ final class UpstreamConnection: Upstream {
                 exchange.attemptFailed(self, .malformed)
             }
         }
-    }
-
-    private func broken() {
-        malformed()
     }
 
     private func ended(isClean: Bool) {
@@ -391,7 +425,7 @@ final class UpstreamConnection: Upstream {
         guard state != .closed else { return }
         if state == .idle { endpoint.removeIdle(self) }
         state = .closed
-        held = []
+        held.removeAll()
         closeSocket()
         Self.countClosed(endpoint, of: cell)
         service.load.connectionFreed()

@@ -2,7 +2,7 @@ internal import Picking
 package import Reactor
 internal import RouteTable
 internal import TLS
-internal import Telemetry
+package import Telemetry
 internal import Wire
 
 /// One core's share of the work: its loop, its listeners' sockets, its connections, pools, buffers and counters.
@@ -12,7 +12,8 @@ package final class Worker: TimerOwner, TurnObserver {
     let loop: EventLoop
     let timers: TimerWheel
     let receiveBuffer = ReceiveBuffer(capacity: Connection.largeRead + 65_536)
-    var sendBuffer = WriteBuffer(capacity: Connection.largeRead * 3)
+    /// Beside what waits it holds the largest head there can be (`limits.head`, 1 MiB) with all that is added to it.
+    var sendBuffer = WriteBuffer(capacity: 4 << 20)
     var logBuffer = WriteBuffer(capacity: 65_536)
     var random: RandomSource
     /// Made by the first who encrypts.
@@ -51,11 +52,19 @@ package final class Worker: TimerOwner, TurnObserver {
     private static let queueLimit = 32
 
     private let reports: any WorkerReports
+    private let counters: WorkerCounters
+    /// Nanoseconds: of this minute, as `counters` tells it, and of the one before.
+    private var longestTurn: Int64 = 0
+    private var longestOfMinute: Int64 = 0
+    private var minuteEnds: Int64 = 0
     /// Earlier tables that exchanges still use.
     private var formerTables: [WorkerTable] = []
     private var secondTimer: TimerWheel.Handle?
 
-    private init(publication: Publication, seed: UInt64, reports: any WorkerReports) throws(SystemError) {
+    private init(
+        publication: Publication, seed: UInt64, counters: WorkerCounters, reports: any WorkerReports
+    ) throws(SystemError) {
+        self.counters = counters
         loop = try EventLoop()
         timers = loop.timers
         random = RandomSource(seed: seed)
@@ -66,11 +75,11 @@ package final class Worker: TimerOwner, TurnObserver {
     /// Starts a worker on a thread of its own. It serves nothing before its first `publish` message.
     package static func start(
         name: String, publication: Publication, seed: UInt64, mailbox: Mailbox<WorkerMessage>,
-        reports: any WorkerReports
+        counters: WorkerCounters, reports: any WorkerReports
     ) throws(SystemError) {
         try Thread.start(name: name) {
             do {
-                let worker = try Worker(publication: publication, seed: seed, reports: reports)
+                let worker = try Worker(publication: publication, seed: seed, counters: counters, reports: reports)
                 try mailbox.attach(to: worker.loop) { worker.receive($0) }
                 worker.secondTimer = worker.timers.add(worker)
                 worker.deadlineReached()
@@ -212,6 +221,10 @@ package final class Worker: TimerOwner, TurnObserver {
         streams.turnEnds()
     }
 
+    package func turnTook(_ nanoseconds: Int64) {
+        if nanoseconds > longestOfMinute { noteTurn(nanoseconds) }
+    }
+
     // HTTP/2
 
     func queuePump(of connection: HTTP2Connection) {
@@ -286,9 +299,28 @@ package final class Worker: TimerOwner, TurnObserver {
         loop.dismiss()
     }
 
+    // The longest turn, as metrics tell it: of the present minute and the one before, so that whoever looks once a minute
+    // misses none.
+
+    private func noteTurn(_ nanoseconds: Int64) {
+        longestOfMinute = nanoseconds
+        guard nanoseconds > longestTurn else { return }
+        longestTurn = nanoseconds
+        counters.longestTurn.set(Int(nanoseconds))
+    }
+
+    private func forgetTurns() {
+        guard loop.now >= minuteEnds else { return }
+        minuteEnds = loop.now + 60_000_000_000
+        longestTurn = longestOfMinute
+        longestOfMinute = 0
+        counters.longestTurn.set(Int(longestTurn))
+    }
+
     // Once a second
 
     package func deadlineReached() {
+        forgetTurns()
         let wall = EventLoop.wallClock()
         wallOffset = wall - EventLoop.clock()
         date = HTTPDate(unixSeconds: wall / 1_000_000_000)

@@ -43,17 +43,29 @@ package protocol Deferred: AnyObject {
     func resume()
 }
 
+/// Something that had more to do than its share of a turn.
+package protocol Yielding: AnyObject {
+    /// Its share of another turn has come.
+    func turnCame()
+}
+
 /// Something that has work at the end of every turn.
 package protocol TurnObserver: AnyObject {
     /// All events and deadlines of this turn were met; what the turn closed is still there.
     func turnEnds()
+    /// The turn took so long, nanoseconds: nobody else was served meanwhile.
+    func turnTook(_ nanoseconds: Int64)
 }
 
 /// One thread's events: descriptors, deadlines, work put off to the end of a turn, and messages from other threads.
 ///
-/// It knows no protocol. Each descriptor is registered once, edge-triggered, for both directions; a turn reads the
-/// clock once. Handlers are found by slot and generation, so an event for a descriptor that an earlier event of the
-/// same turn closed is recognised as stale.
+/// It knows no protocol. Each descriptor is registered once, edge-triggered, for both directions; deadlines and
+/// durations of a turn are all measured from the clock at its beginning. Handlers are found by slot and generation, so
+/// an event for a descriptor that an earlier event closed is recognised as stale.
+///
+/// A turn is bounded, so that no connection keeps the others waiting: handlers do a bounded share of work and `yield`
+/// for the rest, and the loop ends a turn whose time is up, whatever is left (see `turnTime`). What is left comes first
+/// in the next turn, in the order in which it came.
 package final class EventLoop {
     /// The handler is kept by `handlers`, and until the end of the turn by `leaving`.
     private struct Slot {
@@ -76,6 +88,9 @@ package final class EventLoop {
     private var handlers: [(any EventHandler)?] = []
     private var freeSlots: [UInt32] = []
     private var deferred: [any Deferred] = []
+    /// Those who yielded, in turn; those before `nextYielded` have had theirs.
+    private var yielded: [any Yielding] = []
+    private var nextYielded = 0
     /// Handlers that were unregistered in this turn.
     private var leaving: [any EventHandler] = []
     private var isRunning = false
@@ -165,29 +180,82 @@ package final class EventLoop {
         deferred.append(work)
     }
 
+    /// Gives way to everybody else who is ready: `work` goes on in the next turn, behind those who yielded before it.
+    /// Whoever yields must not yield again before `turnCame`.
+    package func yield(_ work: any Yielding) {
+        yielded.append(work)
+    }
+
+    /// After so long, nanoseconds, a turn ends although events are left: what it gathered is sent, and deadlines have
+    /// their turn. Half of what a turn may take at most, as whoever is served last has a share of its own.
+    private static let turnTime: Int64 = 1_000_000
+    /// So many are served between two looks at the clock.
+    private static let servedBetweenLooks = 8
+
     /// Turns until `stop`.
     package func run() {
         isRunning = true
         let limit = 256
         let events = UnsafeMutablePointer<epoll_event>.allocate(capacity: limit)
         defer { unsafe events.deallocate() }
+        var count = 0
+        var next = 0
         while isRunning {
-            let timeout = deferred.isEmpty ? timers.timeout(now: now) : 0
-            let count = unsafe clinux_epoll_wait(epoll.number, events, Int32(limit), timeout)
-            precondition(count >= 0, "epoll_wait: errno \(0 &- count)")
+            if next == count {
+                let isBusy = !deferred.isEmpty || nextYielded < yielded.count
+                let timeout = isBusy ? 0 : timers.timeout(now: now)
+                count = Int(unsafe clinux_epoll_wait(epoll.number, events, Int32(limit), timeout))
+                precondition(count >= 0, "epoll_wait: errno \(0 &- count)")
+                next = 0
+            }
             now = clinux_monotonic_nanoseconds()
-            for i in 0..<Int(count) {
-                let data = unsafe clinux_event_data(events + i)
+            let yieldedBefore = yielded.count
+            while next < count {
+                let data = unsafe clinux_event_data(events + next)
                 let slot = slots[Int(UInt32(truncatingIfNeeded: data))]
                 if slot.generation == UInt32(truncatingIfNeeded: data >> 32), let handler = unsafe slot.handler {
-                    handler.ready(Readiness(flags: unsafe clinux_event_flags(events + i)))
+                    handler.ready(Readiness(flags: unsafe clinux_event_flags(events + next)))
                 }
+                next &+= 1
+                if next % Self.servedBetweenLooks == 0, isTurnOver { break }
             }
             runDeferred()
-            while let owner = timers.nextDue(now: now) { owner.deadlineReached() }
+            runTimers()
             runDeferred()
+            runYielded(upTo: yieldedBefore)
             observer?.turnEnds()
             if !leaving.isEmpty { leaving.removeAll(keepingCapacity: true) }
+            observer?.turnTook(clinux_monotonic_nanoseconds() &- now)
+        }
+    }
+
+    private var isTurnOver: Bool { clinux_monotonic_nanoseconds() &- now > Self.turnTime }
+
+    /// Thousands of deadlines that come at once are met in several turns.
+    private func runTimers() {
+        var met = 0
+        while let owner = timers.nextDue(now: now) {
+            owner.deadlineReached()
+            met &+= 1
+            if met % Self.servedBetweenLooks == 0, isTurnOver { return }
+        }
+    }
+
+    /// The turns of those who yielded before this one, as long as there is time; one at least.
+    private func runYielded(upTo end: Int) {
+        guard nextYielded < end else { return }
+        while nextYielded < end {
+            let work = yielded[nextYielded]
+            nextYielded += 1
+            work.turnCame()
+            if isTurnOver { break }
+        }
+        if nextYielded == yielded.count {
+            yielded.removeAll(keepingCapacity: yielded.count <= 1_024)
+            nextYielded = 0
+        } else if nextYielded > 1_024, nextYielded > yielded.count / 2 {
+            yielded.removeFirst(nextYielded)
+            nextYielded = 0
         }
     }
 
@@ -200,6 +268,8 @@ package final class EventLoop {
         handlers.removeAll()
         leaving.removeAll()
         deferred.removeAll()
+        yielded.removeAll()
+        nextYielded = 0
         observer = nil
         timers.forgetOwners()
     }

@@ -182,7 +182,12 @@ extension TLSSession {
         package let end: ReadOutcome?
     }
 
+    private static let readsLimit = 4
+
     /// Reads from a socket until there is plaintext, which comes behind `kept` bytes of `buffer`, or nothing to read.
+    ///
+    /// Records that carry nothing for the reader do not keep it here: after `readsLimit` of them it is told that there is
+    /// nothing yet, and that the socket may have more.
     ///
     /// - Parameter untilEnd: an end was announced: a short read does not mean that there is no more.
     package func receive(
@@ -193,9 +198,12 @@ extension TLSSession {
         offerHeld()
         var isEmpty = false
         var mustRead = !port.hasInput && !hasUnread
+        var readsLeft = Self.readsLimit
         while true {
             if mustRead {
                 if isEmpty { return Received(reading: .wantsMore, isSocketEmpty: true, end: nil) }
+                if readsLeft == 0 { return Received(reading: .wantsMore, isSocketEmpty: false, end: nil) }
+                readsLeft -= 1
                 switch port.receive(from: socket, limit: limit) {
                 case .bytes(let count): isEmpty = !untilEnd && count < limit
                 case .wouldBlock: return Received(reading: .wantsMore, isSocketEmpty: true, end: nil)

@@ -121,3 +121,13 @@ package final class ListenerCounters: Sendable {
 
     package init() {}
 }
+
+/// What one worker tells of itself.
+package final class WorkerCounters: Sendable {
+    /// The longest turn of its loop within the last one to two minutes, nanoseconds. Nobody else was served meanwhile.
+    package let longestTurn = Gauge()
+    /// Client connections that are open, on all listeners together.
+    package let openClients = Gauge()
+
+    package init() {}
+}

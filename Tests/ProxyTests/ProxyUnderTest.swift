@@ -13,6 +13,7 @@ final class ProxyUnderTest {
     let listenerCounters = ListenerCounters()
     let serviceCounters = ServiceCounters()
     let handshakes = HandshakeCounters()
+    let counters = WorkerCounters()
     let log = AccessLogRing()
     private var logText = ""
     private let mailbox: Mailbox<WorkerMessage>
@@ -69,7 +70,8 @@ final class ProxyUnderTest {
         port = socket.address.port
         mailbox = try Mailbox<WorkerMessage>()
         try Worker.start(
-            name: "worker", publication: .empty(workers: 1), seed: 1, mailbox: mailbox, reports: reports)
+            name: "worker", publication: .empty(workers: 1), seed: 1, mailbox: mailbox,
+            counters: counters, reports: reports)
         publish([ListeningSocketBox(listener: 0, socket: socket)])
     }
 

@@ -222,7 +222,7 @@ struct StreamingTests {
 }
 
 /// How far another thread has come.
-private final class Progress: Sendable {
+final class Progress: Sendable {
     let sent = Counter()
 
     /// Whether it comes to stand still: the same for 300 ms, within some seconds.
