@@ -89,6 +89,11 @@ extension Control {
                     [("listener", listener), ("reason", reason)], counters.reduce(0) { $0 &+ value($1) })
             }
         }
+        text.family(
+            "spillway_listener_accepting_workers", .gauge, "Workers that accept the listener's connections now.")
+        for (listener, counters) in listeners {
+            text.sample([("listener", listener)], counters.reduce(0) { $0 + $1.accepting.level })
+        }
         text.family("spillway_listener_open_connections", .gauge, "Client connections open now.")
         for (listener, counters) in listeners {
             text.sample([("listener", listener)], counters.reduce(0) { $0 + $1.openConnections.level })

@@ -20,7 +20,7 @@ final class ClientConnection: Downstream, Client, TimerOwner {
         case chunked(ChunkedDecoder)
     }
 
-    private let listener: WorkerListener
+    let listener: WorkerListener
     private var timer: TimerWheel.Handle?
     private var phase = Phase.head
     /// One request after the other.
@@ -34,6 +34,7 @@ final class ClientConnection: Downstream, Client, TimerOwner {
     private var isConsuming = false
     /// No request has come yet: it may turn out to be HTTP/2.
     private var isFirst = true
+    private var hasAsked = false
     private var peerEnded = false
     private var method = Method.get
     private var minorVersion: UInt8 = 1
@@ -47,6 +48,12 @@ final class ClientConnection: Downstream, Client, TimerOwner {
     var place = 0
 
     private static let lingerTime: Int64 = 2_000_000_000
+    /// How long a client that is between two requests may still ask when its connection is to end: one that asks meanwhile
+    /// is answered, and told with the answer.
+    private static let farewellTime: Int64 = 1_000_000_000
+
+    /// The connection ends with the answer in hand, or the next.
+    private var isLeaving: Bool { worker.isDraining || listener.isRetired }
 
     init(worker: Worker, listener: WorkerListener, socket: consuming Socket, peer: SocketAddress) {
         self.listener = listener
@@ -204,7 +211,8 @@ final class ClientConnection: Downstream, Client, TimerOwner {
         partialHead.begin()
         method = worker.requestHead.method
         minorVersion = worker.requestHead.minorVersion
-        keepsAlive = worker.requestHead.isPersistent && !worker.isDraining
+        hasAsked = true
+        keepsAlive = worker.requestHead.isPersistent && !isLeaving
         bodyReceived = 0
         answerBegun = false
         if let refusal = listener.refusal(of: worker.requestHead, bytes) {
@@ -312,7 +320,7 @@ final class ClientConnection: Downstream, Client, TimerOwner {
 
     override func answer(_ head: borrowing ResponseHead, _ bytes: RawSpan, edits: borrowing CompiledEdits) {
         if case .body = phase { keepsAlive = false }
-        if worker.isDraining || peerEnded { keepsAlive = false }
+        if isLeaving || peerEnded { keepsAlive = false }
         answerBegun = true
         let framing = encodeResponse(
             head, bytes, toMinorVersion: minorVersion, method: method, keepsAlive: &keepsAlive, date: worker.date,
@@ -376,7 +384,7 @@ final class ClientConnection: Downstream, Client, TimerOwner {
 
     override func answerOwn(_ answer: OwnAnswer) {
         if case .body = phase { keepsAlive = false }
-        if worker.isDraining || peerEnded || answer.closes { keepsAlive = false }
+        if isLeaving || peerEnded || answer.closes { keepsAlive = false }
         worker.sendBuffer.clear()
         answer.encode(
             method: method, minorVersion: minorVersion, keepsAlive: keepsAlive, date: worker.date,
@@ -488,9 +496,11 @@ final class ClientConnection: Downstream, Client, TimerOwner {
         }
     }
 
-    /// The worker drains: a connection between requests ends now, others after their answer.
+    /// The connection ends after the answer in hand, or the next. One that has not asked yet has the time it had before
+    /// to do so, one between two requests a moment.
     func drainStarted() {
-        if case .head = phase, held.isEmpty, !isExchanging { closeWhenSent() } else { keepsAlive = false }
+        keepsAlive = false
+        if case .head = phase, held.isEmpty, hasAsked { arm(Self.farewellTime) }
     }
 
     /// Another connection, or none, goes on with the socket.

@@ -73,7 +73,7 @@ extension Exchange {
         keptBody.append(contentsOf: said)
         bytesFromClient = said.byteCount
         listener.countRequest()
-        let table = worker.lendTable()
+        let table = worker.lendTable(to: listener)
         self.table = table
         let found = keptHead.withBytes { name in
             table.lend { table in

@@ -129,7 +129,7 @@ final class Exchange: TimerOwner {
         keptHead.append(contentsOf: bytes)
         listener.countRequest()
         if listener.redirectsToHTTPS { return answerOwn(WorkerRedirect.toHTTPS.answer(head, bytes, client)) }
-        let table = worker.lendTable()
+        let table = worker.lendTable(to: listener)
         self.table = table
         guard let route = table.lend({ $0.route(head, bytes, listener: listener) }) else {
             listener.countUnrouted()

@@ -61,6 +61,7 @@ final class HTTP2ClientConnection: HTTP2Connection, Client, TimerOwner {
         hasUnread = true
         worker.loop.defer(self)
         armTimer()
+        if worker.isDraining || listener.isRetired { drainStarted() }
     }
 
     // Receiving

@@ -3,7 +3,7 @@ internal import Wire
 
 /// A client's connection that is passed on as it comes: what it says goes to one endpoint, and what that says comes back.
 final class TunnelClient: Downstream, Client {
-    private let listener: WorkerListener
+    let listener: WorkerListener
     private let exchange: Exchange
     private var isReadPaused = false
     /// What the client said behind its request, until the tunnel goes on.

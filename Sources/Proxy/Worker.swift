@@ -165,17 +165,15 @@ package final class Worker: TimerOwner, TurnObserver {
                 known.update(index: index, listener, publication)
                 kept.append(known)
             } else if let socket = sockets.first(where: { $0.listener == index })?.take() {
-                do {
-                    kept.append(
-                        try WorkerListener(
-                            worker: self, index: index, listener: listener, publication: publication, socket: socket))
-                } catch {
-                    reports.listenerFailed(listener.name, error)
-                }
+                kept.append(
+                    WorkerListener(
+                        worker: self, index: index, listener: listener, publication: publication, socket: socket))
             }
         }
-        for listener in listeners where !kept.contains(where: { $0 === listener }) { listener.close() }
+        let gone = listeners.filter { listener in !kept.contains { $0 === listener } }
         listeners = kept
+        for listener in gone { listener.retire(from: before) }
+        if !gone.isEmpty { clients.forEach { if $0.listener.isRetired { $0.drainStarted() } } }
         reports.published(generation: publication.generation)
     }
 
@@ -261,8 +259,8 @@ package final class Worker: TimerOwner, TurnObserver {
     // The table, while an exchange uses it
 
     /// To be given back.
-    func lendTable() -> Uncounted<WorkerTable> {
-        let lent = Uncounted(table)
+    func lendTable(to listener: WorkerListener) -> Uncounted<WorkerTable> {
+        let lent = listener.formerTable.map { Uncounted($0) } ?? Uncounted(table)
         lent.lend { $0.uses += 1 }
         return lent
     }
@@ -277,6 +275,10 @@ package final class Worker: TimerOwner, TurnObserver {
         if failures == 1 || failures == 2 || failures == 5 {
             reports.urgent(endpoint: endpoint.number, failures: failures, overstaying: overstaying)
         }
+    }
+
+    func reportFailure(of listener: WorkerListener, _ error: SystemError) {
+        reports.listenerFailed(listener.name, error)
     }
 
     /// A cell's answers show overload.
@@ -375,7 +377,9 @@ private struct HTTP2StreamPool {
 protocol Client: AnyObject {
     /// Where it stands in the worker's list.
     var place: Int { get set }
-    /// The worker drains: what is under way is finished, nothing new is begun.
+    /// Where it came from.
+    var listener: WorkerListener { get }
+    /// The worker drains, or the listener is gone: what is under way is finished, and who has just come may ask once.
     func drainStarted()
     /// What is passed on as it comes.
     func forEachTunnel(_ visit: (Exchange) -> Void)

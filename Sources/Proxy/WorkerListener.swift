@@ -35,12 +35,17 @@ final class WorkerListener: EventHandler {
     private var openConnections = 0
     private var socket: ListeningSocket
     private var registration: EventLoop.Registration?
-    /// The limit of connections is reached; new ones wait in the backlog.
+    /// No connections are accepted at present: a limit is reached, or its socket could not be watched. New ones wait in
+    /// the backlog.
     private var isFull = false
+    /// It is in the table no more. Its open connections go on with the table it was last part of, each to the end of
+    /// the request in hand: another listener may have its place in the present one.
+    private(set) var formerTable: WorkerTable?
+    var isRetired: Bool { formerTable != nil }
 
     init(
         worker: Worker, index: Int, listener: Listener, publication: Publication, socket: consuming ListeningSocket
-    ) throws(SystemError) {
+    ) {
         self.worker = worker
         self.index = index
         name = listener.name
@@ -50,7 +55,20 @@ final class WorkerListener: EventHandler {
         isUnspecified = socket.address.ip?.isUnspecified == true
         self.socket = socket
         update(index: index, listener, publication)
-        registration = try worker.loop.register(self.socket, self)
+        watch()
+    }
+
+    /// Accepts from now on. If the loop cannot watch the socket, which is told, it is tried again every second.
+    private func watch() {
+        do {
+            registration = try worker.loop.register(socket, self)
+            isFull = false
+        } catch {
+            if !isFull { worker.reportFailure(of: self, error) }
+            isFull = true
+            worker.hasPausedListeners = true
+        }
+        counters.accepting.set(isFull ? 0 : 1)
     }
 
     /// Takes on new settings; open connections see them from their next request on.
@@ -76,6 +94,7 @@ final class WorkerListener: EventHandler {
         tls = publication.tlsServers[index]
         trustedProxies = listener.trustedProxies
         connectionLimit = (listener.limits.connections + publication.workers - 1) / publication.workers
+        counters.accepting.set(registration == nil ? 0 : 1)
     }
 
     func ready(_ readiness: Readiness) {
@@ -115,14 +134,13 @@ final class WorkerListener: EventHandler {
         worker.loop.unwatch(socket, registration)
         self.registration = nil
         worker.hasPausedListeners = true
+        counters.accepting.set(0)
     }
 
     /// Accepts again if there is room.
     func resumeIfPossible() {
-        guard isFull, openConnections < connectionLimit else { return }
-        isFull = false
-        registration = try? worker.loop.register(socket, self)
-        if registration == nil { isFull = true }
+        guard isFull, socket.isOpen, openConnections < connectionLimit else { return }
+        watch()
     }
 
     // What every request counts
@@ -156,7 +174,14 @@ final class WorkerListener: EventHandler {
         }
         registration = nil
         isFull = false
+        counters.accepting.set(0)
         socket.close()
+    }
+
+    /// It leaves the table that comes after `table`. Whoever waits in the backlog is still served, by `table`.
+    func retire(from table: WorkerTable) {
+        formerTable = table
+        close()
     }
 
     /// What every request of a client carries on.

@@ -94,6 +94,8 @@ package final class ServiceCounters: Sendable {
 package final class ListenerCounters: Sendable {
     package let connections = Counter()
     package let openConnections = Gauge()
+    /// 1 while connections are accepted, 0 while new ones wait in the backlog.
+    package let accepting = Gauge()
     package let requests = Counter()
     /// Requests refused as malformed or over a limit.
     package let refused = Counter()

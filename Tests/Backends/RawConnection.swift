@@ -351,6 +351,18 @@ package struct Failure: Error {
     }
 }
 
+/// The descriptor of this process's socket that listens on that port of 127.0.0.1.
+package func descriptor(listeningAt port: UInt16) -> Int32? {
+    (3..<4_096).first { number in
+        var address = sockaddr_in()
+        var size = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let result = unsafe withUnsafeMutablePointer(to: &address) { address in
+            unsafe address.withMemoryRebound(to: sockaddr.self, capacity: 1) { unsafe getsockname(number, $0, &size) }
+        }
+        return result == 0 && address.sin_family == AF_INET && UInt16(bigEndian: address.sin_port) == port
+    }
+}
+
 func loopback(port: UInt16) -> sockaddr_in {
     var address = sockaddr_in()
     address.sin_family = sa_family_t(AF_INET)

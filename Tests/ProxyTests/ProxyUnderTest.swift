@@ -106,6 +106,42 @@ final class ProxyUnderTest {
         return eventually { reports.generation.load(ordering: .acquiring) == generation }
     }
 
+    /// Adds a listener with routes of its own to the front of the table, and opens it.
+    /// - Returns: its port.
+    func open(_ name: String, _ action: Route.Action) throws -> UInt16 {
+        guard let address = SocketAddress(ip: "127.0.0.1", port: 0) else { throw Failure(what: "no address") }
+        let socket = try ListeningSocket(at: address)
+        let port = socket.address.port
+        insert(Listener(name: name, bind: .ip(address: "127.0.0.1", port: port)), action, socket)
+        return port
+    }
+
+    /// The same with a socket that no loop can watch as long as `meanwhile` runs: another kind of file is in its place.
+    func openUnwatchable(_ name: String, _ action: Route.Action, meanwhile: () -> Void) throws -> UInt16 {
+        guard let address = SocketAddress(ip: "127.0.0.1", port: 0) else { throw Failure(what: "no address") }
+        let socket = try ListeningSocket(at: address)
+        let port = socket.address.port
+        guard let number = descriptor(listeningAt: port) else { throw Failure(what: "no descriptor") }
+        let kept = dup(number)
+        let other = unsafe Glibc.open("/dev/null", O_RDONLY)
+        dup2(other, number)
+        Glibc.close(other)
+        insert(Listener(name: name, bind: .ip(address: "127.0.0.1", port: port)), action, socket)
+        meanwhile()
+        dup2(kept, number)
+        Glibc.close(kept)
+        return port
+    }
+
+    private func insert(_ listener: Listener, _ action: Route.Action, _ socket: consuming ListeningSocket) {
+        table.listeners.insert(listener, at: 0)
+        for index in table.routes.indices {
+            table.routes[index].match.listener = table.routes[index].match.listener.map { $0 + 1 } ?? 1
+        }
+        table.routes.insert(Route(match: Match(listener: 0), action: action), at: 0)
+        publish([ListeningSocketBox(listener: 0, socket: socket)])
+    }
+
     /// What the access log says so far.
     var logged: String {
         unsafe log.drain { logText += unsafe String(decoding: $0, as: UTF8.self) }
@@ -132,6 +168,9 @@ final class ProxyUnderTest {
         mailbox.post(.drain)
     }
 
+    /// How many listeners the worker could not serve, as it has told.
+    var failedListeners: Int { reports.failedListeners.load(ordering: .acquiring) }
+
     /// Whether the worker has finished.
     var hasEnded: Bool { reports.hasEnded.load(ordering: .acquiring) }
 
@@ -155,11 +194,12 @@ final class ProxyUnderTest {
     private final class Reports: WorkerReports {
         let generation = Atomic<Int>(0)
         let hasEnded = Atomic<Bool>(false)
+        let failedListeners = Atomic<Int>(0)
 
         func urgent(endpoint: Int, failures: Int, overstaying: Bool) {}
         func overloaded() {}
         func published(generation: Int) { self.generation.store(generation, ordering: .releasing) }
-        func listenerFailed(_ name: String, _ error: SystemError) {}
+        func listenerFailed(_ name: String, _ error: SystemError) { failedListeners.add(1, ordering: .releasing) }
         func workerEnded() { hasEnded.store(true, ordering: .releasing) }
     }
 }

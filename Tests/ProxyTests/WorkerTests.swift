@@ -122,11 +122,11 @@ struct WorkerTests {
         busy.send(get)
         #expect(eventually { backend.requests.count == 2 })
         proxy.drain()
-        #expect(idle.readEnd() == .closed)
-        #expect(!proxy.hasEnded)
         let answer = try #require(busy.readMessage())
         #expect(answer.text == "ok")
         #expect(answer["connection"] == "close")
+        #expect(!proxy.hasEnded)
+        #expect(idle.readEnd() == .closed)
         #expect(eventually { proxy.hasEnded })
         #expect(throws: Failure.self) { try proxy.connect() }
     }

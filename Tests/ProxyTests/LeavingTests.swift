@@ -1,0 +1,106 @@
+import Backends
+import Reactor
+import RouteTable
+import TLS
+import Telemetry
+import Testing
+
+/// Connections whose listener or worker goes: nothing that is on its way is lost, nothing is answered by somebody else.
+struct LeavingTests {
+    private static let files = try! TestAuthority.shared.issue("listener", names: ["DNS:a.example"])
+
+    private func respond(_ text: String) -> Route.Action { .respond(FixedResponse(status: 200, body: text)) }
+
+    /// Two listeners with routes of their own; the first is `public`.
+    private func twoListeners() throws -> (ProxyUnderTest, UInt16) {
+        let proxy = try ProxyUnderTest([[try Backend()]]) { $0.routes[0].action = respond("internal") }
+        let port = try proxy.open("public", respond("public"))
+        #expect(try proxy.ask(get).text == "internal")
+        return (proxy, port)
+    }
+
+    private func removePublic(_ table: inout Table) {
+        table.listeners.remove(at: 0)
+        table.routes.remove(at: 0)
+        for index in table.routes.indices { table.routes[index].match.listener = 0 }
+    }
+
+    @Test func `a connection of a listener that is gone is not answered by another listener's routes`() throws {
+        let (proxy, port) = try twoListeners()
+        let client = try RawConnection(port: port)
+        client.send(get)
+        #expect(client.readMessage()?.text == "public")
+        #expect(proxy.publish(removePublic))
+        client.send(get)
+        let answer = try #require(client.readMessage())
+        #expect(answer.text == "public")
+        #expect(answer["connection"] == "close")
+        #expect(client.readEnd() == .closed)
+        #expect(throws: Failure.self) { try RawConnection(port: port) }
+        #expect(try proxy.ask(get).text == "internal")
+    }
+
+    @Test func `a client that has come and not asked yet is served though its listener goes`() throws {
+        let (proxy, port) = try twoListeners()
+        let client = try RawConnection(port: port)
+        #expect(proxy.publish(removePublic))
+        pause(milliseconds: 50)
+        client.send(get)
+        #expect(client.readMessage()?.text == "public")
+        #expect(client.readEnd() == .closed)
+    }
+
+    @Test func `who rests on a listener that is gone is let go after a moment`() throws {
+        let (proxy, port) = try twoListeners()
+        let client = try RawConnection(port: port)
+        client.send(get)
+        #expect(client.readMessage()?.text == "public")
+        #expect(proxy.publish(removePublic))
+        #expect(client.readEnd() == .closed)
+    }
+
+    @Test(arguments: [true, false])
+    func `a client that has come and not asked yet is served in a drain`(encrypted: Bool) throws {
+        let proxy = try ProxyUnderTest([[try Backend()]], server: encrypted ? try makeServer([Self.files]) : nil)
+        let clients = try (0..<20).map { _ in try proxy.connect() }
+        #expect(eventually { proxy.listenerCounters.openConnections.level == 20 })
+        proxy.drain()
+        pause(milliseconds: 50)
+        for client in clients {
+            if encrypted { try client.secure(makeClient(), expecting: TLSPeerName(host: "a.example")) }
+            client.send(get)
+            let answer = try #require(client.readMessage())
+            #expect(answer.text == "ok")
+            #expect(answer["connection"] == "close")
+        }
+        clients.forEach { $0.close() }
+        #expect(eventually { proxy.hasEnded })
+    }
+
+    @Test func `a client between two requests may still ask in a drain, for a moment`() throws {
+        let proxy = try ProxyUnderTest([[try Backend()]])
+        let client = try proxy.connect()
+        client.send(get)
+        #expect(client.readMessage()?.text == "ok")
+        proxy.drain()
+        pause(milliseconds: 100)
+        client.send(get)
+        let answer = try #require(client.readMessage())
+        #expect(answer.text == "ok")
+        #expect(answer["connection"] == "close")
+        #expect(eventually { proxy.hasEnded })
+    }
+
+    @Test func `a listener whose socket cannot be watched says so, and is tried again`() throws {
+        let proxy = try ProxyUnderTest([[try Backend()]])
+        #expect(try proxy.ask(get).text == "ok")
+        #expect(proxy.listenerCounters.accepting.level == 1)
+        let port = try proxy.openUnwatchable("late", respond("late")) {
+            #expect(eventually { proxy.failedListeners == 1 && proxy.listenerCounters.accepting.level == 0 })
+        }
+        #expect(eventually { proxy.listenerCounters.accepting.level == 1 })
+        let client = try RawConnection(port: port)
+        client.send(get)
+        #expect(client.readMessage()?.text == "late")
+    }
+}
