@@ -34,6 +34,7 @@ let package = Package(
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
@@ -54,7 +55,12 @@ let package = Package(
         .target(name: "COpenSSL", linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
         module("TLS", ["COpenSSL", "Reactor", "RouteTable"], isHot: true),
         module("Telemetry", isHot: true),
-        module("Proxy", ["CNGHTTP2", "Picking", "Reactor", "RouteTable", "TLS", "Telemetry", "Wire"], isHot: true),
+        module(
+            "Proxy",
+            [
+                "CNGHTTP2", "Picking", "Reactor", "RouteTable", "TLS", "Telemetry", "Wire",
+                .product(name: "DequeModule", package: "swift-collections"),
+            ], isHot: true),
         module("Probes", ["Reactor", "RouteTable", "TLS", "Telemetry", "Wire"]),
 
         // Steering
@@ -93,10 +99,7 @@ let package = Package(
             name: "scale", dependencies: ["Failover", "Probes", "Reactor", "RouteTable"], path: "Benchmarks/Scale",
             swiftSettings: settings),
         .target(
-            name: "CForge", path: "Tests/CForge",
-            linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
-        .target(
-            name: "Backends", dependencies: ["CForge", "Reactor", "RouteTable", "TLS"], path: "Tests/Backends",
+            name: "Backends", dependencies: ["Reactor", "RouteTable", "TLS"], path: "Tests/Backends",
             swiftSettings: settings),
         .executableTarget(
             name: "properties", dependencies: ["Failover", "Simulation"], path: "Tests/properties",

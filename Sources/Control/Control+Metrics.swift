@@ -235,7 +235,7 @@ extension EndpointTotals {
             ("connect-timeout", connectTimeouts),
             ("reset", resets), ("truncated", truncations), ("response-timeout", responseTimeouts),
             ("gateway-error", gatewayErrors),
-            ("server-error", serverErrors), ("abandoned", abandoned),
+            ("server-error", serverErrors), ("abandoned", abandoned), ("router-exhausted", exhausted),
         ]
     }
 }

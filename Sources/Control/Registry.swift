@@ -140,6 +140,7 @@ struct EndpointTotals: Equatable {
     var gatewayErrors: UInt64 = 0
     var serverErrors: UInt64 = 0
     var abandoned: UInt64 = 0
+    var exhausted: UInt64 = 0
     var overstays: UInt64 = 0
     var connectionsOpened: UInt64 = 0
     var inFlight = 0
@@ -163,6 +164,7 @@ struct EndpointTotals: Equatable {
             gatewayErrors &+= one.gatewayErrors.count
             serverErrors &+= one.serverErrors.count
             abandoned &+= one.abandoned.count
+            exhausted &+= one.exhausted.count
             overstays &+= one.overstays.count
             connectionsOpened &+= one.connectionsOpened.count
             inFlight += one.inFlight.level

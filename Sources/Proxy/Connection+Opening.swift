@@ -1,6 +1,25 @@
 internal import Reactor
 internal import TLS
 internal import Telemetry
+internal import Wire
+
+/// How connections to a service's endpoints are opened, and who waits for them: what a connection keeps of the table it
+/// was opened under.
+struct ConnectSettings {
+    /// Absent: without encryption.
+    let tls: TLSClient?
+    let handshakes: HandshakeCounters?
+    /// How endpoints are told who the client is.
+    let proxyHeader: ProxyHeader.Version?
+    let load: ServiceLoad
+
+    init(of service: WorkerService) {
+        tls = service.tls
+        handshakes = service.handshakes
+        proxyHeader = service.proxyHeader
+        load = service.load
+    }
+}
 
 /// How a connection to an endpoint comes about: counted from here to its end, connected, encrypted if its service is.
 extension Connection {
@@ -11,11 +30,11 @@ extension Connection {
     }
 
     /// Counts a connection and begins to connect. If that fails at once, `failure` says so and the socket is none.
-    static func connect(to endpoint: WorkerEndpoint, of cell: WorkerCell, _ failure: inout AttemptFailure?) -> Socket {
-        cell.load.openConnections += 1
+    static func connect(to endpoint: WorkerEndpoint, of load: CellLoad, _ failure: inout AttemptFailure?) -> Socket {
+        load.openConnections += 1
         endpoint.counters.connectionsOpened.add()
         endpoint.counters.openConnections.add(1)
-        do {
+        do throws(SystemError) {
             return try Socket.connect(to: endpoint.address)
         } catch {
             failure = AttemptFailure(connecting: error)
@@ -24,27 +43,28 @@ extension Connection {
     }
 
     /// Takes back what `connect` counted.
-    static func countClosed(_ endpoint: WorkerEndpoint, of cell: WorkerCell) {
-        cell.load.openConnections -= 1
+    static func countClosed(_ endpoint: WorkerEndpoint, of load: CellLoad) {
+        load.openConnections -= 1
         endpoint.counters.openConnections.add(-1)
     }
 
     /// Waits for the socket. A failure is told from the loop, after whatever made this connection.
     final func awaitOpening(_ failure: inout AttemptFailure?) {
-        if failure == nil, !watch() { failure = .connectFailed }
+        if failure == nil, !watch() { failure = .exhausted }
         if failure != nil { worker.loop.defer(self) }
     }
 
     /// Goes on with what the socket tells. `beforeHandshake` may send what is to be said in the clear.
     final func goOnOpening(
-        to endpoint: WorkerEndpoint, of service: WorkerService, _ readiness: Readiness, beforeHandshake: () -> Void = {}
+        to endpoint: WorkerEndpoint, _ settings: ConnectSettings, _ readiness: Readiness,
+        beforeHandshake: () -> Void = {}
     ) -> Opening {
         guard readiness.isWritable || readiness.isReadableOrEnded else { return .wantsMore }
         if tls == nil, let error = socketError { return .failed(AttemptFailure(connecting: error)) }
-        guard let client = service.tls else { return .done }
+        guard let client = settings.tls else { return .done }
         share = Share()
         if tls == nil { beforeHandshake() }
-        return switch shakeHands(with: endpoint, of: service, as: client, readiness) {
+        return switch shakeHands(with: endpoint, as: client, settings.handshakes, readiness) {
         case .wantsMore: .wantsMore
         case .done: .done
         case .failed: .failed(.tlsFailed)
@@ -54,6 +74,6 @@ extension Connection {
 
 extension AttemptFailure {
     init(connecting error: SystemError) {
-        self = error.isUnreachable ? .unreachable : .connectFailed
+        self = error.isExhaustion ? .exhausted : error.isUnreachable ? .unreachable : .connectFailed
     }
 }

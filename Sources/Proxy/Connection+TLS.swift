@@ -47,7 +47,7 @@ extension Connection {
 
     /// Begins the handshake with an endpoint, or goes on with it, and counts how it ends.
     final func shakeHands(
-        with endpoint: WorkerEndpoint, of service: WorkerService, as client: TLSClient, _ readiness: Readiness
+        with endpoint: WorkerEndpoint, as client: TLSClient, _ handshakes: HandshakeCounters?, _ readiness: Readiness
     ) -> TLSSession.Handshake {
         var outcome = TLSSession.Handshake.wantsMore
         do {
@@ -65,10 +65,10 @@ extension Connection {
         switch outcome {
         case .wantsMore: break
         case .done:
-            service.handshakes?.completed.add()
-            if tls?.isResumed == true { service.handshakes?.resumed.add() }
+            handshakes?.completed.add()
+            if tls?.isResumed == true { handshakes?.resumed.add() }
         case .failed(let failure):
-            service.handshakes?.countFailure(Int(failure.rawValue))
+            handshakes?.countFailure(Int(failure.rawValue))
             tlsFailure = failure
         }
         return outcome

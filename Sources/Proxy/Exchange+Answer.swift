@@ -14,9 +14,11 @@ extension Exchange {
         grpcStatus = isGRPC ? head.grpcStatus(bytes) : nil
         let status = grpcStatus?.asHTTP ?? Int(head.status)
         let latency = now - upstream.began
-        if upstream.cell.answered(after: latency, status: status, now: now) { worker.reportOverload() }
+        if upstream.attemptCell.lend({ $0.answered(after: latency, status: status, now: now) }) {
+            worker.reportOverload()
+        }
         judge(status, upstream, now: now)
-        if attempts > 1 { upstream.service.budget.extraEnded(helped: !upstream.service.retries(status: status)) }
+        if attempts > 1 { upstream.service.load.budget.extraEnded(helped: !upstream.service.retries(status: status)) }
         if retriesInstead(of: status, from: upstream) { return false }
 
         if asksForUpgrade, client.speaksHTTP2, head.status < 300 {
@@ -25,7 +27,7 @@ extension Exchange {
             return false
         }
         accept(status: Int(head.status), from: upstream)
-        idleDeadline = now + restTime(upstream.service)
+        idleDeadline = now + upstream.attemptService.lend { restTime($0) }
         route?.lend { route in downstream?.lend { $0.answer(head, bytes, edits: route.responseEdits) } }
         return phase == .answering
     }
@@ -43,39 +45,36 @@ extension Exchange {
         let now = worker.loop.now
         let latency = now - upstream.began
         let endpoint = upstream.endpoint
-        let cell = upstream.cell
+        let cell = upstream.attemptCell
         if second != nil { abandonOther(than: upstream) }
         endWait(for: upstream)
-        cell.record(responseTime: latency)
         headLatency = now - began
-        Uncounted(cell.counters.latency).lend { $0.record(nanoseconds: headLatency) }
-        cell.counters.countResponse(status: status)
+        cell.lend { cell in
+            cell.record(responseTime: latency)
+            Uncounted(cell.counters.latency).lend { $0.record(nanoseconds: headLatency) }
+            cell.counters.countResponse(status: status)
+        }
         phase = .answering
+        lastOfAnswer = now
         self.status = status
         answeredBy = Uncounted(endpoint)
-        answeringCell = Uncounted(cell)
+        answeringCell = cell
     }
 
     /// Another attempt has answered first.
     func abandonOther(than upstream: Upstream) {
         guard let other = (first?.isSame(as: upstream) == true ? second : first)?.counted else { return }
-        remove(other)
-        other.endpoint.counters.abandoned.add()
+        end(other, .replaced)
         other.giveUp()
     }
 
     /// What the status says about the endpoint.
     private func judge(_ status: Int, _ upstream: Upstream, now: Int64) {
-        let endpoint = upstream.endpoint
-        let counters = endpoint.counters
         switch status {
-        case 502, 503, 504:
-            counters.gatewayErrors.add()
-            worker.report(endpoint, failures: endpoint.answeredUnavailable(), overstaying: false)
-        case 500...599 where status != 501 && status != 505:
-            counters.serverErrors.add()
+        case 502, 503, 504: count(.unavailable, of: upstream)
+        case 500...599 where status != 501 && status != 505: count(.serverError, of: upstream)
         default:
-            endpoint.answered(now: now)
+            upstream.endpoint.answered(now: now)
             upstream.owesSuccess = true
         }
     }
@@ -85,17 +84,16 @@ extension Exchange {
         guard upstream.owesSuccess else { return }
         upstream.owesSuccess = false
         switch grpcStatus?.asHTTP {
-        case 503:
-            upstream.endpoint.counters.gatewayErrors.add()
-            worker.report(upstream.endpoint, failures: upstream.endpoint.answeredUnavailable(), overstaying: false)
-        case 500: upstream.endpoint.counters.serverErrors.add()
+        case 503: count(.unavailable, of: upstream)
+        case 500: count(.serverError, of: upstream)
         default:
-            upstream.endpoint.counters.successes.add()
+            count(.succeeded, of: upstream)
             upstream.endpoint.succeeded()
         }
     }
 
     func answerBody(_ data: RawSpan) {
+        lastOfAnswer = worker.loop.now
         bytesToClient += data.byteCount
         downstream?.lend { $0.answerBody(data) }
     }
@@ -141,11 +139,11 @@ extension Exchange {
 
     /// The upstream broke within its answer: the client must see that it is not whole.
     func answerBroken(by upstream: Upstream) {
-        if remove(upstream) {
-            upstream.endpoint.counters.truncations.add()
-            worker.report(
-                upstream.endpoint, failures: upstream.endpoint.failed(now: worker.loop.now), overstaying: false)
-        }
+        breakOff(upstream, hasClientFallenSilent(upstream) ? .clientSlow : .truncated)
+    }
+
+    private func breakOff(_ upstream: Upstream, _ reason: AttemptEnd) {
+        end(upstream, reason)
         listener.counters.truncated.add()
         ownToken = "truncated"
         if isGRPC { count(grpcStatus ?? .unavailable) }
@@ -171,10 +169,11 @@ extension Exchange {
         }
     }
 
-    /// Nothing more came for too long.
+    /// Nothing more came for too long, or the request's own time is over.
     func answerStalled() {
         guard let attempt = first?.counted else { return }
+        let reason = endOfAnswer(attempt)
         attempt.giveUp()
-        answerBroken(by: attempt)
+        breakOff(attempt, reason)
     }
 }

@@ -20,7 +20,7 @@ extension Exchange {
     ) {
         guard let place = place(in: service, from: drawn, now: worker.loop.now) else { return answerOwn(.noEndpoint) }
         connection(to: place, service)?.lend { upstream in
-            launch(upstream)
+            launch(upstream, service, place.cell)
             if upstream.isConnected { send(on: upstream, head, bytes) }
         }
     }
@@ -83,7 +83,7 @@ extension Exchange {
     private func stream(to place: Place, _ service: WorkerService) -> Uncounted<Upstream>? {
         let cell = place.cell.counted
         let endpoint = place.endpoint.counted
-        var connection = endpoint.sharedConnection?.counted
+        var connection = endpoint.sharedConnection(for: service)?.counted
         if connection == nil, cell.load.openConnections < cell.connectionLimit {
             let made = HTTP2UpstreamConnection(worker: worker, service: service, cell: cell, endpoint: endpoint)
             endpoint.addShared(made)
@@ -94,7 +94,7 @@ extension Exchange {
             return nil
         }
         // The connection keeps it.
-        return Uncounted(HTTP2UpstreamStream(of: connection))
+        return Uncounted(HTTP2UpstreamStream(of: connection, service: service, cell: cell))
     }
 
     /// Waits for a connection, or is refused.
@@ -103,40 +103,68 @@ extension Exchange {
             service.counters.overflows.add()
             return answerOwn(.overflow)
         }
-        isPending = true
         // As long as a connect may take, and no longer.
         overstayDeadline = worker.loop.now + service.connectTimeout
         service.load.pending.append(self)
         service.counters.pending.set(service.load.pending.count)
     }
 
-    /// A connection became free, or may be opened: the turn of this exchange in the queue has come.
-    func resumePending() {
-        isPending = false
-        service?.lend { service in
-            service.counters.pending.set(service.load.pending.count)
+    /// A connection of that cell became free, or may be opened: the turn of this exchange in the queue has come.
+    func resumePending(in freed: CellLoad) {
+        guard let service = presentService() else { return }
+        service.counters.pending.set(service.load.pending.count)
+        let now = worker.loop.now
+        let deadline = overstayDeadline
+        // Who has a key waits for its own place; others go where there is room, if anything is to go there.
+        let index = service.cells.firstIndex { $0.load === freed }
+        if hashKey == nil, let index, service.split.shares[index] > 0,
+            let place = fitPlace(in: service.cells[index], now)
+        {
+            start(at: place, service)
+        } else {
             startAnotherAttempt(service)
+        }
+        // Still nothing: it has not lost its place, and no time is added to what it has waited.
+        if pendingTicket != nil {
+            service.load.pending.remove(self)
+            service.load.pending.prepend(self)
+            overstayDeadline = deadline
         }
         armTimer()
     }
 
-    private func launch(_ upstream: Upstream) {
+    private func fitPlace(in cell: WorkerCell, _ now: Int64) -> Place? {
+        cell.pick(key: nil, now: now, cautious: isCautious, random: &worker.random).map {
+            Place(cell: Uncounted(cell), endpoint: $0)
+        }
+    }
+
+    /// The service by which later attempts go: as in the table that is served now, which has its endpoints, split and
+    /// limits, if the table has changed since the request began. Once: attempts under way are of tables that are kept.
+    func presentService() -> WorkerService? {
+        guard let service = service?.counted, let table else { return nil }
+        if laterTable != nil || table.isSame(as: worker.table) { return service }
+        guard let present = worker.table.service(named: service.name) else { return service }
+        laterTable = worker.lendTable()
+        self.service = Uncounted(present)
+        return present
+    }
+
+    private func launch(_ upstream: Upstream, _ service: WorkerService, _ cell: Uncounted<WorkerCell>) {
         let now = worker.loop.now
-        let service = upstream.service
         attempts += 1
         upstream.endpoint.attemptBegan()
-        Uncounted(upstream.load).lend { $0.inFlight += 1 }
+        cell.lend { Uncounted($0.load).lend { $0.inFlight += 1 } }
         tried.insert(upstream.endpoint.number)
         if first == nil { first = Uncounted(upstream) } else { second = Uncounted(upstream) }
-        overstayDeadline = now + service.hedgeDelay(upstream.cell)
-        upstream.assign(
-            self, now: now, deadline: now + (upstream.isConnected ? service.responseTimeout : service.connectTimeout))
+        overstayDeadline = now + cell.lend { service.hedgeDelay($0) }
+        upstream.assign(self, service, cell, now: now)
     }
 
     private func send(on upstream: Upstream, _ head: borrowing RequestHead, _ bytes: RawSpan) {
         upstream.sendRequest(self, head, bytes)
         upstream.isSent = true
-        upstream.deadline = worker.loop.now + upstream.service.responseTimeout
+        upstream.deadline = worker.loop.now + upstream.attemptService.lend { $0.responseTimeout }
         if isRequestComplete, !keepsBody { keptBody.removeAll(keepingCapacity: true) }
     }
 
@@ -149,7 +177,7 @@ extension Exchange {
 
     private func start(at place: Place, _ service: WorkerService) {
         connection(to: place, service)?.lend { upstream in
-            launch(upstream)
+            launch(upstream, service, place.cell)
             if upstream.isConnected { sendKept(on: upstream) }
         }
     }
@@ -178,23 +206,15 @@ extension Exchange {
 
     /// An attempt failed before its answer's head was accepted.
     func attemptFailed(_ upstream: Upstream, _ failure: AttemptFailure) {
-        guard remove(upstream) else { return }
+        let outcome = end(of: upstream, failure)
+        guard end(upstream, outcome) else { return }
         if let failure = upstream.tlsFailure { tlsFailure = failure }
         let now = worker.loop.now
         lastFailure = failure
-        let wasStale = failure == .leftOut || failure == .reset && upstream.wasReused && upstream.isSent
-        if wasStale {
-            // A pooled connection that the other side had just closed tells nothing about the endpoint.
-            upstream.endpoint.counters.abandoned.add()
-        } else {
-            count(failure, at: upstream.endpoint.counters)
-            // Who refuses has answered that there is no capacity.
-            let run = failure == .refused ? upstream.endpoint.answeredUnavailable() : upstream.endpoint.failed(now: now)
-            worker.report(upstream.endpoint, failures: run, overstaying: false)
-            if attempts > 1 { upstream.service.budget.extraEnded(helped: false) }
-        }
+        let wasStale = outcome == .leftOut
+        if !wasStale, attempts > 1 { upstream.service.load.budget.extraEnded(helped: false) }
         if first != nil { return armTimer() }
-        let service = upstream.service
+        guard let service = presentService() else { return }
         let wasRefused = failure == .refused || failure == .leftOut
         let isUntouched = !upstream.isSent || wasRefused && !bodyExceedsKept
         guard isUntouched || isRepeatable else { return answerOwn(.failed(failure)) }
@@ -204,7 +224,7 @@ extension Exchange {
             return armTimer()
         }
         guard retriesLeft > 0, service.retries(failure) else { return answerOwn(.failed(failure)) }
-        guard service.budget.take(now: now) else {
+        guard service.load.budget.take(now: now) else {
             service.counters.budgetExhausted.add()
             return answerOwn(.failed(failure))
         }
@@ -216,10 +236,10 @@ extension Exchange {
         retriesLeft -= 1
         attempt.cell.counters.retries.add()
         let now = worker.loop.now
+        let cell = service.cell(in: attempt.cell.region)
         let place =
-            (retriesLeft > 0 ? another(in: attempt.cell, now: now) : nil)
-            ?? elsewhere(than: attempt.cell, service, now: now) ?? another(in: attempt.cell, now: now)
-            ?? attempt.cell.anything(random: &worker.random).map { Place(cell: Uncounted(attempt.cell), endpoint: $0) }
+            (retriesLeft > 0 ? another(in: cell, now: now) : nil)
+            ?? elsewhere(than: cell, service, now: now) ?? another(in: cell, now: now) ?? anything(in: cell)
         if let place {
             start(at: place, service)
         } else {
@@ -229,14 +249,20 @@ extension Exchange {
     }
 
     /// An endpoint of this cell that was not tried yet.
-    private func another(in cell: WorkerCell, now: Int64) -> Place? {
-        cell.another(excluding: tried, now: now, cautious: isCautious, random: &worker.random).map {
+    private func another(in cell: WorkerCell?, now: Int64) -> Place? {
+        guard let cell else { return nil }
+        return cell.another(excluding: tried, now: now, cautious: isCautious, random: &worker.random).map {
             Place(cell: Uncounted(cell), endpoint: $0)
         }
     }
 
+    private func anything(in cell: WorkerCell?) -> Place? {
+        guard let cell else { return nil }
+        return cell.anything(random: &worker.random).map { Place(cell: Uncounted(cell), endpoint: $0) }
+    }
+
     /// An endpoint in another region: those with a share of the split first, in order of preference.
-    private func elsewhere(than cell: WorkerCell, _ service: WorkerService, now: Int64) -> Place? {
+    private func elsewhere(than cell: WorkerCell?, _ service: WorkerService, now: Int64) -> Place? {
         for wantsShare in [true, false] {
             for (index, other) in service.cells.enumerated() where other !== cell {
                 guard (service.split.shares[index] > 0) == wantsShare else { continue }
@@ -255,7 +281,7 @@ extension Exchange {
         // Another attempt is still under way: its answer may be better.
         if second != nil { return true }
         guard retriesLeft > 0 else { return false }
-        guard service.budget.take(now: worker.loop.now) else {
+        guard service.load.budget.take(now: worker.loop.now) else {
             service.counters.budgetExhausted.add()
             return false
         }
@@ -267,7 +293,7 @@ extension Exchange {
         guard remove(upstream) else { return }
         if first != nil { return armTimer() }
         lastFailure = .reset
-        retry(after: upstream, upstream.service)
+        if let service = presentService() { retry(after: upstream, service) }
     }
 
     // Overstaying
@@ -278,13 +304,13 @@ extension Exchange {
         if now >= requestDeadline { return timedOut(.requestTimeout) }
         if isTunnel, tunnelTimedOut(now: now) { return }
         if phase == .answering {
-            if now >= idleDeadline, !isClientFull() {
+            if now >= idleDeadline, !isClientFull(), !isClientAwaited(now: now) {
                 grpcStatus = nil
                 return answerStalled()
             }
             return armTimer()
         }
-        if isPending {
+        if pendingTicket != nil {
             if now < overstayDeadline { return armTimer() }
             service?.lend { $0.counters.overflows.add() }
             return answerOwn(.overflow)
@@ -310,11 +336,16 @@ extension Exchange {
         armTimer()
     }
 
-    /// The endpoint takes what it is sent, and the client has not sent all: the delay is not the endpoint's. Clients are
-    /// waited for as long as their listener has it, calls as long as they may rest.
+    /// The delay is the client's. Clients are waited for as long as their listener has it, calls as long as they may rest.
     private func isClientAwaited(by attempt: Upstream, now: Int64) -> Bool {
-        attempt.isSent && !isTunnel && !isRequestComplete && !attempt.holdsBack
-            && (!isGRPC || now < began + listener.tunnelTimeout)
+        isClientOwing(attempt) && (!isGRPC || now < began + listener.tunnelTimeout)
+    }
+
+    /// The same within an answer, which endpoints may begin before they have all of the request.
+    private func isClientAwaited(now: Int64) -> Bool {
+        guard !restsOnPurpose, let first, first.lend({ isClientAwaited(by: $0, now: now) }) else { return false }
+        renewIdleDeadline()
+        return true
     }
 
     /// The answer's head has not come within the usual time: say so, and ask somebody else as well if that is safe.
@@ -329,10 +360,10 @@ extension Exchange {
             }
         }
         guard let attempt = first?.counted, second == nil, !isHedged, attempt.service.hedges else { return }
-        let service = attempt.service
+        guard let service = presentService() else { return }
         guard isWholeRequestKept, method.isIdempotent || !attempt.isSent else { return }
         guard let place = hedgePlace(for: attempt, service, now: now) else { return }
-        guard service.budget.take(now: now) else {
+        guard service.load.budget.take(now: now) else {
             service.counters.budgetExhausted.add()
             return
         }
@@ -340,8 +371,7 @@ extension Exchange {
         attempt.cell.counters.hedges.add()
         if !method.isIdempotent {
             // Nothing was sent yet, and nothing will be: the attempt moves instead of being doubled.
-            remove(attempt)
-            attempt.endpoint.counters.connectTimeouts.add()
+            end(attempt, .connectTimedOut)
             attempt.giveUp()
         }
         start(at: place, service)
@@ -351,10 +381,11 @@ extension Exchange {
     /// alive; without such a sign another region is asked.
     private func hedgePlace(for attempt: Upstream, _ service: WorkerService, now: Int64) -> Place? {
         let sign = HedgeDelay.signOfLife(began: attempt.began, now: now)
-        if let endpoint = attempt.cell.alive(since: sign, excluding: tried) {
-            return Place(cell: Uncounted(attempt.cell), endpoint: endpoint)
+        let cell = service.cell(in: attempt.cell.region)
+        if let cell, let endpoint = cell.alive(since: sign, excluding: tried) {
+            return Place(cell: Uncounted(cell), endpoint: endpoint)
         }
-        return elsewhere(than: attempt.cell, service, now: now) ?? another(in: attempt.cell, now: now)
+        return elsewhere(than: cell, service, now: now) ?? another(in: cell, now: now)
     }
 
     private func timedOut(_ answer: OwnAnswer) {
@@ -364,12 +395,17 @@ extension Exchange {
             if isGRPC { callExpired() } else { answerStalled() }
             return
         }
-        if !isGRPC {
-            for attempt in [first, second] {
-                attempt?.lend { $0.endpoint.counters.responseTimeouts.add() }
-            }
+        while let attempt = first?.counted {
+            end(attempt, isGRPC ? .clientDeadline : endOfWait(for: attempt))
+            attempt.giveUp()
         }
         answerOwn(answer)
+    }
+
+    /// How an attempt ended that was waited for until the request's own time was over.
+    private func endOfWait(for attempt: Upstream) -> AttemptEnd {
+        if !attempt.isSent { return .connectTimedOut }
+        return isClientOwing(attempt) ? .clientSlow : .responseTimedOut
     }
 
     /// The earliest thing to wait for.
@@ -396,7 +432,7 @@ extension Exchange {
         }
         second = nil
         attempt.endpoint.attemptEnded()
-        Uncounted(attempt.load).lend { $0.inFlight -= 1 }
+        attempt.attemptCell.lend { Uncounted($0.load).lend { $0.inFlight -= 1 } }
         endWait(for: attempt)
         return true
     }
@@ -409,24 +445,11 @@ extension Exchange {
         attempt.endpoint.counters.overstaying.add(-1)
     }
 
-    /// Ends whatever is under way without a verdict.
-    func abandonAttempts() {
+    /// Ends whatever is under way, for reasons that are none of its own.
+    func abandonAttempts(_ reason: AttemptEnd) {
         while let attempt = first?.counted {
-            remove(attempt)
-            attempt.endpoint.counters.abandoned.add()
+            end(attempt, reason)
             attempt.giveUp()
-        }
-    }
-
-    private func count(_ failure: AttemptFailure, at counters: EndpointCounters) {
-        switch failure {
-        case .unreachable: counters.unreachables.add()
-        case .connectFailed, .tlsFailed: counters.connectFailures.add()
-        case .connectTimedOut: counters.connectTimeouts.add()
-        case .reset, .malformed: counters.resets.add()
-        case .responseTimedOut: counters.responseTimeouts.add()
-        case .refused: counters.gatewayErrors.add()
-        case .leftOut: counters.abandoned.add()
         }
     }
 }

@@ -32,6 +32,15 @@ enum TunnelEnd {
         }
     }
 
+    /// What it is to an endpoint that has not answered yet.
+    var outcome: AttemptEnd {
+        switch self {
+        case .client, .clientReset: .clientGone
+        case .server, .serverReset: .endedUnanswered
+        case .idle, .failover: .cutOff
+        }
+    }
+
     func count(at counters: ListenerCounters) {
         switch self {
         case .client: counters.tunnelsEndedByClient.add()
@@ -99,7 +108,7 @@ extension Exchange {
                 lent.counters.shed.add()
                 return answerOwn(.shed(retryAfter: 1))
             }
-            lent.budget.countRequest(now: began)
+            lent.load.budget.countRequest(now: began)
             retriesLeft = lent.retryAttempts
             startTunnel(lent, in: drawn)
             armTimer()
@@ -196,10 +205,10 @@ extension Exchange {
         let endpoint = upstream.endpoint
         let latency = now - upstream.began
         if second != nil { abandonOther(than: upstream) }
-        if attempts > 1 { upstream.service.budget.extraEnded(helped: true) }
+        if attempts > 1 { upstream.service.load.budget.extraEnded(helped: true) }
         endWait(for: upstream)
         endpoint.answered(now: now)
-        endpoint.counters.successes.add()
+        count(.succeeded, of: upstream)
         endpoint.succeeded()
         cell.counters.attemptTime.record(nanoseconds: latency)
         cell.record(responseTime: latency)
@@ -265,7 +274,7 @@ extension Exchange {
         worker.sendQueued()
         for attempt in [second?.counted, first?.counted] {
             guard let attempt else { continue }
-            if phase == .waiting { attempt.endpoint.counters.abandoned.add() }
+            if phase == .waiting { count(end.outcome, of: attempt) }
             remove(attempt)
             attempt.closeTunnel(reset: resets)
         }

@@ -30,7 +30,7 @@ extension Exchange {
         requestDeadline = .max
         overstayDeadline = .max
         idleDeadline = worker.loop.now + listener.tunnelTimeout
-        tunnelUpstream.endpoint.counters.successes.add()
+        count(.succeeded, of: tunnelUpstream)
         tunnelUpstream.endpoint.succeeded()
         tunnelUpstream.owesSuccess = false
         downstream?.lend { $0.upgrade(head, bytes) }

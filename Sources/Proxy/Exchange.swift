@@ -30,6 +30,8 @@ final class Exchange: TimerOwner {
     var phase = Phase.free
     /// What `service` and `route` are part of: kept by the worker as long as an exchange uses it.
     var table: Uncounted<WorkerTable>?
+    /// The table that later attempts are made under, once another is served than the request began with.
+    var laterTable: Uncounted<WorkerTable>?
     var service: Uncounted<WorkerService>?
     var route: Uncounted<WorkerRoute>?
 
@@ -65,13 +67,17 @@ final class Exchange: TimerOwner {
     var isHedged = false
     var freeRetryLeft = true
     var lastFailure: AttemptFailure?
-    /// In the queue of those that wait for a connection.
-    var isPending = false
+    /// Its place in the queue of those that wait for a connection.
+    var pendingTicket: Int?
 
     // Deadlines in nanoseconds; `.max`: none
     var overstayDeadline: Int64 = .max
     var requestDeadline: Int64 = .max
     var idleDeadline: Int64 = .max
+    /// When a piece of the request's body last came.
+    var clientSpokeAt: Int64 = 0
+    /// When a piece of the answer last came.
+    var lastOfAnswer: Int64 = 0
 
     // What the access log says
     var status = 0
@@ -120,6 +126,7 @@ final class Exchange: TimerOwner {
     func begin(_ head: borrowing RequestHead, _ bytes: RawSpan) {
         phase = .waiting
         began = worker.loop.now
+        clientSpokeAt = began
         method = head.method
         bodyFraming = head.body
         isRequestComplete = !head.hasBody
@@ -154,7 +161,7 @@ final class Exchange: TimerOwner {
                 lent.counters.shed.add()
                 return answerOwn(.shed(retryAfter: 1 + worker.random.below(3)))
             }
-            lent.budget.countRequest(now: began)
+            Uncounted(lent.load).lend { $0.budget.countRequest(now: began) }
             retriesLeft = lent.retryAttempts
             if lent.requestTimeout != .max { requestDeadline = began + lent.requestTimeout }
             if isGRPC, let timeout = head.grpcTimeout(bytes) { requestDeadline = min(requestDeadline, began + timeout) }
@@ -190,6 +197,7 @@ final class Exchange: TimerOwner {
     private var isSent: Bool { first?.lend { $0.isSent } ?? false }
 
     func requestBody(_ data: RawSpan) {
+        clientSpokeAt = worker.loop.now
         bytesFromClient += data.byteCount
         if phase == .waiting && !bodyExceedsKept && (keepsBody || !isSent) {
             if keptBody.count + data.byteCount <= Self.keptBodyLimit {
@@ -251,6 +259,7 @@ final class Exchange: TimerOwner {
     func downstreamGone() {
         listener.counters.clientAborts.add()
         if isGRPC { count(.cancelled) }
+        abandonAttempts(.clientGone)
         finish()
     }
 
@@ -268,12 +277,16 @@ final class Exchange: TimerOwner {
 
     /// Lets go of everything and becomes free for another request.
     func finish() {
-        abandonAttempts()
-        if isPending { leaveQueue() }
+        abandonAttempts(.cutOff)
+        if pendingTicket != nil { leaveQueue() }
         if let timer { worker.disarm(timer) }
         if listener.isLogged { record() }
         service?.lend { $0.leave() }
         table?.lend { worker.giveBack($0) }
+        if let laterTable {
+            laterTable.lend { worker.giveBack($0) }
+            self.laterTable = nil
+        }
         service = nil
         route = nil
         table = nil
@@ -307,7 +320,6 @@ final class Exchange: TimerOwner {
     }
 
     private func leaveQueue() {
-        isPending = false
         service?.lend { service in
             service.load.pending.remove(self)
             service.counters.pending.set(service.load.pending.count)

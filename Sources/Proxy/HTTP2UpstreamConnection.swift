@@ -14,8 +14,9 @@ final class HTTP2UpstreamConnection: HTTP2Connection {
     }
 
     let endpoint: WorkerEndpoint
-    let cell: WorkerCell
-    let service: WorkerService
+    /// Where it is counted.
+    private let load: CellLoad
+    private let settings: ConnectSettings
     private var state = State.connecting
     private var streams: [HTTP2UpstreamStream] = []
     /// Why there is no connection, once that is known.
@@ -38,11 +39,11 @@ final class HTTP2UpstreamConnection: HTTP2Connection {
     private static let window: Int32 = 16_777_216
 
     init(worker: Worker, service: WorkerService, cell: WorkerCell, endpoint: WorkerEndpoint) {
-        self.service = service
-        self.cell = cell
+        settings = ConnectSettings(of: service)
+        load = cell.load
         self.endpoint = endpoint
         lastHeard = worker.loop.now
-        let socket = Self.connect(to: endpoint, of: cell, &connectFailure)
+        let socket = Self.connect(to: endpoint, of: cell.load, &connectFailure)
         let isConnected = !socket.isConnecting && service.tls == nil
         super.init(worker: worker, socket: socket, asServer: false)
         awaitOpening(&connectFailure)
@@ -61,6 +62,9 @@ final class HTTP2UpstreamConnection: HTTP2Connection {
     }
 
     var isConnected: Bool { state == .open }
+
+    /// Whether it is spoken to as the service has it now.
+    func serves(_ service: WorkerService) -> Bool { (settings.tls != nil) == service.isEncrypted }
 
     /// Another stream may be added.
     var hasRoom: Bool {
@@ -85,7 +89,7 @@ final class HTTP2UpstreamConnection: HTTP2Connection {
             last.place = stream.place
         }
         if streams.isEmpty { rest() }
-        service.load.connectionFreed()
+        settings.load.connectionFreed(in: load)
     }
 
     /// Nothing is under way.
@@ -149,11 +153,11 @@ final class HTTP2UpstreamConnection: HTTP2Connection {
     }
 
     private func goOnOpening(_ readiness: Readiness) {
-        switch goOnOpening(to: endpoint, of: service, readiness) {
+        switch goOnOpening(to: endpoint, settings, readiness) {
         case .wantsMore: break
-        case .done where service.tls == nil || tls?.speaks("h2") == true: connected()
+        case .done where settings.tls == nil || tls?.speaks("h2") == true: connected()
         case .done:
-            service.handshakes?.countFailure(Int(TLSFailure.noSharedProtocol.rawValue))
+            settings.handshakes?.countFailure(Int(TLSFailure.noSharedProtocol.rawValue))
             tlsFailure = .noSharedProtocol
             close(.tlsFailed)
         case .failed(let failure): close(failure)
@@ -239,13 +243,13 @@ final class HTTP2UpstreamConnection: HTTP2Connection {
         state = .closed
         closeSocket()
         endpoint.removeShared(self)
-        Self.countClosed(endpoint, of: cell)
+        Self.countClosed(endpoint, of: load)
         let failed = streams
         streams = []
         for stream in failed {
             stream.tlsFailure = tlsFailure
             stream.connectionLost(failure)
         }
-        service.load.connectionFreed()
+        settings.load.connectionFreed(in: load)
     }
 }

@@ -17,19 +17,19 @@ final class HTTP2UpstreamStream: Upstream {
     private var withheld = 0
 
     /// The connection keeps it until it is over.
-    init(of connection: HTTP2UpstreamConnection) {
+    init(of connection: HTTP2UpstreamConnection, service: WorkerService, cell: WorkerCell) {
         self.connection = Uncounted(connection)
         super.init(
-            worker: connection.worker, service: connection.service, cell: connection.cell,
-            endpoint: connection.endpoint, socket: Socket.none)
+            worker: connection.worker, service: service, cell: cell, endpoint: connection.endpoint,
+            socket: Socket.none)
         wasReused = connection.hasServed
         connection.add(self)
     }
 
     override var isConnected: Bool { connection.lend { $0.isConnected } }
 
-    override func assign(_ exchange: Exchange, now: Int64, deadline: Int64) {
-        super.assign(exchange, now: now, deadline: deadline)
+    override func assign(_ exchange: Exchange, _ service: WorkerService, _ cell: Uncounted<WorkerCell>, now: Int64) {
+        super.assign(exchange, service, cell, now: now)
         self.exchange = Uncounted(exchange)
     }
 

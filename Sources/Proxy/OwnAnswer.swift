@@ -62,6 +62,10 @@ struct OwnAnswer {
             OwnAnswer(
                 status: 502, token: "connect-failed", sentence: "The service could not be reached.", retryAfter: 1,
                 isFailure: true)
+        case .exhausted:
+            OwnAnswer(
+                status: 503, token: "router-exhausted", sentence: "The router has no connection left to make.",
+                retryAfter: 1, isFailure: true)
         case .tlsFailed:
             OwnAnswer(
                 status: 502, token: "tls-failed", sentence: "The service could not be reached securely.",

@@ -29,8 +29,12 @@ final class TunnelUpstream: Upstream {
     /// How long the connection has been open, nanoseconds.
     var age: Int64 { worker.loop.now - openedAt }
 
+    /// How it is opened.
+    private let settings: ConnectSettings
+
     init(worker: Worker, service: WorkerService, cell: WorkerCell, endpoint: WorkerEndpoint) {
-        let socket = Self.connect(to: endpoint, of: cell, &connectFailure)
+        settings = ConnectSettings(of: service)
+        let socket = Self.connect(to: endpoint, of: cell.load, &connectFailure)
         if connectFailure == nil, !socket.isConnecting, service.tls == nil {
             state = .open
             openedAt = worker.loop.now
@@ -43,6 +47,7 @@ final class TunnelUpstream: Upstream {
     init(takingOver connection: UpstreamConnection, exchange: Exchange) {
         state = .open
         openedAt = connection.worker.loop.now
+        settings = ConnectSettings(of: connection.service)
         self.exchange = Uncounted(exchange)
         super.init(takingOver: connection)
     }
@@ -52,8 +57,8 @@ final class TunnelUpstream: Upstream {
         if hasUnread { worker.loop.defer(self) }
     }
 
-    override func assign(_ exchange: Exchange, now: Int64, deadline: Int64) {
-        super.assign(exchange, now: now, deadline: deadline)
+    override func assign(_ exchange: Exchange, _ service: WorkerService, _ cell: Uncounted<WorkerCell>, now: Int64) {
+        super.assign(exchange, service, cell, now: now)
         self.exchange = Uncounted(exchange)
     }
 
@@ -61,7 +66,7 @@ final class TunnelUpstream: Upstream {
 
     /// Tells who the client is, if the service wants to know, and passes on what it has said so far.
     override func beginTunnel(client: ClientContext, said: RawSpan) {
-        if let version = service.proxyHeader, tls == nil {
+        if let version = settings.proxyHeader, tls == nil {
             ProxyHeader(client: client.proxied).encode(version, into: &worker.sendBuffer)
         }
         sendBody(said)
@@ -111,8 +116,8 @@ final class TunnelUpstream: Upstream {
     }
 
     private func goOnOpening(_ readiness: Readiness) {
-        let opening = goOnOpening(to: endpoint, of: service, readiness) {
-            if let version = service.proxyHeader { tellPlainly(exchange?.lend { $0.client.proxied } ?? nil, version) }
+        let opening = goOnOpening(to: endpoint, settings, readiness) {
+            if let version = settings.proxyHeader { tellPlainly(exchange?.lend { $0.client.proxied } ?? nil, version) }
         }
         switch opening {
         case .wantsMore: break
@@ -197,7 +202,7 @@ final class TunnelUpstream: Upstream {
         state = .closed
         exchange = nil
         closeSocket(reset: reset)
-        Self.countClosed(endpoint, of: cell)
-        service.load.connectionFreed()
+        Self.countClosed(endpoint, of: load)
+        settings.load.connectionFreed(in: load)
     }
 }

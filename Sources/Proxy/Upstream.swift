@@ -3,14 +3,21 @@ internal import Wire
 
 /// What carries an attempt: an HTTP/1 connection to an endpoint, or one stream of an HTTP/2 connection (which has no
 /// socket of its own).
+///
+/// A connection belongs to an endpoint, and may live longer than any table. Service and cell, with their time-outs,
+/// limits and budget, are those of the attempt it carries: of the table that the attempt was begun under.
 class Upstream: Connection {
     let endpoint: WorkerEndpoint
-    let cell: WorkerCell
-    /// The cell's.
+    /// Where the connection is counted.
     let load: CellLoad
-    let service: WorkerService
 
     // The attempt it carries
+
+    /// Kept by the tables its exchange uses, as `attemptCell` is: not to be asked for between two attempts.
+    final private(set) var attemptService: Uncounted<WorkerService>
+    final private(set) var attemptCell: Uncounted<WorkerCell>
+    final var service: WorkerService { attemptService.counted }
+    final var cell: WorkerCell { attemptCell.counted }
     final var began: Int64 = 0
     /// Connecting, or waiting for the answer's head, at most until then.
     final var deadline: Int64 = .max
@@ -22,8 +29,8 @@ class Upstream: Connection {
     final var wasReused = false
 
     init(worker: Worker, service: WorkerService, cell: WorkerCell, endpoint: WorkerEndpoint, socket: consuming Socket) {
-        self.service = service
-        self.cell = cell
+        attemptService = Uncounted(service)
+        attemptCell = Uncounted(cell)
         self.endpoint = endpoint
         load = cell.load
         super.init(worker: worker, socket: socket)
@@ -31,8 +38,8 @@ class Upstream: Connection {
 
     /// Goes on with an attempt that another connection began.
     init(takingOver other: Upstream) {
-        service = other.service
-        cell = other.cell
+        attemptService = other.attemptService
+        attemptCell = other.attemptCell
         endpoint = other.endpoint
         load = other.load
         super.init(takingOver: other)
@@ -54,9 +61,11 @@ class Upstream: Connection {
     /// The endpoint takes no more at present.
     var holdsBack: Bool { isCongested }
 
-    func assign(_ exchange: Exchange, now: Int64, deadline: Int64) {
+    func assign(_ exchange: Exchange, _ service: WorkerService, _ cell: Uncounted<WorkerCell>, now: Int64) {
+        attemptService = Uncounted(service)
+        attemptCell = cell
         began = now
-        self.deadline = deadline
+        deadline = now + (isConnected ? service.responseTimeout : service.connectTimeout)
         isSent = false
         hasOverstayed = false
         owesSuccess = false

@@ -39,8 +39,12 @@ final class UpstreamConnection: Upstream {
 
     override var isConnected: Bool { state != .connecting }
 
+    /// How it is opened.
+    private let settings: ConnectSettings
+
     init(worker: Worker, service: WorkerService, cell: WorkerCell, endpoint: WorkerEndpoint) {
-        let socket = Self.connect(to: endpoint, of: cell, &connectFailure)
+        settings = ConnectSettings(of: service)
+        let socket = Self.connect(to: endpoint, of: cell.load, &connectFailure)
         if connectFailure == nil, !socket.isConnecting, service.tls == nil { state = .idle }
         super.init(worker: worker, service: service, cell: cell, endpoint: endpoint, socket: socket)
         awaitOpening(&connectFailure)
@@ -54,13 +58,14 @@ final class UpstreamConnection: Upstream {
     /// Whether a service that tells its endpoints of their clients can use it for this one.
     func serves(_ client: ProxiedClient?, of service: WorkerService) -> Bool {
         guard isEncrypted == service.isEncrypted else { return false }
+        if service.proxyHeader == nil { return !hasTold }
         return hasTold ? toldVersion == service.proxyHeader && toldClient == client : !hasServed
     }
 
     // Sending
 
-    override func assign(_ exchange: Exchange, now: Int64, deadline: Int64) {
-        super.assign(exchange, now: now, deadline: deadline)
+    override func assign(_ exchange: Exchange, _ service: WorkerService, _ cell: Uncounted<WorkerCell>, now: Int64) {
+        super.assign(exchange, service, cell, now: now)
         self.exchange = Uncounted(exchange)
         requestIsComplete = false
         canPersist = true
@@ -69,7 +74,7 @@ final class UpstreamConnection: Upstream {
     }
 
     override func sendRequest(_ exchange: Exchange, _ head: borrowing RequestHead, _ bytes: RawSpan) {
-        if let version = service.proxyHeader, !hasTold {
+        if let version = attemptService.lend({ $0.proxyHeader }), !hasTold {
             noteTold(exchange.client.proxied, version)
             ProxyHeader(client: toldClient).encode(version, into: &worker.sendBuffer)
         }
@@ -130,8 +135,8 @@ final class UpstreamConnection: Upstream {
     }
 
     private func goOnOpening(_ readiness: Readiness) {
-        let opening = goOnOpening(to: endpoint, of: service, readiness) {
-            guard let version = service.proxyHeader else { return }
+        let opening = goOnOpening(to: endpoint, settings, readiness) {
+            guard let version = settings.proxyHeader else { return }
             noteTold(exchange?.lend { $0.client.proxied } ?? nil, version)
             tellPlainly(toldClient, version)
         }
@@ -381,7 +386,7 @@ final class UpstreamConnection: Upstream {
         readLimit = Self.largeRead
         idleSince = worker.loop.now
         endpoint.keepIdle(self)
-        service.load.connectionFreed()
+        settings.load.connectionFreed(in: load)
     }
 
     private func malformed() {
@@ -427,7 +432,7 @@ final class UpstreamConnection: Upstream {
         state = .closed
         held.removeAll()
         closeSocket()
-        Self.countClosed(endpoint, of: cell)
-        service.load.connectionFreed()
+        Self.countClosed(endpoint, of: load)
+        settings.load.connectionFreed(in: load)
     }
 }

@@ -13,7 +13,7 @@ extension Worker {
                 guard upstream.cell.region == cell.region, upstream.service.name == service.name else { return }
                 if isLost {
                     tunnel.lostPlace(service.onFailover)
-                } else if table.endpoints[upstream.endpoint.number] != nil {
+                } else if table.has(upstream.endpoint) {
                     tunnel.regainedPlace()
                 }
             }
@@ -39,7 +39,7 @@ extension Worker {
         forEachTunnel { tunnel, upstream in
             // A service that is gone had its say before.
             let choice = (services[upstream.service.name] ?? upstream.service).onFailover
-            if table.endpoints[upstream.endpoint.number] == nil { tunnel.lostPlace(choice) }
+            if !table.has(upstream.endpoint) { tunnel.lostPlace(choice) }
         }
     }
 

@@ -260,7 +260,16 @@ package final class Worker: TimerOwner, TurnObserver {
 
     /// To be given back.
     func lendTable(to listener: WorkerListener) -> Uncounted<WorkerTable> {
-        let lent = listener.formerTable.map { Uncounted($0) } ?? Uncounted(table)
+        if let former = listener.formerTable {
+            former.uses += 1
+            return Uncounted(former)
+        }
+        return lendTable()
+    }
+
+    /// The one that is served now.
+    func lendTable() -> Uncounted<WorkerTable> {
+        let lent = Uncounted(table)
         lent.lend { $0.uses += 1 }
         return lent
     }

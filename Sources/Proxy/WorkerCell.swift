@@ -8,10 +8,8 @@ final class WorkerCell {
     let counters: CellCounters
     let endpoints: [WorkerEndpoint]
     let connectionLimit: Int
-    private(set) var responseTime = ResponseTime()
     private let sharedResponseTime: SharedEstimate
-    private(set) var load = CellLoad()
-    private var concurrency = ConcurrencyLimit()
+    let load: CellLoad
 
     /// Those the brain lets be used, and the choice among them.
     private var usable: [WorkerEndpoint] = []
@@ -20,9 +18,10 @@ final class WorkerCell {
 
     init(
         region: String, _ published: Publication.Cell, endpoints: [WorkerEndpoint], balance: Balance,
-        connectionLimit: Int
+        connectionLimit: Int, heir: WorkerCell?
     ) {
         self.region = region
+        load = heir?.load ?? CellLoad()
         counters = published.counters
         sharedResponseTime = published.responseTime
         self.endpoints = endpoints
@@ -31,52 +30,45 @@ final class WorkerCell {
         endpointsChanged()
     }
 
-    /// Goes on with what the same cell learned under the table before.
-    func inherit(from before: WorkerCell) {
-        responseTime = before.responseTime
-        load = before.load
-        concurrency = before.concurrency
-    }
-
     /// The 99th percentile of the time to a response head, nanoseconds: this worker's own, or while it has seen too
     /// little another's. nil: nobody has seen enough.
-    var usualTime: Int64? { responseTime.percentile99 ?? sharedResponseTime.latest }
+    var usualTime: Int64? { load.responseTime.percentile99 ?? sharedResponseTime.latest }
 
     @inline(__always)
     func record(responseTime nanoseconds: Int64) {
-        responseTime.record(nanoseconds: nanoseconds)
+        Uncounted(load).lend { $0.responseTime.record(nanoseconds: nanoseconds) }
     }
 
     /// More requests here would only wait for longer.
     @inline(__always)
-    var isFull: Bool { concurrency.isReached(by: inFlight) }
-
-    private var inFlight: Int { Uncounted(load).lend { $0.inFlight } }
+    var isFull: Bool { Uncounted(load).lend { $0.concurrency.isReached(by: $0.inFlight) } }
 
     /// An answer's head has come, whatever it says. Returns whether that shows overload.
     @inline(__always)
     func answered(after nanoseconds: Int64, status: Int, now: Int64) -> Bool {
         Uncounted(counters.attemptTime).lend { $0.record(nanoseconds: nanoseconds) }
-        let isJudged = concurrency.record(
-            nanoseconds: nanoseconds, isRefusal: status == 503 || status == 504, inFlight: inFlight, now: now)
+        let isJudged = Uncounted(load).lend { load in
+            load.concurrency.record(
+                nanoseconds: nanoseconds, isRefusal: status == 503 || status == 504, inFlight: load.inFlight, now: now)
+        }
         return isJudged && tellLimit()
     }
 
     private func tellLimit() -> Bool {
-        counters.concurrencyLimit.set(concurrency.inForce ?? 0)
-        let isNew = UInt64(concurrency.overloads) != counters.overloads.count
+        counters.concurrencyLimit.set(load.concurrency.inForce ?? 0)
+        let isNew = UInt64(load.concurrency.overloads) != counters.overloads.count
         if isNew { counters.overloads.add() }
         return isNew
     }
 
     /// Tells other workers what this one has learned.
     func shareResponseTime() {
-        if let own = responseTime.percentile99 { sharedResponseTime.set(own) }
+        if let own = load.responseTime.percentile99 { sharedResponseTime.set(own) }
     }
 
     /// To be called after an endpoint's share or weight changed.
     func endpointsChanged() {
-        usable = endpoints.filter { $0.share > 0 && $0.weight > 0 }
+        usable = endpoints.filter { $0.share > 0 && $0.weight > 0 && !$0.isRetired }
         choice.set(weights: usable.map { $0.weight * $0.share }, identities: usable.map(\.identity))
     }
 

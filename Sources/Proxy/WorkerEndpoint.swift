@@ -100,8 +100,10 @@ final class WorkerEndpoint {
 
     private var shared: [Uncounted<HTTP2UpstreamConnection>] = []
 
-    /// One that takes another stream: the one that was opened first, so that the others come to rest.
-    var sharedConnection: Uncounted<HTTP2UpstreamConnection>? { shared.first { $0.lend { $0.hasRoom } } }
+    /// One that takes another stream of this service: the one that was opened first, so that the others come to rest.
+    func sharedConnection(for service: WorkerService) -> Uncounted<HTTP2UpstreamConnection>? {
+        shared.first { $0.lend { $0.hasRoom && $0.serves(service) } }
+    }
 
     var sharedCount: Int { shared.count }
 
@@ -138,7 +140,7 @@ final class WorkerEndpoint {
     func takeIdle(for client: borrowing ClientContext, of service: WorkerService) -> Uncounted<UpstreamConnection>? {
         if service.proxyHeader == nil {
             while let last = idle.popLast() {
-                if last.lend({ $0.isEncrypted }) == service.isEncrypted { return last }
+                if last.lend({ $0.serves(nil, of: service) }) { return last }
                 // From before the table said otherwise.
                 last.lend { $0.close() }
             }

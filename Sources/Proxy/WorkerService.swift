@@ -27,7 +27,6 @@ final class WorkerService {
     let hashes: Bool
     let requestLimit: Int
     let pendingLimit: Int
-    var budget: RetryBudget
     var split: ServiceSplit
     let load: ServiceLoad
     /// How endpoints are spoken to; absent: without encryption.
@@ -71,8 +70,7 @@ final class WorkerService {
         requestLimit = (service.limits.requests + workers - 1) / workers
         pendingLimit = (service.limits.pending + workers - 1) / workers
         load = heir?.load ?? ServiceLoad(loop: loop)
-        budget = heir?.budget ?? RetryBudget(share: service.retry.budget)
-        budget.share = service.retry.budget
+        load.budget.share = service.retry.budget
         split = ServiceSplit(shares: published.split, shed: published.shed)
         retriesConnect = service.retry.on.contains(.connect)
         retriesReset = service.retry.on.contains(.reset)
@@ -82,7 +80,7 @@ final class WorkerService {
 
     func retries(_ failure: AttemptFailure) -> Bool {
         switch failure {
-        case .connectFailed, .unreachable, .connectTimedOut, .tlsFailed: retriesConnect
+        case .connectFailed, .unreachable, .connectTimedOut, .tlsFailed, .exhausted: retriesConnect
         case .reset, .malformed: retriesReset
         case .responseTimedOut: retriesTimeout
         case .refused, .leftOut: true
@@ -92,6 +90,9 @@ final class WorkerService {
     func retries(status: Int) -> Bool {
         status >= 300 && retriedStatuses.contains(status)
     }
+
+    /// The cell of this region.
+    func cell(in region: String) -> WorkerCell? { cells.first { $0.region == region } }
 
     /// The first cell by preference that has a share of the split and is not full.
     var cellWithRoom: Int? {
@@ -128,6 +129,8 @@ enum AttemptFailure {
     case refused
     /// The same, for a reason that says nothing about the endpoint: it leaves the connection, or was sent too much on it.
     case leftOut
+    /// This router has no descriptor, port or memory left for a connection.
+    case exhausted
 }
 
 extension Duration {

@@ -36,8 +36,8 @@ final class WorkerTable {
                 let made = WorkerCell(
                     region: publication.table.regions[cell.region].name, published.cells[position],
                     endpoints: members, balance: service.balance,
-                    connectionLimit: (service.limits.connections + publication.workers - 1) / publication.workers)
-                if let before = heir?.cells.first(where: { $0.region == made.region }) { made.inherit(from: before) }
+                    connectionLimit: (service.limits.connections + publication.workers - 1) / publication.workers,
+                    heir: heir?.cell(in: publication.table.regions[cell.region].name))
                 for member in members { endpoints[member.number] = (member, made) }
                 cells.append(made)
             }
@@ -50,6 +50,12 @@ final class WorkerTable {
         routes = publication.table.routes.map { WorkerRoute($0, services: services, identityFields: identityFields) }
         previous?.retireEndpoints(notIn: endpoints)
     }
+
+    /// Numbers of endpoints that are gone are used again: it must be this one.
+    func has(_ endpoint: WorkerEndpoint) -> Bool { endpoints[endpoint.number]?.0 === endpoint }
+
+    /// The service of this name.
+    func service(named name: String) -> WorkerService? { services.first { $0.name == name } }
 
     private func retireEndpoints(notIn remaining: [Int: (WorkerEndpoint, WorkerCell)]) {
         for (number, (endpoint, _)) in endpoints where remaining[number] == nil {

@@ -61,7 +61,7 @@ package struct Socket: ~Copyable {
             return Socket(descriptor: descriptor, isConnecting: result != 0)
         }
         // A UNIX-domain socket whose backlog is full says EAGAIN: nobody will tell us when to try again.
-        throw result == -EAGAIN ? .connectionRefused : SystemError(result: Int(result))
+        throw result == -EAGAIN && address.isUnix ? .connectionRefused : SystemError(result: Int(result))
     }
 
     /// The outcome of a pending connect, or another error the socket met.

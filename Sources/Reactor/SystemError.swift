@@ -19,10 +19,16 @@ package struct SystemError: Error, Equatable, CustomStringConvertible {
     package static let connectionReset = SystemError(code: ECONNRESET)
     /// There is no way to the other end, as far as this machine can tell: it has said nothing itself.
     package var isUnreachable: Bool {
-        [EHOSTUNREACH, ENETUNREACH, ENETDOWN, EHOSTDOWN, ETIMEDOUT, EADDRNOTAVAIL].contains(code)
+        [EHOSTUNREACH, ENETUNREACH, ENETDOWN, EHOSTDOWN, ETIMEDOUT, EPERM, EACCES].contains(code)
     }
     /// Neither this process nor the system has a descriptor left (EMFILE, ENFILE): our trouble, not the peer's.
     package var isOutOfDescriptors: Bool { code == EMFILE || code == ENFILE }
+
+    /// This process or this machine has run out of something a connection needs: descriptors (EMFILE, ENFILE), memory
+    /// (ENOBUFS, ENOMEM), local ports (EADDRNOTAVAIL; EAGAIN of a connect). The peer has no part in it.
+    package var isExhaustion: Bool {
+        [EMFILE, ENFILE, ENOBUFS, ENOMEM, EADDRNOTAVAIL, EAGAIN].contains(code)
+    }
 
     /// Turns a result of CLinux (negative: -errno) into a value or an error. EBADF, EFAULT and ENOTSOCK can only be
     /// our own mistake and trap.

@@ -40,15 +40,7 @@ struct SourceNode: Sendable {
         }
     }
 
-    /// Nothing, or a list or mapping without elements.
-    var isEmpty: Bool {
-        switch content {
-        case .nothing: true
-        case .sequence(let elements): elements.isEmpty
-        case .mapping(let entries): entries.isEmpty
-        case .text, .broken: false
-        }
-    }
+    var isNothing: Bool { if case .nothing = content { true } else { false } }
 
     /// The text of a scalar.
     var text: String? { if case .text(let text, _) = content { text } else { nil } }

@@ -21,8 +21,10 @@ package final class EndpointCounters: Sendable {
     package let gatewayErrors = Counter()
     /// Answered another status of 500 and more.
     package let serverErrors = Counter()
-    /// Ended by us without a verdict: the client went away, or another attempt answered first.
+    /// Ended without a verdict: the client went away or was slow, or another attempt answered first.
     package let abandoned = Counter()
+    /// Not made, as this router had no descriptor, port or memory left.
+    package let exhausted = Counter()
     /// Attempts that overstayed the hedge delay.
     package let overstays = Counter()
     package let connectionsOpened = Counter()

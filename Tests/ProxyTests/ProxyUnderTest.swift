@@ -106,6 +106,12 @@ final class ProxyUnderTest {
         return eventually { reports.generation.load(ordering: .acquiring) == generation }
     }
 
+    /// A region has no endpoints in the tables that come.
+    func dropEndpoints(ofRegion region: Int) {
+        cells[region] = Publication.Cell(
+            counters: cells[region].counters, responseTime: cells[region].responseTime, endpoints: [])
+    }
+
     /// Adds a listener with routes of its own to the front of the table, and opens it.
     /// - Returns: its port.
     func open(_ name: String, _ action: Route.Action) throws -> UInt16 {
