@@ -99,7 +99,10 @@ let package = Package(
             name: "scale", dependencies: ["Failover", "Probes", "Reactor", "RouteTable"], path: "Benchmarks/Scale",
             swiftSettings: settings),
         .target(
-            name: "Backends", dependencies: ["Reactor", "RouteTable", "TLS"], path: "Tests/Backends",
+            name: "CForge", path: "Tests/CForge",
+            linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
+        .target(
+            name: "Backends", dependencies: ["CForge", "Reactor", "RouteTable", "TLS"], path: "Tests/Backends",
             swiftSettings: settings),
         .executableTarget(
             name: "properties", dependencies: ["Failover", "Simulation"], path: "Tests/properties",

@@ -80,6 +80,7 @@ static int staple(SSL *session, void *argument) {
 // Contexts
 
 static SSL_CTX *create(cssl_library *library, const cssl_settings *settings, const SSL_METHOD *method) {
+    cssl_begin();
     SSL_CTX *context = SSL_CTX_new_ex(library, NULL, method);
     if (!context) return NULL;
     SSL_CTX_set_options(
@@ -102,6 +103,7 @@ static SSL_CTX *create(cssl_library *library, const cssl_settings *settings, con
 }
 
 cssl_context *cssl_server_context(cssl_library *library, const cssl_settings *settings, cssl_server *server) {
+    cssl_begin();
     if (!server->cipher) server->cipher = EVP_CIPHER_fetch(library, "AES-256-CBC", NULL);
     if (!server->cipher) return NULL;
     SSL_CTX *context = create(library, settings, TLS_server_method());
@@ -140,6 +142,7 @@ cssl_context *cssl_client_context(cssl_library *library, const cssl_settings *se
 void cssl_context_free(cssl_context *context) { SSL_CTX_free(context); }
 
 int cssl_use_certificate(cssl_context *context, const cssl_certificate *certificate) {
+    cssl_begin();
     return SSL_CTX_use_cert_and_key(context, certificate->leaf, certificate->key, certificate->chain, 1);
 }
 
@@ -150,6 +153,7 @@ void cssl_use_staple(cssl_context *context, const cssl_staple *response) {
 }
 
 int cssl_name_sessions(cssl_context *context, const uint8_t *name, size_t count) {
+    cssl_begin();
     return SSL_CTX_set_session_id_context(context, name, (unsigned)count);
 }
 
@@ -161,6 +165,7 @@ void cssl_verify_clients(cssl_context *context, int mode) {
 void cssl_verify_server(cssl_context *context) { SSL_CTX_set_verify(context, SSL_VERIFY_PEER, NULL); }
 
 int cssl_trust(cssl_context *context, cssl_library *library, const uint8_t *pem, size_t count, int names_them) {
+    cssl_begin();
     BIO *bio = BIO_new_mem_buf(pem, (int)count);
     X509_STORE *store = SSL_CTX_get_cert_store(context);
     // Who names an intermediate authority means that one, whoever signed it.
@@ -186,7 +191,10 @@ int cssl_trust(cssl_context *context, cssl_library *library, const uint8_t *pem,
     return trusted;
 }
 
-int cssl_trust_system(cssl_context *context) { return SSL_CTX_set_default_verify_paths(context); }
+int cssl_trust_system(cssl_context *context) {
+    cssl_begin();
+    return SSL_CTX_set_default_verify_paths(context);
+}
 
 // Clients
 

@@ -19,6 +19,9 @@ struct cssl_certificate {
     EVP_PKEY *key;
 };
 
+/// Empties the thread's queue of errors, so that what is there after the next call is of that call.
+void cssl_begin(void);
+
 /// What a session failed for, from this thread's errors, which are then forgotten.
 cssl_failure cssl_failure_of(SSL *session);
 

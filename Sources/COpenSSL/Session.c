@@ -19,29 +19,40 @@ void cssl_session_free(cssl_session *session) {
     SSL_free(session);
 }
 
+// OpenSSL tells a fatal error from a wait for more input by the thread's error queue (SSL_get_error(3)), and all sessions
+// of a thread share that queue. So it is empty before every call whose result is judged by it, and empty after every call
+// that failed: one peer's error is never read as another's.
+
+void cssl_begin(void) {
+    // Clearing writes to all entries of the queue; looking does not.
+    if (ERR_peek_error()) ERR_clear_error();
+}
+
 int cssl_handshake(cssl_session *session) {
-    ERR_clear_error();
+    cssl_begin();
     int result = SSL_do_handshake(session);
     if (result == 1) {
         if (!SSL_is_server(session)) cssl_keep_session(session);
         return 1;
     }
-    if (SSL_want_read(session) && ERR_peek_error() == 0) return 0;
+    if (SSL_get_error(session, result) == SSL_ERROR_WANT_READ) return 0;
     return -(int)cssl_failure_of(session);
 }
 
-// Reading and writing look at the queue of errors only when something failed: whoever leaves an error there clears it.
-
 long cssl_read(cssl_session *session, void *to, size_t room) {
     size_t count = 0;
+    cssl_begin();
     if (SSL_read_ex(session, to, room, &count)) return (long)count;
-    if (SSL_want_read(session) && !(SSL_get_shutdown(session) & SSL_RECEIVED_SHUTDOWN)) return 0;
-    if (SSL_get_shutdown(session) & SSL_RECEIVED_SHUTDOWN && ERR_peek_error() == 0) return -1;
-    return -(long)cssl_failure_of(session) - 1;
+    switch (SSL_get_error(session, 0)) {
+    case SSL_ERROR_WANT_READ: return 0;
+    case SSL_ERROR_ZERO_RETURN: return -1;
+    default: return -(long)cssl_failure_of(session) - 1;
+    }
 }
 
 long cssl_write(cssl_session *session, const void *from, size_t count) {
     size_t written = 0;
+    cssl_begin();
     if (SSL_write_ex(session, from, count < SSL3_RT_MAX_PLAIN_LENGTH ? count : SSL3_RT_MAX_PLAIN_LENGTH, &written))
         return (long)written;
     return -(long)cssl_failure_of(session);
@@ -50,7 +61,7 @@ long cssl_write(cssl_session *session, const void *from, size_t count) {
 void cssl_close(cssl_session *session) {
     if (SSL_in_init(session)) return;
     SSL_shutdown(session);
-    ERR_clear_error();
+    cssl_begin();
 }
 
 int cssl_has_pending(const cssl_session *session) { return SSL_has_pending(session); }

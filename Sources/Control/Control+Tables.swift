@@ -41,20 +41,23 @@ extension Control {
         }.value
     }
 
-    /// Reads the files again. A table with mistakes changes nothing.
-    func reload(because reason: String) async {
+    /// Reads the files again. A table with mistakes changes nothing, nor does one that would close every listener,
+    /// unless it is confirmed.
+    func reload(because prompt: ReloadPrompt) async {
         let began = EventLoop.clock()
+        let reason = prompt.rawValue
         switch await readTable() {
-        case .failure(let problems):
-            reloads.refused += 1
-            refusedReload = "\(problems)"
-            logger.error("reload (\(reason)) refused, the running table stays:\n\(problems)")
+        case .failure(let problems): refuse(reason, "\n\(problems)", "\(problems)")
         case .success(let new):
             if new == table && refusedReload == nil {
                 logger.info("reload (\(reason)): nothing changed")
                 return await reloadCertificates(because: reason)
             }
             let changes = new.changes(from: table)
+            if changes.closesEveryListener && !confirmation.confirms(new, by: prompt, now: EventLoop.clock()) {
+                let sentence = closingSentence
+                return refuse(reason, " \(sentence)", sentence)
+            }
             do {
                 try await adopt(new)
                 reloads.accepted += 1
@@ -62,13 +65,25 @@ extension Control {
                 refusedReload = nil
                 servesLastGoodTable = false
                 logger.notice("reload (\(reason)): \(changes.summary)")
+                if changes.removesEveryService { logger.warning("reload (\(reason)): every service there was is gone") }
                 for sentence in changes.sentences.prefix(100) { logger.info("\(sentence)") }
             } catch {
-                reloads.refused += 1
-                refusedReload = "\(error)"
-                logger.error("reload (\(reason)) refused, the running table stays: \(error)")
+                refuse(reason, " \(error)", "\(error)")
             }
         }
+    }
+
+    private func refuse(_ reason: String, _ told: String, _ kept: String) {
+        reloads.refused += 1
+        refusedReload = kept
+        logger.error("reload (\(reason)) refused, the running table stays:\(told)")
+    }
+
+    private var closingSentence: String {
+        let shown = table.listeners.prefix(5).map { "\($0.name) on \($0.bind)" }.joined(separator: ", ")
+        let more = table.listeners.count > 5 ? " and \(table.listeners.count - 5) more" : ""
+        return "it would close every listener: it has neither the name nor the address of \(shown)\(more); "
+            + "if that is meant, send SIGHUP twice within a minute, or restart"
     }
 
     /// Serves `new` from now on. Throws, changing nothing, if a listener cannot be opened or a certificate not be used.

@@ -60,6 +60,7 @@ package actor Control: ServiceLifecycle.Service {
     var listening: [BindAddress: SocketAddress] = [:]
     var servesLastGoodTable = false
     var refusedReload: String?
+    var confirmation = ReloadConfirmation()
     var reloads = ReloadCounts()
     /// Numbers of the endpoints of each cell of each service, as published.
     var cellEndpoints: [[[Int]]] = []
@@ -174,10 +175,10 @@ package actor Control: ServiceLifecycle.Service {
             group.addTask {
                 for await _ in await UnixSignalsSequence(trapping: .sighup) {
                     self.logWriter.reopen()
-                    toDo.yield(.reload("SIGHUP"))
+                    toDo.yield(.reload(.signal))
                 }
             }
-            if let changes { group.addTask { for await _ in changes { toDo.yield(.reload("files changed")) } } }
+            if let changes { group.addTask { for await _ in changes { toDo.yield(.reload(.files)) } } }
             // One after the other: two tables must not be taken on at once.
             group.addTask { for await chore in chores { await self.carryOut(chore) } }
             group.addTask {
@@ -206,14 +207,14 @@ package actor Control: ServiceLifecycle.Service {
 
     /// What takes its time and is done in order, beside the looks of the brain.
     enum Chore {
-        case reload(String)
+        case reload(ReloadPrompt)
         case certificates(String)
         case resolve([String])
     }
 
     private func carryOut(_ chore: Chore) async {
         switch chore {
-        case .reload(let reason): await reload(because: reason)
+        case .reload(let prompt): await reload(because: prompt)
         case .certificates(let reason): await reloadCertificates(because: reason)
         case .resolve(let names): await resolveAgain(names)
         }

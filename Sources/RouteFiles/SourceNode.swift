@@ -40,7 +40,15 @@ struct SourceNode: Sendable {
         }
     }
 
-    var isNothing: Bool { if case .nothing = content { true } else { false } }
+    /// Nothing, or a list or mapping without elements.
+    var isEmpty: Bool {
+        switch content {
+        case .nothing: true
+        case .sequence(let elements): elements.isEmpty
+        case .mapping(let entries): entries.isEmpty
+        case .text, .broken: false
+        }
+    }
 
     /// The text of a scalar.
     var text: String? { if case .text(let text, _) = content { text } else { nil } }

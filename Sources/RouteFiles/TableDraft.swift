@@ -3,6 +3,8 @@ internal import RouteTable
 /// A table while it is read: names first, over all files, then what refers to them.
 struct TableDraft {
     var reading: Reading
+    /// What the outermost mappings of all files have.
+    private var outermost: [SourceEntry] = []
 
     /// The keys of a table's outermost mapping.
     static let sections: [(name: String, meaning: String)] = [
@@ -20,6 +22,7 @@ struct TableDraft {
 
     mutating func read(_ roots: [SourceNode]) -> Table {
         let sections = roots.flatMap { readSections($0) }
+        outermost = sections
         func entries(_ name: String) -> [SourceEntry] {
             sections.filter { $0.key == name }.flatMap { $0.value.entries ?? [] }
         }
@@ -52,6 +55,23 @@ struct TableDraft {
         let routes = sections.filter { $0.key == "routes" }
         table.routes = routes.flatMap { readRoutes($0.value, table) }
         return table
+    }
+
+    /// What a table that is to be served cannot be without; told at its key, if it is there.
+    /// - Parameter whole: what the table's files together are called.
+    func missingSections(of whole: String) -> [Problem] {
+        func missing(_ section: String, _ consequence: String) -> Problem? {
+            let found = outermost.filter { $0.key == section }
+            guard found.allSatisfy({ $0.value.isEmpty }) else { return nil }
+            let place = found.first?.position
+            return Problem(
+                file: place.map { reading.files[$0.file] } ?? whole, line: place?.line ?? 0,
+                column: place?.column ?? 0, path: place == nil ? "" : section,
+                found: "no \(section), so that no \(consequence)", expected: "at least one under `\(section)`")
+        }
+        return [
+            missing("listeners", "client could connect"), missing("routes", "request could be served"),
+        ].compactMap { $0 }
     }
 
     // Sections
@@ -210,6 +230,12 @@ extension ServiceDraft {
     /// Each preferred region once and with endpoints; endpoints and capacities only where the service is.
     private func checkRegions(_ node: SourceNode, _ reading: inout Reading) {
         let names = reading.names.list(.region)
+        if let node = node["endpoints"], node.isEmpty {
+            reading.at("endpoints") {
+                $0.report(
+                    node.position, "no endpoints in any region", expected: "at least one region with endpoints")
+            }
+        }
         var seen: Set<Int> = []
         for (index, region) in (prefer ?? []).enumerated() {
             reading.at("prefer") {

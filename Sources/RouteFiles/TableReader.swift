@@ -20,20 +20,33 @@ package struct TableReader: Sendable {
     package func read(path: String) -> Result<TableSource, Problems> {
         switch TableFiles.texts(at: path) {
         case .failure(let problems): .failure(problems)
-        case .success(let texts): read(texts: texts)
+        case .success(let texts): read(texts: texts, of: path)
         }
     }
 
     /// Reads texts as if they were files of these names.
-    package func read(texts: [(name: String, text: String)]) -> Result<TableSource, Problems> {
+    /// - Parameter whole: what all of them together are called, for messages; nil: as the first of them.
+    package func read(texts: [(name: String, text: String)], of whole: String? = nil) -> Result<TableSource, Problems> {
         var tree = SourceTree(environment: environment)
         let roots = texts.map { tree.read($0.text, file: $0.name) }
         let files = texts.map(\.name)
         var draft = TableDraft(reading: Reading(files: files))
         let table = draft.read(roots.compactMap { $0 })
-        let problems = tree.problems + draft.reading.problems
+        var problems = tree.problems + draft.reading.problems + Self.emptyFiles(texts)
+        // Where there is another mistake, it may be why something is missing.
+        if problems.isEmpty { problems = draft.missingSections(of: whole ?? files.first ?? "") }
         guard problems.isEmpty else { return .failure(Problems(problems, inOrderOf: files)) }
         return .success(TableSource(table: table, files: files))
+    }
+
+    /// A file is emptied by mistakes (`generate > table.yaml` when `generate` fails, a full disk) more often than on
+    /// purpose, and would take its part of the table with it.
+    private static func emptyFiles(_ texts: [(name: String, text: String)]) -> [Problem] {
+        texts.filter { $0.text.unicodeScalars.allSatisfy { $0.properties.isWhitespace || $0 == "\u{FEFF}" } }.map {
+            Problem(
+                file: $0.name, found: "an empty file",
+                expected: "a part of the table, or at least a comment; a file that is not needed is to be deleted")
+        }
     }
 }
 

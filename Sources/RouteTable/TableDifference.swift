@@ -26,6 +26,10 @@ package struct TableDifference: Sendable, Equatable {
     /// Changed: what is done with the requests.
     package internal(set) var routes = Count()
     package internal(set) var hasOtherCascade = false
+    /// The older table had listeners, and the new one has neither the name nor the address of any of them.
+    package internal(set) var closesEveryListener = false
+    /// The older table had services, and the new one has none of them.
+    package internal(set) var removesEveryService = false
     /// Listeners first, then regions, services and routes; each in the order of the new table, then what is gone.
     package internal(set) var sentences: [String] = []
 
@@ -126,6 +130,10 @@ extension TableDifference {
     }
 
     mutating func compareListeners(_ old: Table, _ new: Table) {
+        let (names, binds) = (Set(new.listeners.map(\.name)), Set(new.listeners.map(\.bind)))
+        closesEveryListener =
+            !old.listeners.isEmpty
+            && old.listeners.allSatisfy { !names.contains($0.name) && !binds.contains($0.bind) }
         listeners = compare("listener", old.listeners, new.listeners, name: \.name) { old, new in
             var notes = Notes()
             notes.compare("bind", old.bind, new.bind) { "\($0)" }
@@ -183,6 +191,7 @@ extension TableDifference {
             compareEndpoints(before[service.name], service, oldRegions: oldNames, newRegions: newNames)
         }
         let names = Set(new.services.map(\.name))
+        removesEveryService = !old.services.isEmpty && old.services.allSatisfy { !names.contains($0.name) }
         for service in old.services where !names.contains(service.name) {
             endpoints.removed += service.cells.reduce(0) { $0 + $1.endpoints.count }
         }

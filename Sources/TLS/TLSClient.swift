@@ -3,7 +3,7 @@ internal import COpenSSL
 /// How one thread speaks TLS with a service's endpoints. It is made by whoever publishes it and is then one thread's
 /// alone.
 @safe package final class TLSClient: @unchecked Sendable {
-    let context: OpaquePointer
+    package let context: OpaquePointer
     /// Kept for as long as the context.
     private let library: TLSLibrary
 

@@ -18,7 +18,7 @@ internal import RouteTable
     private var wildcards: [String: Int] = [:]
 
     /// Of the handshakes' first context: it finds the others.
-    var context: OpaquePointer { unsafe contexts[0].pointer }
+    package var context: OpaquePointer { unsafe contexts[0].pointer }
 
     /// The name and value of the field that tells who the client is, where there is one.
     package let identityHeader: String?

@@ -1,5 +1,6 @@
 import Backends
 import RouteTable
+import Synchronization
 import TLS
 import Telemetry
 import Testing
@@ -218,5 +219,39 @@ struct ListenerTLSTests {
         other.sendPlainly([0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3])
         #expect(other.readMessage()?["x-spillway-error"] == "tls-on-plain-http")
         #expect(proxy.listenerCounters.refused.count == 2)
+    }
+
+    @Test func `a client whose records are hostile is gone at once, and breaks nobody else's answer`() throws {
+        let ends = Atomic<Int>(0)
+        let endpoint = try Backend(tls: makeServer([Self.files])) { request, connection in
+            connection.send("HTTP/1.1 200 OK\r\n\r\nall of it")
+            return !eventually { ends.load(ordering: .relaxed) > 0 }
+        }
+        let proxy = try ProxyUnderTest(
+            [[endpoint]], server: makeServer([Self.files]) { $0.ciphers = ["TLS_AES_128_GCM_SHA256"] },
+            client: makeClient(), expecting: name)
+        let (attacker, records) = try makeHostile(proxy, name)
+        let clean = try proxy.connect()
+        try clean.secure(makeClient(), expecting: name)
+        clean.send("GET / HTTP/1.1\r\nhost: a.example\r\nconnection: close\r\n\r\n")
+        #expect(clean.readLine() == "HTTP/1.1 200 OK")
+        attacker.sendPlainly(records)
+        let end = attacker.readEnd()
+        #expect(end != nil && end != .timedOut)
+        // Only now does the clean client's answer end, and only its end says that it is whole.
+        ends.store(1, ordering: .relaxed)
+        #expect(clean.readToEnd().hasSuffix("all of it\r\n0\r\n\r\n"))
+        #expect(clean.end == .closed)
+        #expect(proxy.endpointCounters(0, 0).truncations.count == 0)
+    }
+
+    /// A client that has shaken hands, and what it sends then: a part of a handshake's message, and data behind it.
+    private func makeHostile(_ proxy: ProxyUnderTest, _ name: TLSPeerName) throws -> (RawConnection, [UInt8]) {
+        let client = try makeClient()
+        var forged = ForgedRecords(by: client)
+        let connection = try proxy.connect()
+        try connection.secure(client, expecting: name)
+        let records = forged.seal(.handshake, ForgedRecords.partOfKeyUpdate) + forged.seal(.data, Array("GET".utf8))
+        return (connection, records)
     }
 }

@@ -113,6 +113,33 @@ struct TableDifferenceTests {
             }, sentences: [], summary: "nothing changed"),
     ]
 
+    @Test func `says whether it closes every listener`() {
+        let moved = BindAddress.ip(address: "0.0.0.0", port: 8081)
+        let edits: [(closes: Bool, edit: (inout Table) -> Void)] = [
+            (false, { $0.regions[1].capacity = nil }),
+            // It keeps its name, or its address.
+            (false, { $0.listeners[0].bind = moved }),
+            (false, { $0.listeners[0].name = "other" }),
+            (true, { $0.listeners.removeAll() }),
+            (true, { $0.listeners = [Listener(name: "other", bind: moved)] }),
+        ]
+        for (index, example) in edits.enumerated() {
+            var new = Self.table
+            example.edit(&new)
+            #expect(new.changes(from: Self.table).closesEveryListener == example.closes, "\(index)")
+        }
+        #expect(!Self.table.changes(from: Table()).closesEveryListener, "there was none")
+    }
+
+    @Test func `says whether it removes every service`() {
+        var new = Self.table
+        new.services[0].name = "one"
+        #expect(!new.changes(from: Self.table).removesEveryService)
+        new.services[1].name = "other"
+        #expect(new.changes(from: Self.table).removesEveryService)
+        #expect(!Self.table.changes(from: Table()).removesEveryService)
+    }
+
     @Test("is told in sentences and numbers", arguments: cases)
     func told(example: Case) {
         var new = Self.table
