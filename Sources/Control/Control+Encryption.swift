@@ -13,16 +13,20 @@ extension Control {
     static let ticketTime = Duration.seconds(12 * 3_600)
 
     /// Reads what a table's TLS is made of, without holding anybody up.
-    func readEncryption(of table: Table) async throws -> Encryption {
+    func readEncryption(of table: Table) async throws(UnreadableEncryption) -> Encryption {
         let (keys, libraries) = (ticketKeys, libraries)
         return try await Task.detached {
-            try Encryption(of: table, tickets: keys, libraries: libraries)
-        }.value
+            Result { () throws(UnreadableEncryption) in
+                try Encryption(of: table, tickets: keys, libraries: libraries)
+            }
+        }.value.get()
     }
 
     /// Reads the files again. What is wrong changes nothing.
     func reloadCertificates(because reason: String) async {
+        if !refusedPaths.isEmpty { return await reload(because: .files) }
         guard !encryption.paths.isEmpty else { return }
+        let readAt = EventLoop.wallClock()
         do {
             let new = try await readEncryption(of: table)
             adopt(new)
@@ -35,7 +39,7 @@ extension Control {
             }
             publishProbes()
             logger.notice("certificates read again (\(reason))")
-            watchCertificates()
+            watchCertificates(readAt: readAt)
         } catch {
             certificateReloads.refused += 1
             logger.error("certificates (\(reason)) refused, the present ones stay:\n\(error)")
@@ -77,17 +81,30 @@ extension Control {
     }
 
     /// Has changes of the files told, of those that are read now.
-    func watchCertificates() {
-        let directories = Set(encryption.paths.map { FileWatcher.directory(of: $0) }).sorted()
-        guard directories != watchedDirectories, let chores else { return }
-        watchedDirectories = directories
+    /// - Parameter readAt: when their reading began, nanoseconds since 1970.
+    func watchCertificates(readAt: Int64) {
+        let paths = Set(encryption.paths + refusedPaths).sorted()
+        guard paths != watchedPaths, let chores else { return }
+        watchedPaths = paths
         certificateWatch?.cancel()
-        guard !directories.isEmpty else { return }
+        guard !paths.isEmpty, let changes = watch(paths, "certificates", since: readAt, isRead: { !$0.hasPrefix(".") })
+        else { return }
+        certificateWatch = Task { for await _ in changes { chores.yield(.certificates("files changed")) } }
+    }
+
+    /// Changes of files that were read at a time; nil, and a warning, if nobody can look at them.
+    func watch(
+        _ paths: [String], _ what: String, since readAt: Int64, isRead: @escaping @Sendable (String) -> Bool
+    ) -> AsyncStream<Void>? {
+        let logger = logger
         do {
-            let changes = try FileWatcher(paths: directories).changes()
-            certificateWatch = Task { for await _ in changes { chores.yield(.certificates("files changed")) } }
+            return try FileWatcher(paths: paths, isRead: isRead).changes(since: readAt) { error in
+                logger.notice(
+                    "inotify cannot be used (\(error)): changes of the \(what) are noticed within two seconds")
+            }
         } catch {
-            logger.warning("certificates cannot be watched (\(error)); SIGHUP reads them again")
+            logger.warning("changes of the \(what) are not noticed (\(error)); SIGHUP has them read again")
+            return nil
         }
     }
 

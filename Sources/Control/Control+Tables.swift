@@ -11,26 +11,35 @@ internal import Telemetry
 
 /// Tables in: read, checked, resolved, compiled, handed to every worker. The running one stays until the next is whole.
 extension Control {
-    /// The table to begin with: the given one, or the last good one if that has mistakes.
-    func firstTable() async throws -> Table {
+    /// Serves the given table, or the last good one if that has mistakes, be it in itself or in certificates it names.
+    func adoptFirstTable() async throws {
+        let problems: Problems
         switch await readTable() {
-        case .success(let table): return table
+        case .failure(let found): problems = found
+        case .success(let table):
+            do {
+                return try await adopt(table)
+            } catch let found as UnreadableEncryption {
+                problems = found.problems
+            }
+        }
+        try await adopt(lastGoodTable(because: problems))
+    }
+
+    private func lastGoodTable(because problems: Problems) throws -> Table {
+        logger.error("the table has mistakes:\n\(problems)")
+        guard let text = try store.lastGoodTable() else {
+            throw StartFailure(description: "the table has mistakes, and there is no last good one:\n\(problems)")
+        }
+        switch TableReader(environment: [:]).read(texts: [("table.yaml", text)]) {
         case .failure(let problems):
-            logger.error("the table has mistakes:\n\(problems)")
-            guard let text = try store.lastGoodTable() else {
-                throw StartFailure(description: "the table has mistakes, and there is no last good one:\n\(problems)")
-            }
-            switch TableReader(environment: [:]).read(texts: [("table.yaml", text)]) {
-            case .failure(let problems):
-                throw StartFailure(description: "the last good table cannot be read either:\n\(problems)")
-            case .success(let source):
-                logger.critical(
-                    "SERVING THE LAST GOOD TABLE from \(store.path), not \(configuration.tablePath), which has mistakes"
-                )
-                servesLastGoodTable = true
-                refusedReload = "\(problems)"
-                return source.table
-            }
+            throw StartFailure(description: "the last good table cannot be read either:\n\(problems)")
+        case .success(let source):
+            logger.critical(
+                "SERVING THE LAST GOOD TABLE from \(store.path), not \(configuration.tablePath), which has mistakes")
+            servesLastGoodTable = true
+            refusedReload = "\(problems)"
+            return source.table
         }
     }
 
@@ -59,6 +68,7 @@ extension Control {
                 return refuse(reason, " \(sentence)", sentence)
             }
             do {
+                refusedPaths = []
                 try await adopt(new)
                 reloads.accepted += 1
                 reloads.lastSeconds = Double(EventLoop.clock() - began) / 1e9
@@ -88,7 +98,16 @@ extension Control {
 
     /// Serves `new` from now on. Throws, changing nothing, if a listener cannot be opened or a certificate not be used.
     func adopt(_ new: Table) async throws {
-        let encryption = try await readEncryption(of: new)
+        let readAt = EventLoop.wallClock()
+        let encryption: Encryption
+        do {
+            encryption = try await readEncryption(of: new)
+        } catch {
+            // What is missing may come later: a table can be there before its certificates are.
+            refusedPaths = error.paths
+            watchCertificates(readAt: readAt)
+            throw error
+        }
         let (sockets, addresses) = try openListeners(of: new)
         _ = await resolve(discovery.setNames(of: new))
         let matchers = await matchers(for: new)
@@ -97,7 +116,7 @@ extension Control {
         listening = addresses
         adopt(encryption)
         publish(sockets: sockets, matchers)
-        watchCertificates()
+        watchCertificates(readAt: readAt)
         await keep(new)
     }
 

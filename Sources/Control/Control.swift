@@ -75,7 +75,11 @@ package actor Control: ServiceLifecycle.Service {
     let libraries: [TLSLibrary]
     var certificateReloads = ReloadCounts()
     var certificateWatch: Task<Void, Never>?
-    var watchedDirectories: [String] = []
+    var watchedPaths: [String] = []
+    /// Of certificates for which a table was refused: when they change, the table may be good.
+    var refusedPaths: [String] = []
+    /// When the reading of the first table began, nanoseconds since 1970.
+    private var firstReadAt: Int64 = 0
     var handshakesSeen = HandshakesSeen()
     var handshakesTold: Int64 = 0
     /// Where chores are left, while there is somebody to carry them out.
@@ -142,7 +146,7 @@ package actor Control: ServiceLifecycle.Service {
     /// Reads the table and serves it. Throws `StartFailure` when there is nothing to serve.
     package func start() async throws {
         _ = clinux_raise_descriptor_limit()
-        let table = try await firstTable()
+        firstReadAt = EventLoop.wallClock()
         try Prober.start(seed: configuration.seed, mailbox: proberMailbox, reports: inbox)
         let empty = Publication.empty(workers: configuration.workers)
         for (index, mailbox) in mailboxes.enumerated() {
@@ -152,18 +156,17 @@ package actor Control: ServiceLifecycle.Service {
         }
         workersRunning = mailboxes.count
         remember()
-        try await adopt(table)
+        try await adoptFirstTable()
         try logWriter.start()
         isReady = true
     }
 
     /// Runs until told to stop, then drains.
     package func run() async throws {
-        let changes = try? FileWatcher(path: configuration.tablePath).changes()
-        if changes == nil { logger.warning("the table's files cannot be watched; SIGHUP reloads them") }
+        let changes = watch([configuration.tablePath], "table", since: firstReadAt, isRead: TableFiles.isTableFile)
         let (chores, toDo) = AsyncStream.makeStream(of: Chore.self, bufferingPolicy: .bufferingNewest(16))
         self.chores = toDo
-        watchCertificates()
+        watchCertificates(readAt: firstReadAt)
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await self.look(toDo) }
             group.addTask {

@@ -25,7 +25,7 @@ package struct Encryption: Sendable {
     /// Reads all that a table names. Gives every problem there is.
     ///
     /// - Parameter libraries: one for each worker, and the prober's.
-    init(of table: Table, tickets: TicketKeys, libraries: [TLSLibrary]) throws(Problems) {
+    init(of table: Table, tickets: TicketKeys, libraries: [TLSLibrary]) throws(UnreadableEncryption) {
         var reader = TLSFileReader()
         var problems: [Problem] = []
         for listener in table.listeners {
@@ -62,7 +62,7 @@ package struct Encryption: Sendable {
                 problems.append(Problem(error, of: "services.\(service.name).tls"))
             }
         }
-        if !problems.isEmpty { throw Problems(problems) }
+        if !problems.isEmpty { throw UnreadableEncryption(problems: Problems(problems), paths: reader.paths) }
         paths = reader.paths
         warnings = reader.warnings
     }
@@ -70,9 +70,13 @@ package struct Encryption: Sendable {
     /// Looks for what is wrong with the files that a table names.
     /// - Returns: what is worth telling about those that are good.
     package static func check(_ table: Table) throws(Problems) -> [String] {
-        let encryption = try Encryption(
-            of: table, tickets: TicketKeys(), libraries: [TLSLibrary(), TLSLibrary()])
-        return encryption.warnings.map(\.description)
+        do {
+            let encryption = try Encryption(
+                of: table, tickets: TicketKeys(), libraries: [TLSLibrary(), TLSLibrary()])
+            return encryption.warnings.map(\.description)
+        } catch {
+            throw error.problems
+        }
     }
 
     func servers(of table: Table, worker: Int) -> [TLSServer?] {
@@ -88,6 +92,14 @@ package struct Encryption: Sendable {
     func prober(of service: Service) -> TLSClient? {
         probers[service.name]
     }
+}
+
+/// Why what a table's TLS names cannot be used, and which files and directories that is.
+struct UnreadableEncryption: Error, CustomStringConvertible {
+    let problems: Problems
+    let paths: [String]
+
+    var description: String { problems.description }
 }
 
 extension Problem {

@@ -69,7 +69,7 @@ extension Problems {
 }
 
 /// The files of a table.
-enum TableFiles {
+package enum TableFiles {
     static func texts(at path: String) -> Result<[(name: String, text: String)], Problems> {
         var isDirectory: ObjCBool = false
         guard unsafe FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) else {
@@ -95,8 +95,8 @@ enum TableFiles {
         return texts(of: files)
     }
 
-    /// Not what editors and configuration maps leave beside them.
-    private static func isTableFile(_ name: String) -> Bool {
+    /// Whether a file of a table's directory is read, by its name: not what editors and configuration maps leave there.
+    package static func isTableFile(_ name: String) -> Bool {
         !name.hasPrefix(".") && [".yaml", ".yml", ".json"].contains { name.hasSuffix($0) }
     }
 

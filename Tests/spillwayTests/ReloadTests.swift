@@ -68,4 +68,128 @@ struct ReloadTests {
         #expect(eventually { router.command.errorsSoFar.contains("listener web on 127.0.0.1:\(port)") })
         #expect(eventually { (try? RawConnection(port: port)) != nil })
     }
+
+    @Test func `a directory that is a link is served as it is pointed, each time`() throws {
+        let directory = try TemporaryDirectory()
+        func release(_ text: String) throws {
+            try directory.write("releases/\(text)/table.yaml", CommandTests.table.replacing("version one", with: text))
+            let (next, current) = (directory.path + "/next", directory.path + "/current")
+            try FileManager.default.createSymbolicLink(atPath: next, withDestinationPath: "releases/\(text)")
+            #expect(unsafe rename(next, current) == 0)
+        }
+        try release("first")
+        let router = try RouterUnderTest(directory, table: "current")
+        for text in ["second", "third"] {
+            try release(text)
+            #expect(eventually { (try? router.get("/hello").text) == text })
+        }
+    }
+
+    @Test func `files written one after the other are not served half-way`() throws {
+        let directory = try TemporaryDirectory()
+        func write(_ file: String, _ version: String) throws {
+            try directory.write(
+                "tables/\(file).yaml",
+                "routes: [ { match: { path: /\(file) }, respond: { status: 200, body: \"\(version)\" } } ]")
+        }
+        try directory.write("tables/0.yaml", CommandTests.table)
+        for file in ["a", "b", "c"] { try write(file, "old") }
+        let router = try RouterUnderTest(directory, table: "tables")
+        for file in ["a", "b"] {
+            try write(file, "new")
+            Thread.sleep(forTimeInterval: 0.5)
+            #expect(try router.get("/a").text == "old")
+        }
+        try write("c", "new")
+        var seen: Set<[String]> = []
+        #expect(
+            eventually {
+                let texts = ["a", "b", "c"].compactMap { try? router.get("/\($0)").text }
+                seen.insert(texts)
+                return texts == ["new", "new", "new"]
+            })
+        #expect(
+            seen.isSubset(of: [
+                ["old", "old", "old"], ["new", "new", "new"], ["old", "new", "new"], ["old", "old", "new"],
+            ]), "\(seen)")
+        #expect(eventually { router.metric("spillway_reloads_total{outcome=\"accepted\"}") == 1 })
+    }
+
+    @Test func `certificates behind links are served as they are renewed`() throws {
+        let directory = try TemporaryDirectory()
+        let certificates = try ["one", "two", "three"].map {
+            try TestAuthority.shared.issue("renewed-\($0)", names: ["DNS:\($0).test"])
+        }
+        // As certbot keeps them: links to the files of each renewal.
+        func renew(_ index: Int) throws {
+            let pairs = [("fullchain", certificates[index].certificate), ("privkey", certificates[index].key)]
+            for (name, file) in pairs {
+                try FileManager.default.createDirectory(
+                    atPath: directory.path + "/live/site.test", withIntermediateDirectories: true)
+                let text = try String(contentsOfFile: file, encoding: .utf8)
+                try directory.write("archive/site.test/\(name)\(index + 1).pem", text)
+                let link = "\(directory.path)/live/site.test/\(name).pem"
+                try? FileManager.default.removeItem(atPath: link)
+                try FileManager.default.createSymbolicLink(
+                    atPath: link, withDestinationPath: "../../archive/site.test/\(name)\(index + 1).pem")
+            }
+        }
+        try renew(0)
+        try directory.write(
+            "tables/table.yaml",
+            CommandTests.table.replacing(
+                "127.0.0.1:0 }", with: "127.0.0.1:0 }, safe: { bind: 127.0.0.1:0, tls: { certificates: ../live } }"))
+        let router = try RouterUnderTest(directory, table: "tables")
+        func serves(_ name: String) -> Bool {
+            (try? router.admin("/metrics").text)?.contains("fullchain.pem\",name=\"\(name).test\"}") == true
+        }
+        #expect(serves("one"))
+        for (index, name) in [(1, "two"), (2, "three")] {
+            try renew(index)
+            #expect(eventually { serves(name) }, "\(router.command.errorsSoFar)")
+        }
+        // Renewed where the links lead to, without a change of any link.
+        for (name, file) in [("fullchain3", certificates[0].certificate), ("privkey3", certificates[0].key)] {
+            try directory.write("archive/site.test/\(name).pem", String(contentsOfFile: file, encoding: .utf8))
+        }
+        #expect(eventually { serves("one") }, "\(router.command.errorsSoFar)")
+    }
+
+    @Test func `a table whose certificates come after it is taken on when they are there`() throws {
+        let directory = try TemporaryDirectory()
+        try directory.write("tables/table.yaml", CommandTests.table)
+        let router = try RouterUnderTest(directory, table: "tables")
+        let port = try Backend.refusing().port
+        let pair = try TestAuthority.shared.issue("late", names: ["DNS:late.test"])
+        try directory.write(
+            "tables/table.yaml",
+            CommandTests.table.replacing(
+                "127.0.0.1:0 }",
+                with: "127.0.0.1:0 }, safe: { bind: 127.0.0.1:\(port), tls: { certificates: ../certs } }"))
+        #expect(eventually { router.metric(Self.refused) == 1 })
+        try directory.write("certs/late.crt", String(contentsOfFile: pair.certificate, encoding: .utf8))
+        try directory.write("certs/late.key", String(contentsOfFile: pair.key, encoding: .utf8))
+        #expect(eventually { router.command.errorsSoFar.contains("listener safe on") })
+    }
+
+    @Test func `a table whose certificates are missing at the start gives way to the last good one`() throws {
+        let directory = try TemporaryDirectory()
+        try directory.write("tables/table.yaml", CommandTests.table)
+        do { _ = try RouterUnderTest(directory, table: "tables") }
+        let port = try Backend.refusing().port
+        let pair = try TestAuthority.shared.issue("later", names: ["DNS:later.test"])
+        try directory.write(
+            "tables/table.yaml",
+            CommandTests.table.replacing(
+                "127.0.0.1:0 }",
+                with: "127.0.0.1:0 }, safe: { bind: 127.0.0.1:\(port), tls: { certificates: ../certs } }"))
+        let router = try RouterUnderTest(directory, table: "tables")
+        #expect(try router.get("/hello").text == "version one")
+        #expect(router.command.errorsSoFar.contains("SERVING THE LAST GOOD TABLE"))
+        #expect(router.command.errorsSoFar.contains("../certs"))
+        try directory.write("certs/late.crt", String(contentsOfFile: pair.certificate, encoding: .utf8))
+        try directory.write("certs/late.key", String(contentsOfFile: pair.key, encoding: .utf8))
+        #expect(eventually { router.command.errorsSoFar.contains("listener safe on") })
+        #expect(eventually { router.metric("spillway_table_last_good") == 0 })
+    }
 }

@@ -230,6 +230,8 @@ static inline int clinux_inotify_watch(int fd, const char *path) {
         fd, path, IN_CLOSE_WRITE | IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE_SELF | IN_MOVE_SELF));
 }
 
+static inline int clinux_inotify_forget(int fd, int watch) { return (int)CLINUX_RETRY(inotify_rm_watch(fd, watch)); }
+
 // Names
 
 /// Resolves a host name to at most `limit` addresses, each as text in its 46 bytes of `texts`. `ttl` becomes the
