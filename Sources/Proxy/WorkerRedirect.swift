@@ -13,16 +13,25 @@ struct WorkerRedirect {
         self.redirect = redirect
     }
 
-    /// The parts that the redirect does not name are the request's own.
+    /// The parts that the redirect does not name are the request's own; its port belongs to its scheme and host, and is
+    /// left out where one of these is another.
     func answer(_ head: borrowing RequestHead, _ bytes: RawSpan, _ client: ClientContext) -> OwnAnswer {
-        var location: [UInt8] = Array(
-            "location: \(redirect.scheme ?? (client.scheme == .https ? "https" : "http"))://".utf8)
-        if let host = redirect.host {
-            location += Array(host.utf8)
-        } else {
-            location.append(contentsOf: bytes.extracting(head.host.bounds))
+        let own = head.authority.isEmpty
+        // An HTTP/1.0 request need not say where it was sent: then only what is named can be told.
+        if own && redirect.host == nil && (redirect.scheme != nil || redirect.port != nil) {
+            return .malformed(.hostMissing)
         }
-        if let port = redirect.port { location += Array(":\(port)".utf8) }
+        var location = Array("location: ".utf8)
+        if redirect.host != nil || !own {
+            location += Array("\(redirect.scheme ?? (head.isSecure(bytes, client) ? "https" : "http"))://".utf8)
+            if let host = redirect.host {
+                location += Array(host.utf8)
+            } else {
+                let keepsPort = redirect.scheme == nil && redirect.port == nil
+                location.append(contentsOf: bytes.extracting((keepsPort ? head.authority : head.host).bounds))
+            }
+            if let port = redirect.port { location += Array(":\(port)".utf8) }
+        }
         if let path = redirect.path {
             location += Array(path.utf8)
         } else {

@@ -243,12 +243,15 @@ extension Shapes {
                 }, "Without a port."),
             Field(
                 optional: "port", \.port, .port(), "Absent: none when there is a scheme or a host, else the request's."),
-            Field(optional: "path", \.path, Forms.pathAndQuery, "Replaces the whole path and query."),
+            Field(
+                optional: "path", \.path, Forms.pathAndQuery,
+                "Replaces the whole path and query, as it is: there are no captures and no variables."),
         ]
     ) { redirect in
         if redirect.host?.hasPrefix("*") == true {
             return [Breach(key: "host", found: "a wildcard", expected: "one host")]
         }
+        if let breach = unfilled("path", redirect.path) { return [breach] }
         if redirect.scheme == nil, redirect.host == nil, redirect.port == nil, redirect.path == nil {
             return [
                 Breach(
@@ -293,5 +296,16 @@ extension Shapes {
                 "prefix", \.prefix, Forms.plainPath, isRequired: true,
                 "Put in place of the matched path prefix; `/` takes it away. Only for routes with a path prefix, or without a "
                     + "path.")
-        ])
+        ]
+    ) { rewrite in
+        [unfilled("prefix", rewrite.prefix)].compactMap { $0 }
+    }
+
+    /// A path with what other routers would fill in: here it would be sent as it is.
+    private static func unfilled(_ key: String, _ path: String?) -> Breach? {
+        guard let reference = path.flatMap(OthersVariables.first(in:)) else { return nil }
+        return Breach(
+            key: key, found: "\(reference.quotedForPeople), which would be sent as it is",
+            expected: "a path as it is to be: nothing of the request is filled in; `%24` stands for a `$`")
+    }
 }

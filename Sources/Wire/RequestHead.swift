@@ -71,6 +71,14 @@ package struct RequestHead: ~Copyable {
         ByteRange(start: authorityRange.start, count: UInt32(truncatingIfNeeded: hostCount))
     }
 
+    /// Whether the client's own connection was encrypted: this one, or the one that a trusted proxy tells of
+    /// (X-Forwarded-Proto, whose first element is the client's).
+    package func isSecure(_ bytes: RawSpan, _ client: ClientContext) -> Bool {
+        guard client.isTrusted, let told = firstField(.xForwardedProto) else { return client.scheme == .https }
+        let end = told.bounds.first { bytes.byte(at: $0) == UInt8(ascii: ",") || bytes.byte(at: $0) == 0x20 }
+        return bytes.isToken(told.bounds.lowerBound..<(end ?? told.bounds.upperBound), "https")
+    }
+
     // Fields
 
     package var fieldCount: Int { fields.count }

@@ -69,6 +69,20 @@ struct MistakeTests {
                 ]
             ),
             (
+                "127.0.0.1:8080", "{ unix: run/s, mode: 0888 }",
+                [
+                    #"t.yaml:2:24: listeners.web.bind.unix: found "run/s"; expected an absolute path of up to 107 bytes"#,
+                    #"t.yaml:2:37: listeners.web.bind.mode: found "0888"; expected permissions in octal digits, such as 0660"#,
+                ]
+            ),
+            (
+                "127.0.0.1:8080", "{ unix: \"unix:/run/s\", owner: \"a:b\" }",
+                [
+                    #"t.yaml:2:24: listeners.web.bind.unix: found "unix:/run/s"; expected an absolute path of up to 107 bytes; did you mean "/run/s"?"#,
+                    #"t.yaml:2:46: listeners.web.bind.owner: found "a:b"; expected the name or number of a user"#,
+                ]
+            ),
+            (
                 "protocol: http", "protocol: htp",
                 [
                     #"t.yaml:2:42: listeners.web.protocol: found "htp"; expected http, tcp or tls_passthrough; did you mean "http"?"#
@@ -252,6 +266,25 @@ struct MistakeTests {
                 [
                     #"t.yaml:13:53: routes[0].redirect.status: found "200"; expected 301, 302, 303, 307 or 308"#,
                     #"t.yaml:13:58: routes[0].redirect.to: unknown key "to"; expected one of status, scheme, host, port and path"#,
+                ]
+            ),
+            (
+                "to: shop", "redirect: { path: /new/$1 }",
+                [
+                    #"t.yaml:13:51: routes[0].redirect.path: "$1", which would be sent as it is; expected a path as it is to be: nothing of the request is filled in; `%24` stands for a `$`"#
+                ]
+            ),
+            (
+                "to: shop", "redirect: { scheme: https, path: /odata/$metadata$request_uri }",
+                [
+                    #"t.yaml:13:66: routes[0].redirect.path: "$request_uri", which would be sent as it is; expected a path as it is to be: nothing of the request is filled in; `%24` stands for a `$`"#
+                ]
+            ),
+            ("to: shop", "redirect: { path: /odata/$metadata }", []),
+            (
+                "to: shop", "to: shop, rewrite: { prefix: /$2 }",
+                [
+                    #"t.yaml:13:62: routes[0].rewrite.prefix: "$2", which would be sent as it is; expected a path as it is to be: nothing of the request is filled in; `%24` stands for a `$`"#
                 ]
             ),
             (
