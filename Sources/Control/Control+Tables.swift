@@ -130,46 +130,6 @@ extension Control {
         }
     }
 
-    /// Opens what the new table adds, one socket for each worker, before anything is changed.
-    private func openListeners(
-        of new: Table
-    ) throws -> (sockets: [[ListeningSocketBox]], addresses: [BindAddress: SocketAddress]) {
-        var boxes: [[ListeningSocketBox]] = mailboxes.map { _ in [] }
-        var opened: [BindAddress: SocketAddress] = [:]
-        for (index, listener) in new.listeners.enumerated() {
-            if let known = listening[listener.bind] {
-                opened[listener.bind] = known
-                continue
-            }
-            do {
-                let first = try open(listener.bind)
-                opened[listener.bind] = first.address
-                for worker in 1..<max(mailboxes.count, 1) {
-                    let another = first.address.isUnix ? try first.duplicate() : try ListeningSocket(at: first.address)
-                    boxes[worker].append(ListeningSocketBox(listener: index, socket: another))
-                }
-                logger.notice("listener \(listener.name) on \(first.address)")
-                boxes[0].append(ListeningSocketBox(listener: index, socket: first))
-            } catch {
-                throw StartFailure(description: "listener \(listener.name) cannot listen on \(listener.bind): \(error)")
-            }
-        }
-        return (boxes, opened)
-    }
-
-    private func open(_ bind: BindAddress) throws(SystemError) -> ListeningSocket {
-        switch bind {
-        case .ip(let text, let port):
-            guard let address = SocketAddress(ip: text, port: port) else { throw .invalid }
-            return try ListeningSocket(at: address)
-        case .unix(let path):
-            guard let address = SocketAddress(unixPath: path) else { throw .invalid }
-            // Left behind by an earlier run; whoever still listens there keeps its own queue.
-            _ = unsafe unlink(path)
-            return try ListeningSocket(at: address)
-        }
-    }
-
     /// One for each worker.
     private func matchers(for table: Table) async -> [RouteMatcher] {
         let count = mailboxes.count

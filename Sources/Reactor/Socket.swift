@@ -141,7 +141,10 @@ package struct ListeningSocket: ~Copyable {
 
     /// Listens with SO_REUSEPORT, so that every worker has a queue of its own; accepted sockets inherit no delay.
     /// A UNIX-domain path must not exist.
-    package init(at address: SocketAddress, backlog: Int32 = 4096) throws(SystemError) {
+    /// - Parameter prepare: called when the address is taken, and before anybody can connect.
+    package init(
+        at address: SocketAddress, backlog: Int32 = 4096, prepare: () throws(SystemError) -> Void = {}
+    ) throws(SystemError) {
         let number = Int32(try SystemError.check(Int(clinux_socket(address.family))))
         let descriptor = Descriptor(owning: number)
         if !address.isUnix {
@@ -154,11 +157,21 @@ package struct ListeningSocket: ~Copyable {
             if address.ip?.isLoopback == true { _ = clinux_send_unpaced(number) }
         }
         _ = try SystemError.check(unsafe withUnsafePointer(to: address.raw) { Int(unsafe clinux_bind(number, $0)) })
+        try prepare()
         _ = try SystemError.check(Int(clinux_listen(number, backlog)))
         var local = clinux_address()
         _ = try SystemError.check(unsafe Int(clinux_local_address(number, &local)))
         self.descriptor = descriptor
         self.address = SocketAddress(raw: local)
+    }
+
+    /// Whether somebody listens at an address, perhaps another process that would share it (SO_REUSEPORT).
+    package static func isTaken(_ address: SocketAddress) -> Bool {
+        guard let number = try? SystemError.check(Int(clinux_socket(address.family))) else { return false }
+        let descriptor = Descriptor(owning: Int32(number))
+        // Without it, connections of before that linger on would count, too.
+        _ = clinux_set_option(descriptor.number, SOL_SOCKET, SO_REUSEADDR, 1)
+        return unsafe withUnsafePointer(to: address.raw) { unsafe clinux_bind(descriptor.number, $0) } == -EADDRINUSE
     }
 
     /// A second owner of the same queue, for another worker of a UNIX-domain listener (which has no SO_REUSEPORT).

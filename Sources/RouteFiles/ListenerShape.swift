@@ -5,7 +5,9 @@ extension Shapes {
         "listener", Listener(name: "", bind: .ip(address: "0.0.0.0", port: 0)),
         [
             Field(
-                "bind", \.bind, Forms.bind, isRequired: true, "Where to listen. Port 0 asks the system for a free one."),
+                "bind", \.place, listenerPlace, isRequired: true,
+                "Where to listen. Port 0 asks the system for a free one. At a Unix socket's path there may be nothing, or a "
+                    + "socket on which nobody listens any more, which is replaced."),
             Field(
                 "protocol", \.transport, .words(["http": .http, "tcp": .tcp, "tls_passthrough": .tlsPassthrough]),
                 "What is spoken. `http`: HTTP/1.1, and HTTP/2, by ALPN or with prior knowledge. `tcp`: bytes, passed on as they come. `tls_passthrough`: TLS, passed on "
@@ -119,4 +121,88 @@ extension Shapes {
             Field(
                 "path", \.path, .text("file", length: 1...4_096), "A file to append to; `-` is standard output."),
         ])
+}
+
+/// Where a listener listens, and who may connect there.
+struct ListenerPlace: Sendable {
+    var bind: BindAddress
+    var access = SocketAccess()
+}
+
+extension Listener {
+    fileprivate var place: ListenerPlace {
+        get { ListenerPlace(bind: bind, access: socketAccess) }
+        set { (bind, socketAccess) = (newValue.bind, newValue.access) }
+    }
+}
+
+extension Shapes {
+    private static let unixSocket = Shape<ListenerPlace>(
+        "unix socket", ListenerPlace(bind: .unix(path: "/")),
+        [
+            Field(
+                "unix", \.bind, Forms.socketPath, isRequired: true, "The path of the socket."),
+            Field(
+                optional: "mode", \.access.mode, Forms.fileMode,
+                "Who may connect, as the permissions of the socket's file: write is what counts. Absent: by the umask."),
+            Field(
+                optional: "owner", \.access.owner, Forms.account("user"),
+                "The user who owns the socket's file, by name or number. Absent: the router's."),
+            Field(
+                optional: "group", \.access.group, Forms.account("group"),
+                "The group that owns it, by name or number. Absent: the router's."),
+        ])
+
+    /// An address, or a Unix socket with its mode and owner.
+    fileprivate static let listenerPlace = Form<ListenerPlace>(
+        FormType(
+            name: "\(Forms.bind.type.name), or mapping, see unix socket",
+            expectation: "\(Forms.bind.type.expectation), or { unix: /path, mode: 0660 }",
+            schema: .object(["anyOf": .array([Forms.bind.type.schema, unixSocket.type.schema])]),
+            shapes: unixSocket.type.shapes)
+    ) { node, reading in
+        if case .mapping = node.content { return unixSocket.form.read(node, &reading) }
+        return Forms.bind.read(node, &reading).map { ListenerPlace(bind: $0) }
+    } write: { place, writing in
+        place.access == SocketAccess()
+            ? Forms.bind.write(place.bind, writing) : unixSocket.form.write(place, writing)
+    }
+}
+
+extension Forms {
+    fileprivate static let socketPath = Form<BindAddress>.parsed(
+        FormType(
+            name: "path", expectation: "an absolute path of up to \(AddressText.socketPathLimit) bytes",
+            schema: .object(["type": "string"]))
+    ) { text in
+        guard case .unix(let path)? = AddressText.parts("unix:" + text) else {
+            return .nothing(suggestion: text.hasPrefix("unix:/") ? String(text.dropFirst(5)) : nil)
+        }
+        return .value(.unix(path: path))
+    } write: { bind in
+        if case .unix(let path) = bind { .text(path) } else { .text("") }
+    }
+
+    fileprivate static let fileMode = Form<Int>.parsed(
+        FormType(
+            name: "permissions", expectation: "permissions in octal digits, such as 0660",
+            schema: .object(["type": .array(["string", "integer"]), "pattern": "^0?[0-7]{3}$"]))
+    ) { text in
+        let digits = text.count == 4 && text.hasPrefix("0") ? text.dropFirst() : text[...]
+        guard digits.utf8.count == 3, digits.utf8.allSatisfy({ (0x30...0x37).contains($0) }) else {
+            return .nothing(suggestion: nil)
+        }
+        return Int(digits, radix: 8).map { .value($0) } ?? .nothing(suggestion: nil)
+    } write: { mode in
+        .word(SocketAccess(mode: mode).modeText ?? "")
+    }
+
+    fileprivate static func account(_ kind: String) -> Form<String> {
+        .text(kind, expectation: "the name or number of a \(kind)", pattern: "^[^:/ ]+$") { text in
+            let isName =
+                (1...64).contains(text.utf8.count)
+                && text.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F && $0 != 0x3A && $0 != 0x2F }
+            return isName ? .value(text) : .nothing(suggestion: nil)
+        }
+    }
 }

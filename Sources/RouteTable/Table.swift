@@ -23,6 +23,8 @@ package struct Table: Sendable, Equatable {
 package struct Listener: Sendable, Equatable {
     package var name: String
     package var bind: BindAddress
+    /// Of a UNIX-domain socket.
+    package var socketAccess = SocketAccess()
     package var transport: Transport
     /// Peers whose `X-Forwarded-*` and `Forwarded` fields are believed and appended to; those of others are replaced.
     package var trustedProxies: [AddressBlock]
@@ -71,6 +73,27 @@ package enum BindAddress: Sendable, Hashable {
     case ip(address: String, port: UInt16)
     /// The path of a UNIX-domain stream socket.
     case unix(path: String)
+}
+
+/// Who may connect to a UNIX-domain socket: the mode and owner of its file. What is absent is as the system makes it.
+package struct SocketAccess: Sendable, Hashable {
+    /// Permission bits, up to 0o777.
+    package var mode: Int?
+    /// A user's name or number.
+    package var owner: String?
+    /// A group's name or number.
+    package var group: String?
+
+    package init(mode: Int? = nil, owner: String? = nil, group: String? = nil) {
+        self.mode = mode
+        self.owner = owner
+        self.group = group
+    }
+
+    /// `0660`.
+    package var modeText: String? {
+        mode.map { "0" + String(repeating: "0", count: max(0, 3 - String($0, radix: 8).count)) + String($0, radix: 8) }
+    }
 }
 
 /// A range of addresses in CIDR form: the first `prefixBits` bits of `bytes` (4 or 16 of them).

@@ -137,6 +137,9 @@ extension TableDifference {
         listeners = compare("listener", old.listeners, new.listeners, name: \.name) { old, new in
             var notes = Notes()
             notes.compare("bind", old.bind, new.bind) { "\($0)" }
+            notes.compare("bind.mode", old.socketAccess.modeText, new.socketAccess.modeText) { $0 ?? "as made" }
+            notes.compare("bind.owner", old.socketAccess.owner, new.socketAccess.owner) { $0 ?? "as made" }
+            notes.compare("bind.group", old.socketAccess.group, new.socketAccess.group) { $0 ?? "as made" }
             notes.compare("protocol", old.transport, new.transport) { $0.rawValue }
             notes.compareUnprinted("trusted_proxies", old.trustedProxies, new.trustedProxies)
             notes.compare("proxy_protocol", old.readsProxyHeader, new.readsProxyHeader) { "\($0)" }

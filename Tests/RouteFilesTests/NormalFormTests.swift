@@ -25,6 +25,7 @@ struct NormalFormTests {
               alpn: [http/1.1]
               client: { verify: optional, ca: ca.pem, header: x-client }
           local: { bind: "unix:/run/spillway.sock", redirect: https, timeouts: { handshake: 3s } }
+          guarded: { bind: { unix: /run/guarded.sock, mode: 0660, owner: root, group: "33" } }
           db: { bind: "127.0.0.1:5432", protocol: tcp }
           edge: { bind: "127.0.0.1:443", protocol: tls_passthrough }
         regions:

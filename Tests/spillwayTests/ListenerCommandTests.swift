@@ -1,0 +1,85 @@
+import Backends
+import Foundation
+import Testing
+
+/// Where a router listens, and what is there before.
+struct ListenerCommandTests {
+    private static func table(_ bind: String) -> String {
+        CommandTests.table.replacing("bind: 127.0.0.1:0 }", with: "bind: 127.0.0.1:0 }, sock: { bind: \(bind) }")
+    }
+
+    private static func run(_ directory: TemporaryDirectory, _ state: String) throws -> Command {
+        try Command(
+            "run", directory.path + "/tables", "--admin", "127.0.0.1:0", "--workers", "1", "--state",
+            directory.path + "/" + state)
+    }
+
+    private static func mode(_ path: String) -> Int? {
+        (try? FileManager.default.attributesOfItem(atPath: path))?[.posixPermissions] as? Int
+    }
+
+    @Test func `what is at a Unix listener's path is not deleted unless it is a socket that nobody listens on`() throws
+    {
+        let directory = try TemporaryDirectory()
+        let path = directory.path + "/s"
+        try directory.write("tables/table.yaml", Self.table("\"unix:\(path)\""))
+        let sentence = "listener sock cannot listen on unix:\(path): "
+        try directory.write("s", "precious")
+        let refused = try Self.run(directory, "one").finish()
+        #expect(refused.status == 1)
+        #expect(refused.errors.contains(sentence + "something is there that is no socket"), "\(refused.errors)")
+        #expect(directory.read("s") == "precious")
+
+        try FileManager.default.removeItem(atPath: path)
+        let first = try Self.run(directory, "one")
+        #expect(eventually { first.errorsSoFar.contains("listener sock on unix:\(path)\n") })
+        let second = try Self.run(directory, "two").finish()
+        #expect(second.status == 1)
+        #expect(second.errors.contains(sentence + "another process listens there"), "\(second.errors)")
+
+        // Left behind by one that could not take it away.
+        first.signal(SIGKILL)
+        _ = first.finish()
+        let third = try Self.run(directory, "one")
+        #expect(eventually { third.errorsSoFar.contains("listener sock on unix:\(path)\n") }, "\(third.errorsSoFar)")
+        third.signal(SIGKILL)
+        _ = third.finish()
+    }
+
+    @Test func `a Unix listener's file has the mode and owner that the table says, also after a reload`() throws {
+        let directory = try TemporaryDirectory()
+        let path = directory.path + "/s"
+        func write(_ rest: String) throws {
+            try directory.write("tables/table.yaml", Self.table("{ unix: \(path)\(rest) }"))
+        }
+        try write(", mode: 0666, owner: \(getuid()), group: \(getgid())")
+        let router = try RouterUnderTest(directory, table: "tables")
+        #expect(Self.mode(path) == 0o666)
+        try write(", mode: 600")
+        router.signal(SIGHUP)
+        #expect(eventually { Self.mode(path) == 0o600 })
+        #expect(eventually { router.command.errorsSoFar.contains("listener sock: bind.mode 0666 → 0600") })
+        try write(", owner: nobody-of-this-name")
+        router.signal(SIGHUP)
+        #expect(eventually { router.command.errorsSoFar.contains("there is no user \"nobody-of-this-name\"") })
+        #expect(Self.mode(path) == 0o600)
+        let page = try Command("status", "--admin", router.adminAddress).finish()
+        #expect(page.output.contains("listener sock on unix:\(path)"), "\(page.output)")
+    }
+
+    @Test func `a router that shares a port with another says so`() throws {
+        let directory = try TemporaryDirectory()
+        let port = try Backend.refusing().port
+        try directory.write("tables/table.yaml", Self.table("127.0.0.1:\(port)"))
+        let first = try Self.run(directory, "one")
+        #expect(eventually { first.errorsSoFar.contains("listener sock on 127.0.0.1:\(port)\n") })
+        #expect(!first.errorsSoFar.contains("another process listens"))
+        let second = try Self.run(directory, "two")
+        #expect(eventually { second.errorsSoFar.contains("listener sock on 127.0.0.1:\(port)\n") })
+        #expect(second.errorsSoFar.contains("warning another process listens on 127.0.0.1:\(port), too"))
+        for command in [first, second] {
+            command.signal(SIGKILL)
+            _ = command.finish()
+        }
+    }
+}
