@@ -40,7 +40,24 @@ extension Control {
             carryOut(tell(.proberLag(.nanoseconds(nanoseconds)), at: now))
         case .published(let generation): logger.debug("a worker serves table \(generation)")
         case .listenerFailed(let name, let error): logger.error("listener \(name) failed: \(error)")
+        case .exhausted(let what): tell(what)
         case .workerEnded: workerEnded()
+        }
+    }
+
+    /// Says what has run out, once a minute each.
+    private func tell(_ what: Exhaustion) {
+        let now = EventLoop.clock()
+        if let told = exhaustionTold[what], now - told < 60_000_000_000 { return }
+        exhaustionTold[what] = now
+        switch what {
+        case .clients:
+            logger.warning(
+                "as many clients are connected as the limit of open files allows (\(descriptors.clients)): others wait")
+        case .sockets:
+            logger.warning(
+                "no connection to an endpoint can be opened: the limit of open files (\(descriptors.limit)) is reached")
+        case .system(let error): logger.warning("connections cannot be opened or accepted: \(error)")
         }
     }
 

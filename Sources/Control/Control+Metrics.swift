@@ -26,6 +26,9 @@ extension Control {
         text.family("spillway_workers", .gauge, "Worker threads.")
         text.sample([], mailboxes.count)
         text.family(
+            "spillway_client_connections_limit", .gauge, "Client connections that the limit of open files allows.")
+        text.sample([], descriptors.clients)
+        text.family(
             "spillway_worker_longest_turn_seconds", .gauge,
             "The longest turn of a worker's loop in the last one to two minutes.")
         for (worker, counters) in workerCounters.enumerated() {

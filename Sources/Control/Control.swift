@@ -47,6 +47,9 @@ package actor Control: ServiceLifecycle.Service {
     let inbox = Inbox()
     let mailboxes: [Mailbox<WorkerMessage>]
     let workerCounters: [WorkerCounters]
+    var descriptors = DescriptorBudget(limit: 1_024, workers: 1)
+    /// When it was last told, nanoseconds.
+    var exhaustionTold: [Exhaustion: Int64] = [:]
     let proberMailbox: Mailbox<ProberMessage>
     let resolver = Resolver()
     let logWriter: AccessLogWriter
@@ -145,14 +148,18 @@ package actor Control: ServiceLifecycle.Service {
 
     /// Reads the table and serves it. Throws `StartFailure` when there is nothing to serve.
     package func start() async throws {
-        _ = clinux_raise_descriptor_limit()
+        descriptors = DescriptorBudget(limit: clinux_raise_descriptor_limit(), workers: configuration.workers)
+        logger.info(
+            "open files: at most \(descriptors.limit), \(descriptors.reserve) of them kept, so at most \(descriptors.clients) clients at once"
+        )
         firstReadAt = EventLoop.wallClock()
         try Prober.start(seed: configuration.seed, mailbox: proberMailbox, reports: inbox)
         let empty = Publication.empty(workers: configuration.workers)
         for (index, mailbox) in mailboxes.enumerated() {
             try Worker.start(
                 name: "worker \(index)", publication: empty, seed: configuration.seed &+ UInt64(index) &* 7919,
-                mailbox: mailbox, counters: workerCounters[index], reports: inbox)
+                mailbox: mailbox, room: descriptors.room, counters: workerCounters[index],
+                reports: inbox)
         }
         workersRunning = mailboxes.count
         remember()

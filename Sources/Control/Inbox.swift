@@ -11,6 +11,7 @@ final class Inbox: Sendable, WorkerReports, ProbeReports {
         case proberLag(nanoseconds: Int64)
         case published(generation: Int)
         case listenerFailed(String, SystemError)
+        case exhausted(Exhaustion)
         case workerEnded
     }
 
@@ -20,6 +21,8 @@ final class Inbox: Sendable, WorkerReports, ProbeReports {
     private struct State {
         var reports: [Report] = []
         var dropped = 0
+        /// What has run out since the last look, once each.
+        var exhausted: [Exhaustion] = []
     }
 
     private let state = Mutex(State())
@@ -65,6 +68,14 @@ final class Inbox: Sendable, WorkerReports, ProbeReports {
 
     func listenerFailed(_ name: String, _ error: SystemError) {
         post(.listenerFailed(name, error), isUrgent: true)
+    }
+
+    func exhausted(_ what: Exhaustion) {
+        state.withLock { state in
+            guard !state.exhausted.contains(what) else { return }
+            state.exhausted.append(what)
+            state.reports.append(.exhausted(what))
+        }
     }
 
     func workerEnded() {

@@ -33,7 +33,7 @@ final class ProbeConnection: EventHandler, TimerOwner, Deferred {
             registration = try prober.loop.register(socket, self)
         } catch {
             // No descriptors left is our trouble, not the endpoint's.
-            end(later: error.isOutOfDescriptors ? .unknown : .failed(.connect(error)))
+            end(later: error.isExhaustion ? .unknown : .failed(.connect(error)))
             return
         }
         let timer = prober.loop.timers.add(self)

@@ -30,14 +30,22 @@ extension Connection {
     }
 
     /// Counts a connection and begins to connect. If that fails at once, `failure` says so and the socket is none.
-    static func connect(to endpoint: WorkerEndpoint, of load: CellLoad, _ failure: inout AttemptFailure?) -> Socket {
+    static func connect(
+        to endpoint: WorkerEndpoint, of load: CellLoad, by worker: Worker, _ failure: inout AttemptFailure?
+    ) -> Socket {
         load.openConnections += 1
         endpoint.counters.connectionsOpened.add()
         endpoint.counters.openConnections.add(1)
+        guard worker.hasRoomForSocket() else {
+            worker.report(.sockets)
+            failure = .exhausted
+            return Socket.none
+        }
         do throws(SystemError) {
             return try Socket.connect(to: endpoint.address)
         } catch {
             failure = AttemptFailure(connecting: error)
+            if failure == .exhausted { worker.report(.system(error)) }
             return Socket.none
         }
     }

@@ -90,6 +90,7 @@ class Connection: EventHandler, Deferred, Yielding {
     final func watch() -> Bool {
         do {
             registration = try worker.loop.register(socket, self)
+            worker.openSockets += 1
             return true
         } catch {
             socket.close()
@@ -244,7 +245,10 @@ class Connection: EventHandler, Deferred, Yielding {
             if !reset && !isQueued { sayGoodbye(tls) }
             self.tls = nil
         }
-        if let registration { worker.loop.unregister(registration) }
+        if let registration {
+            worker.loop.unregister(registration)
+            worker.openSockets -= 1
+        }
         registration = nil
         if reset { socket.reset() } else { socket.close() }
         unsent = []

@@ -62,11 +62,7 @@ extension Exchange {
     /// A pooled connection, or one that is being opened. Nil: the request waits for one, or was refused.
     private func connection(to place: Place, _ service: WorkerService) -> Uncounted<Upstream>? {
         if service.isHTTP2, !isTunnel { return stream(to: place, service) }
-        while !isTunnel, let pooled = place.endpoint.lend({ $0.takeIdle(for: client, of: service) }) {
-            // What cannot be repeated must not meet a connection that was closed a moment ago.
-            if method.isIdempotent || pooled.lend({ $0.isQuiet }) { return pooled.lend { Uncounted($0) } }
-            pooled.lend { $0.close() }
-        }
+        if !isTunnel, let pooled = pooled(at: place, service) { return pooled.lend { Uncounted($0) } }
         let cell = place.cell.counted
         if cell.load.openConnections < cell.connectionLimit || cell.closeIdlest() {
             // The loop keeps it.
@@ -77,6 +73,14 @@ extension Exchange {
         }
         wait(service)
         return nil
+    }
+
+    /// What cannot be repeated must not meet a connection that was closed a moment ago, or is about to be.
+    private func pooled(at place: Place, _ service: WorkerService) -> Uncounted<UpstreamConnection>? {
+        place.endpoint.lend {
+            method.isIdempotent
+                ? $0.takeIdle(for: client, of: service) : $0.takeSafe(for: client, of: service, now: worker.loop.now)
+        }
     }
 
     /// A stream on a connection that is shared, open or being opened; or on another one.

@@ -6,8 +6,9 @@ internal import Wire
 /// A request that asks for another protocol, WebSocket mostly, and is given it: what follows is passed on as it comes.
 extension Exchange {
     /// Whether a 101 names what the request has asked for (RFC 9110, 15.2.2): anything else nobody here would understand.
+    /// It comes after all of the request (7.8): what the client says from then on is in the other protocol.
     func hasAskedFor(_ head: borrowing ResponseHead, _ bytes: RawSpan) -> Bool {
-        guard asksForUpgrade else { return false }
+        guard asksForUpgrade, isRequestComplete else { return false }
         return keptHead.withBytes { asked in
             guard case .complete? = try? worker.keptRequestHead.parse(asked, .unlimited) else { return false }
             return worker.keptRequestHead.asksFor(head, bytes, in: asked)

@@ -131,7 +131,7 @@ final class Exchange: TimerOwner {
         bodyFraming = head.body
         isRequestComplete = !head.hasBody
         isGRPC = head.isGRPC(bytes)
-        asksForUpgrade = head.upgrade != nil && !head.hasBody && head.method == .get
+        asksForUpgrade = head.upgrade != nil
         keptHead.removeAll(keepingCapacity: true)
         keptHead.append(contentsOf: bytes)
         listener.countRequest()

@@ -43,7 +43,7 @@ final class HTTP2UpstreamConnection: HTTP2Connection {
         load = cell.load
         self.endpoint = endpoint
         lastHeard = worker.loop.now
-        let socket = Self.connect(to: endpoint, of: cell.load, &connectFailure)
+        let socket = Self.connect(to: endpoint, of: cell.load, by: worker, &connectFailure)
         let isConnected = !socket.isConnecting && service.tls == nil
         super.init(worker: worker, socket: socket, asServer: false)
         awaitOpening(&connectFailure)

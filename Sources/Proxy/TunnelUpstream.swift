@@ -34,7 +34,7 @@ final class TunnelUpstream: Upstream {
 
     init(worker: Worker, service: WorkerService, cell: WorkerCell, endpoint: WorkerEndpoint) {
         settings = ConnectSettings(of: service)
-        let socket = Self.connect(to: endpoint, of: cell.load, &connectFailure)
+        let socket = Self.connect(to: endpoint, of: cell.load, by: worker, &connectFailure)
         if connectFailure == nil, !socket.isConnecting, service.tls == nil {
             state = .open
             openedAt = worker.loop.now

@@ -36,6 +36,18 @@ final class UpstreamConnection: Upstream {
     private var hasTold = false
     /// A request was sent on it.
     private var hasServed = false
+    /// The request in hand, or the one before, has a body; and its answer came before that was sent.
+    private var hasBody = false
+    private var wasAnsweredEarly = false
+    private var hasAnswered = false
+    /// Until then it is not sure that the endpoint keeps the connection: nanoseconds.
+    private var unsettledUntil: Int64 = 0
+
+    /// A server that has answered without reading its request's body closes the connection, and everything that is sent to
+    /// it meanwhile is lost: within this time (gunicorn and the JDK's server take some milliseconds).
+    private static let settlingTime: Int64 = 100_000_000
+    /// For so long an endpoint that has done so is expected to do so again.
+    private static let memory: Int64 = 60_000_000_000
 
     override var isConnected: Bool { state != .connecting }
 
@@ -44,7 +56,7 @@ final class UpstreamConnection: Upstream {
 
     init(worker: Worker, service: WorkerService, cell: WorkerCell, endpoint: WorkerEndpoint) {
         settings = ConnectSettings(of: service)
-        let socket = Self.connect(to: endpoint, of: cell.load, &connectFailure)
+        let socket = Self.connect(to: endpoint, of: cell.load, by: worker, &connectFailure)
         if connectFailure == nil, !socket.isConnecting, service.tls == nil { state = .idle }
         super.init(worker: worker, service: service, cell: cell, endpoint: endpoint, socket: socket)
         awaitOpening(&connectFailure)
@@ -69,6 +81,7 @@ final class UpstreamConnection: Upstream {
         self.exchange = Uncounted(exchange)
         requestIsComplete = false
         canPersist = true
+        hasAnswered = false
         readLimit = exchange.downstream?.lend { $0.answerLimit } ?? Self.largeRead
         if state == .idle { state = .busy }
     }
@@ -79,6 +92,8 @@ final class UpstreamConnection: Upstream {
             ProxyHeader(client: toldClient).encode(version, into: &worker.sendBuffer)
         }
         hasServed = true
+        hasBody = head.hasBody
+        wasAnsweredEarly = false
         exchange.route?.lend { route in
             encodeRequest(
                 head, bytes, client: exchange.client, rewrite: route.rewrite, edits: route.requestEdits,
@@ -299,6 +314,8 @@ final class UpstreamConnection: Upstream {
             return offset + count
         }
         if !worker.responseHead.isPersistent { canPersist = false }
+        if !requestIsComplete || isCongested { wasAnsweredEarly = true }
+        hasAnswered = true
         switch worker.responseHead.body {
         case .none: reading = .length(0)
         case .length(let length): reading = .length(length)
@@ -385,6 +402,8 @@ final class UpstreamConnection: Upstream {
         isReadPaused = false
         readLimit = Self.largeRead
         idleSince = worker.loop.now
+        let isUnsure = wasAnsweredEarly || hasBody && endpoint.closesAfterBodies(now: idleSince)
+        unsettledUntil = isUnsure ? idleSince + Self.settlingTime : 0
         endpoint.keepIdle(self)
         settings.load.connectionFreed(in: load)
     }
@@ -402,7 +421,18 @@ final class UpstreamConnection: Upstream {
         }
     }
 
+    /// Whether a request that must not be sent twice may be sent on it: the endpoint has not closed it since its last
+    /// answer, as far as can be told, and is not about to.
+    func isSafe(now: Int64) -> Bool { now >= unsettledUntil && isQuiet }
+
+    /// The endpoint has closed it soon after it has answered a request with a body.
+    private func noteEarlyEnd() {
+        guard hasBody, wasReused, worker.loop.now - idleSince < Self.settlingTime else { return }
+        endpoint.noteCloseAfterBody(until: worker.loop.now + Self.memory)
+    }
+
     private func ended(isClean: Bool) {
+        if exchange == nil || !hasAnswered { noteEarlyEnd() }
         guard let exchange else { return close() }
         if isClean, case .untilClose = reading, exchange.lend({ $0.phase }) == .answering {
             self.exchange = nil

@@ -44,6 +44,11 @@ package final class Worker: TimerOwner, TurnObserver {
     /// The time of day at the beginning of this turn, since 1970; 0 if the clock was set to an earlier year.
     var wallMilliseconds: Int64 { max((loop.now + wallOffset) / 1_000_000, 0) }
     var clients = ClientList()
+    /// Of clients and to endpoints.
+    var openSockets = 0
+    private let room: ConnectionRoom
+    /// When an idle connection was last looked for to make room, so that it is looked for once a turn.
+    private var roomSoughtAt: Int64 = 0
     var hasPausedListeners = false
 
     /// Whose messages wait in the send buffer, and where.
@@ -62,8 +67,10 @@ package final class Worker: TimerOwner, TurnObserver {
     private var secondTimer: TimerWheel.Handle?
 
     private init(
-        publication: Publication, seed: UInt64, counters: WorkerCounters, reports: any WorkerReports
+        publication: Publication, seed: UInt64, room: ConnectionRoom, counters: WorkerCounters,
+        reports: any WorkerReports
     ) throws(SystemError) {
+        self.room = room
         self.counters = counters
         loop = try EventLoop()
         timers = loop.timers
@@ -75,11 +82,12 @@ package final class Worker: TimerOwner, TurnObserver {
     /// Starts a worker on a thread of its own. It serves nothing before its first `publish` message.
     package static func start(
         name: String, publication: Publication, seed: UInt64, mailbox: Mailbox<WorkerMessage>,
-        counters: WorkerCounters, reports: any WorkerReports
+        room: ConnectionRoom = ConnectionRoom(), counters: WorkerCounters, reports: any WorkerReports
     ) throws(SystemError) {
         try Thread.start(name: name) {
             do {
-                let worker = try Worker(publication: publication, seed: seed, counters: counters, reports: reports)
+                let worker = try Worker(
+                    publication: publication, seed: seed, room: room, counters: counters, reports: reports)
                 try mailbox.attach(to: worker.loop) { worker.receive($0) }
                 worker.secondTimer = worker.timers.add(worker)
                 worker.deadlineReached()
@@ -295,8 +303,30 @@ package final class Worker: TimerOwner, TurnObserver {
         reports.overloaded()
     }
 
+    /// What this process can have open: no client is accepted beyond it, no connection made.
+    var hasAllClients: Bool { clients.count >= room.clients }
+
+    /// Whether another connection to an endpoint can be opened. One that rests is closed for it, if need be.
+    func hasRoomForSocket() -> Bool {
+        if openSockets < room.sockets { return true }
+        guard roomSoughtAt != loop.now else { return false }
+        roomSoughtAt = loop.now
+        for (endpoint, _) in table.endpoints.values where endpoint.closeIdlest() { return true }
+        return false
+    }
+
+    func report(_ exhaustion: Exhaustion) {
+        reports.exhausted(exhaustion)
+    }
+
     func clientLeft() {
         if isDraining { stopIfIdle() }
+        if hasPausedListeners, clients.count == room.clients - 1 { resumeListeners() }
+    }
+
+    private func resumeListeners() {
+        for listener in listeners { listener.resumeIfPossible() }
+        hasPausedListeners = listeners.contains { $0.isPaused }
     }
 
     private func stopIfIdle() {
@@ -341,12 +371,32 @@ package final class Worker: TimerOwner, TurnObserver {
         for service in table.services {
             for cell in service.cells { cell.shareResponseTime() }
         }
-        if hasPausedListeners {
-            hasPausedListeners = false
-            for listener in listeners { listener.resumeIfPossible() }
-        }
+        if hasPausedListeners { resumeListeners() }
         if let secondTimer { timers.arm(secondTimer, at: loop.now + 1_000_000_000) }
     }
+}
+
+/// How many connections one worker may have open, so that the process keeps descriptors for all else.
+package struct ConnectionRoom: Sendable, Equatable {
+    /// Of clients, on all listeners together.
+    package var clients: Int
+    /// Of clients and to endpoints.
+    package var sockets: Int
+
+    package init(clients: Int = .max, sockets: Int = .max) {
+        self.clients = clients
+        self.sockets = sockets
+    }
+}
+
+/// What this router has run out of.
+package enum Exhaustion: Sendable, Hashable {
+    /// Clients wait in the backlog: as many are connected as the limit of open files allows.
+    case clients
+    /// No connection to an endpoint is opened, for the same reason.
+    case sockets
+    /// The system has refused.
+    case system(SystemError)
 }
 
 /// What a worker has to tell. Called on the worker's thread; must not block.
@@ -358,6 +408,8 @@ package protocol WorkerReports: Sendable {
     /// The table of this generation is served.
     func published(generation: Int)
     func listenerFailed(_ name: String, _ error: SystemError)
+    /// Something that connections need has run out. Told each time.
+    func exhausted(_ what: Exhaustion)
     /// The worker has drained and its thread ends.
     func workerEnded()
 }

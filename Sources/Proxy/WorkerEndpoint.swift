@@ -25,6 +25,9 @@ final class WorkerEndpoint {
     /// Removed from the table: no new requests, connections close when they are done.
     var isRetired = false
 
+    /// Until then it is expected to close connections on which it has answered a request with a body: nanoseconds.
+    private var closesAfterBodiesUntil: Int64 = 0
+
     private(set) var inFlight = 0
     private(set) var rest = EndpointRest()
     /// The most recently used last. The loop keeps them; one that is closed leaves.
@@ -122,6 +125,18 @@ final class WorkerEndpoint {
     }
 
     // Idle connections
+
+    func closesAfterBodies(now: Int64) -> Bool { now < closesAfterBodiesUntil }
+    func noteCloseAfterBody(until time: Int64) { closesAfterBodiesUntil = time }
+
+    /// A connection for a request that must not be sent twice: the one used last of those that are sure to stay.
+    func takeSafe(for client: borrowing ClientContext, of service: WorkerService, now: Int64) -> Uncounted<
+        UpstreamConnection
+    >? {
+        let proxied = service.proxyHeader == nil ? nil : client.proxied
+        let safe = idle.lastIndex { $0.lend { $0.serves(proxied, of: service) && $0.isSafe(now: now) } }
+        return safe.map { idle.remove(at: $0) }
+    }
 
     var idleCount: Int { idle.count }
 

@@ -105,13 +105,19 @@ final class WorkerListener: EventHandler {
     private func accept(atMost limit: Int) {
         for _ in 0..<limit {
             if openConnections >= connectionLimit { return pause() }
+            if worker.hasAllClients {
+                worker.report(.clients)
+                return pause()
+            }
             switch socket.accept() {
             case .accepted(let client, let peer):
                 welcome(client, from: peer)
             case .wouldBlock: return
             case .failed(let error):
-                // Aborted before it was accepted: the next one may be fine. Out of descriptors: wait for one.
-                if error.isOutOfDescriptors { return pause() }
+                if error.isOfOneConnection { continue }
+                // Out of descriptors or memory: whoever waits does so for another second, or until a client leaves.
+                worker.report(.system(error))
+                return pause()
             }
         }
     }
@@ -139,9 +145,11 @@ final class WorkerListener: EventHandler {
 
     /// Accepts again if there is room.
     func resumeIfPossible() {
-        guard isFull, socket.isOpen, openConnections < connectionLimit else { return }
+        guard isFull, socket.isOpen, openConnections < connectionLimit, !worker.hasAllClients else { return }
         watch()
     }
+
+    var isPaused: Bool { isFull }
 
     // What every request counts
 

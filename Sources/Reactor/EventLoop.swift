@@ -189,6 +189,9 @@ package final class EventLoop {
     /// After so long, nanoseconds, a turn ends although events are left: what it gathered is sent, and deadlines have
     /// their turn. Half of what a turn may take at most, as whoever is served last has a share of its own.
     private static let turnTime: Int64 = 1_000_000
+    /// Deadlines wait for what has come already, which may be what they are about; but not for more turns than this. So a
+    /// thread that was kept from running for a while does not take its own delay for others'.
+    private static let turnsOfGrace = 64
     /// So many are served between two looks at the clock.
     private static let servedBetweenLooks = 8
 
@@ -200,6 +203,7 @@ package final class EventLoop {
         defer { unsafe events.deallocate() }
         var count = 0
         var next = 0
+        var grace = Self.turnsOfGrace
         while isRunning {
             if next == count {
                 let isBusy = !deferred.isEmpty || nextYielded < yielded.count
@@ -220,8 +224,13 @@ package final class EventLoop {
                 if next % Self.servedBetweenLooks == 0, isTurnOver { break }
             }
             runDeferred()
-            runTimers()
-            runDeferred()
+            if next == count && count < limit || grace == 0 {
+                grace = Self.turnsOfGrace
+                runTimers()
+                runDeferred()
+            } else {
+                grace -= 1
+            }
             runYielded(upTo: yieldedBefore)
             observer?.turnEnds()
             if !leaving.isEmpty { leaving.removeAll(keepingCapacity: true) }

@@ -1,7 +1,7 @@
 internal import CLinux
 
 /// An error number of the system, as the world gave it.
-package struct SystemError: Error, Equatable, CustomStringConvertible {
+package struct SystemError: Error, Hashable, CustomStringConvertible {
     /// A positive `errno`.
     package let code: Int32
 
@@ -21,8 +21,13 @@ package struct SystemError: Error, Equatable, CustomStringConvertible {
     package var isUnreachable: Bool {
         [EHOSTUNREACH, ENETUNREACH, ENETDOWN, EHOSTDOWN, ETIMEDOUT, EPERM, EACCES].contains(code)
     }
-    /// Neither this process nor the system has a descriptor left (EMFILE, ENFILE): our trouble, not the peer's.
-    package var isOutOfDescriptors: Bool { code == EMFILE || code == ENFILE }
+    /// Of an accept: that one connection is gone, and the next may be fine (accept(2) has the list).
+    package var isOfOneConnection: Bool {
+        [
+            ECONNABORTED, ECONNRESET, ETIMEDOUT, EPROTO, ENOPROTOOPT, EOPNOTSUPP, ENETDOWN, ENETUNREACH, EHOSTDOWN,
+            EHOSTUNREACH, ENONET, EPERM,
+        ].contains(code)
+    }
 
     /// This process or this machine has run out of something a connection needs: descriptors (EMFILE, ENFILE), memory
     /// (ENOBUFS, ENOMEM), local ports (EADDRNOTAVAIL; EAGAIN of a connect). The peer has no part in it.

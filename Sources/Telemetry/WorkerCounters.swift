@@ -130,8 +130,6 @@ package final class ListenerCounters: Sendable {
 package final class WorkerCounters: Sendable {
     /// The longest turn of its loop within the last one to two minutes, nanoseconds. Nobody else was served meanwhile.
     package let longestTurn = Gauge()
-    /// Client connections that are open, on all listeners together.
-    package let openClients = Gauge()
 
     package init() {}
 }

@@ -8,8 +8,11 @@ package struct ProxiedClient: Sendable, Equatable {
         self.destination = destination
     }
 
-    /// Only addresses of one family can be told together.
-    var isOneFamily: Bool { source.isFour == destination.isFour }
+    /// The same with both addresses of one family, as only those can be told together.
+    var asOneFamily: ProxiedClient {
+        source.isFour == destination.isFour
+            ? self : ProxiedClient(source: source.asSix, destination: destination.asSix)
+    }
 }
 
 /// An IPv4 or IPv6 address and a port.
@@ -28,6 +31,27 @@ package struct ProxiedAddress: Sendable {
         self.bytes = bytes
         self.count = count
         self.port = port
+    }
+
+    /// An IPv4 address that was written as an IPv6 one (RFC 4291, 2.5.5.2), as itself: it is the same host, and rules for
+    /// IPv4 addresses are for it.
+    var unmapped: ProxiedAddress {
+        guard count == 16, (0..<10).allSatisfy({ bytes[$0] == 0 }), bytes[10] == 0xff, bytes[11] == 0xff else {
+            return self
+        }
+        var four = InlineArray<16, UInt8>(repeating: 0)
+        for i in 0..<4 { four[i] = bytes[12 &+ i] }
+        return ProxiedAddress(bytes: four, count: 4, port: port)
+    }
+
+    /// The reverse.
+    fileprivate var asSix: ProxiedAddress {
+        guard isFour else { return self }
+        var six = InlineArray<16, UInt8>(repeating: 0)
+        six[10] = 0xff
+        six[11] = 0xff
+        for i in 0..<4 { six[12 &+ i] = bytes[i] }
+        return ProxiedAddress(bytes: six, count: 16, port: port)
     }
 
     /// From 4 or 16 bytes.

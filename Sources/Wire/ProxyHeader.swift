@@ -61,7 +61,7 @@ package struct ProxyHeader: Sendable, Equatable {
             let source = ProxiedAddress(text: line.extracting(words[0]), isFour: isFour, port: sourcePort),
             let destination = ProxiedAddress(text: line.extracting(words[1]), isFour: isFour, port: destinationPort)
         else { return nil }
-        return ProxiedClient(source: source, destination: destination)
+        return ProxiedClient(source: source.unmapped, destination: destination.unmapped)
     }
 
     /// Decimal, without leading zeros.
@@ -113,9 +113,11 @@ package struct ProxyHeader: Sendable, Equatable {
         let ports = 16 &+ 2 &* width
         return ProxiedClient(
             source: ProxiedAddress(
-                header.extracting(16..<16 &+ width), port: UInt16(header.number(at: ports, bytes: 2))),
+                header.extracting(16..<16 &+ width), port: UInt16(header.number(at: ports, bytes: 2))
+            ).unmapped,
             destination: ProxiedAddress(
-                header.extracting(16 &+ width..<ports), port: UInt16(header.number(at: ports &+ 2, bytes: 2))))
+                header.extracting(16 &+ width..<ports), port: UInt16(header.number(at: ports &+ 2, bytes: 2))
+            ).unmapped)
     }
 
     /// Extensions are skipped, but one that checks all the rest (2.2.3) is heeded.
@@ -161,7 +163,7 @@ extension ProxyHeader {
     }
 
     private func encodeLine(into out: inout WriteBuffer) {
-        guard let client, client.isOneFamily else { return out.append("PROXY UNKNOWN\r\n") }
+        guard let client = client?.asOneFamily else { return out.append("PROXY UNKNOWN\r\n") }
         out.append(client.source.isFour ? "PROXY TCP4 " : "PROXY TCP6 ")
         client.source.encodeText(into: &out)
         out.append(" ")
@@ -176,7 +178,7 @@ extension ProxyHeader {
     private func encodeBinary(into out: inout WriteBuffer) {
         out.append(Self.signature)
         out.append(byte: 0x21)
-        guard let client, client.isOneFamily else {
+        guard let client = client?.asOneFamily else {
             for byte: UInt8 in [0, 0, 0] { out.append(byte: byte) }
             return
         }

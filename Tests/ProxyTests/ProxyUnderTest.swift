@@ -33,6 +33,7 @@ final class ProxyUnderTest {
     ///   - client: how it speaks to the endpoints, by that name.
     init(
         _ regions: [[Backend]], server: TLSServer? = nil, client: TLSClient? = nil, expecting peer: TLSPeerName = .none,
+        room: ConnectionRoom = ConnectionRoom(),
         change: (inout Table) -> Void = { _ in }
     ) throws {
         self.server = server
@@ -70,7 +71,7 @@ final class ProxyUnderTest {
         port = socket.address.port
         mailbox = try Mailbox<WorkerMessage>()
         try Worker.start(
-            name: "worker", publication: .empty(workers: 1), seed: 1, mailbox: mailbox,
+            name: "worker", publication: .empty(workers: 1), seed: 1, mailbox: mailbox, room: room,
             counters: counters, reports: reports)
         publish([ListeningSocketBox(listener: 0, socket: socket)])
     }
@@ -177,6 +178,9 @@ final class ProxyUnderTest {
     /// How many listeners the worker could not serve, as it has told.
     var failedListeners: Int { reports.failedListeners.load(ordering: .acquiring) }
 
+    /// What has run out, as the worker has told.
+    var exhausted: [Exhaustion] { reports.exhausted.withLock { $0 } }
+
     /// Whether the worker has finished.
     var hasEnded: Bool { reports.hasEnded.load(ordering: .acquiring) }
 
@@ -206,6 +210,8 @@ final class ProxyUnderTest {
         func overloaded() {}
         func published(generation: Int) { self.generation.store(generation, ordering: .releasing) }
         func listenerFailed(_ name: String, _ error: SystemError) { failedListeners.add(1, ordering: .releasing) }
+        func exhausted(_ what: Exhaustion) { exhausted.withLock { $0.append(what) } }
+        let exhausted = Mutex<[Exhaustion]>([])
         func workerEnded() { hasEnded.store(true, ordering: .releasing) }
     }
 }

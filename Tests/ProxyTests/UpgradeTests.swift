@@ -27,6 +27,41 @@ struct UpgradeTests {
         #expect(client.read(7) == Array("welcome".utf8))
     }
 
+    /// As `docker exec` and `kubectl exec` ask.
+    @Test(arguments: [
+        "content-length: 4\r\n\r\nbody", "transfer-encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\n\r\n", "\r\n",
+    ])
+    func `a POST may ask for another protocol, and is changed when all of it was sent`(rest: String) throws {
+        let backend = try Backend { request, connection in
+            connection.send("HTTP/1.1 101 UPGRADED\r\nconnection: upgrade\r\nupgrade: tcp\r\n\r\n\(request.text) ")
+            while let line = connection.readLine() { connection.send("\(line)!\n") }
+            return false
+        }
+        let proxy = try ProxyUnderTest([[backend]])
+        let client = try proxy.connect()
+        client.send("POST /exec/1/start HTTP/1.1\r\nhost: a\r\nconnection: Upgrade\r\nupgrade: tcp\r\n\(rest)")
+        #expect(client.readLine() == "HTTP/1.1 101 UPGRADED")
+        while let line = client.readLine(), !line.isEmpty {}
+        client.send("hello\n")
+        #expect(client.readLine() == "\(rest == "\r\n" ? "" : "body") hello!")
+        #expect(backend.requests.first?.method == "POST")
+    }
+
+    @Test func `a change before all of the request was sent is no answer`() throws {
+        let backend = try Backend(connections: { _, connection in
+            while let line = connection.readLine(), !line.isEmpty {}
+            connection.send("HTTP/1.1 101 UPGRADED\r\nconnection: upgrade\r\nupgrade: tcp\r\n\r\n")
+            _ = connection.readToEnd()
+        })
+        let proxy = try ProxyUnderTest([[backend]])
+        let client = try proxy.connect()
+        client.send(
+            "POST / HTTP/1.1\r\nhost: a\r\nconnection: Upgrade\r\nupgrade: tcp\r\ncontent-length: 9\r\n\r\nx")
+        let answer = try #require(client.readMessage())
+        #expect(answer.status == 502)
+        #expect(answer["x-spillway-error"] == "malformed-response")
+    }
+
     @Test(arguments: [
         "", "upgrade: h2c\r\n", "upgrade: websocket, h2c\r\n", "upgrade: web\r\n", "upgrade:\r\n",
         "upgrade: websocket\r\nupgrade: websocket\r\n",

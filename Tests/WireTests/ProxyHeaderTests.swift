@@ -49,7 +49,10 @@ struct ProxyHeaderTests {
         ("PROXY TCP4 0.0.0.0 255.255.255.255 0 65535", "0.0.0.0 0 → 255.255.255.255 65535"),
         ("PROXY TCP6 2001:db8::1 ::1 1 2", "2001:db8:0:0:0:0:0:1 1 → 0:0:0:0:0:0:0:1 2"),
         ("PROXY TCP6 :: 1:2:3:4:5:6:7:8 1 2", "0:0:0:0:0:0:0:0 1 → 1:2:3:4:5:6:7:8 2"),
-        ("PROXY TCP6 ::ffff:192.0.2.1 1:: 1 2", "0:0:0:0:0:ffff:c000:201 1 → 1:0:0:0:0:0:0:0 2"),
+        // Mapped addresses are IPv4 addresses.
+        ("PROXY TCP6 ::ffff:192.0.2.1 1:: 1 2", "192.0.2.1 1 → 1:0:0:0:0:0:0:0 2"),
+        ("PROXY TCP6 ::ffff:192.0.2.1 ::ffff:c000:202 1 2", "192.0.2.1 1 → 192.0.2.2 2"),
+        ("PROXY TCP6 ::fffe:192.0.2.1 1:: 1 2", "0:0:0:0:0:fffe:c000:201 1 → 1:0:0:0:0:0:0:0 2"),
         ("PROXY TCP6 1:2::7:8 ABCD::eF01 1 2", "1:2:0:0:0:0:7:8 1 → abcd:0:0:0:0:0:0:ef01 2"),
         (
             "PROXY TCP6 ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff 65535 65535",
@@ -166,6 +169,19 @@ struct ProxyHeaderTests {
             #expect(try ProxyHeader.parse(unsafe sent.span.bytes) == .complete(header, headerBytes: sent.count))
             if version == .v2 { #expect(sent == bytes) }
         }
+    }
+
+    @Test("tells addresses of two families as IPv6 ones", arguments: ProxyHeader.Version.allCases)
+    func mixesFamilies(version: ProxyHeader.Version) throws {
+        let line = Array("PROXY TCP6 ::ffff:192.0.2.1 1:: 1 2\r\n".utf8)
+        guard case .complete(let header, _) = try ProxyHeader.parse(unsafe line.span.bytes) else {
+            Issue.record("not read")
+            return
+        }
+        var out = WriteBuffer(capacity: 256)
+        header.encode(version, into: &out)
+        let sent = out.withBytes { bytes in (0..<bytes.byteCount).map { bytes.byte(at: $0) } }
+        #expect(try ProxyHeader.parse(unsafe sent.span.bytes) == .complete(header, headerBytes: sent.count))
     }
 
     @Test("of ours is LOCAL, or UNKNOWN in version 1")

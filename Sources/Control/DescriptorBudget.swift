@@ -1,0 +1,35 @@
+internal import Proxy
+
+/// How the limit of open files is shared: some are kept for all that is no connection of a client or to an endpoint
+/// (listeners, logs, the state directory, the admin address, probes, names, the runtime itself), the rest is the
+/// workers'. A client takes one, its connection to an endpoint another.
+struct DescriptorBudget: Equatable {
+    /// Of the process (RLIMIT_NOFILE).
+    let limit: Int
+    let reserve: Int
+    let workers: Int
+
+    /// Kept at least, beside `reservePerWorker`; and an eighth of the limit, as far as `reserveMost`.
+    private static let reserveLeast = 64
+    private static let reserveMost = 1_024
+    private static let reservePerWorker = 8
+    /// However low the limit is, so many clients a worker are tried.
+    private static let clientsLeast = 4
+
+    /// - Parameter limit: what the system says; not positive where it has none, or does not tell.
+    init(limit: Int, workers: Int) {
+        let limit = limit > 0 ? limit : 1_048_576
+        self.limit = limit
+        self.workers = max(workers, 1)
+        reserve = max(Self.reserveLeast, min(limit / 8, Self.reserveMost)) + Self.reservePerWorker * self.workers
+    }
+
+    /// Of each worker.
+    var room: ConnectionRoom {
+        let sockets = max((limit - reserve) / workers, 2 * Self.clientsLeast)
+        return ConnectionRoom(clients: sockets / 2, sockets: sockets)
+    }
+
+    /// Of all workers together.
+    var clients: Int { room.clients * workers }
+}
