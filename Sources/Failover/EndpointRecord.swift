@@ -57,6 +57,8 @@ struct EndpointRecord: Sendable, Codable {
     private(set) var lastAnswer: Instant
     /// When the first was sent that has not been answered, by itself or by another, since.
     private var unansweredSince: Instant?
+    /// How long it lately took, at the longest, from there to an answer. Absent: never long enough to be seen.
+    private var longestWait: Duration?
     /// Since when nothing at all has come back from here, although something was sent.
     var silentSince: Instant?
     /// It joined or came back then, and gets its full share bit by bit.
@@ -158,6 +160,8 @@ struct EndpointRecord: Sendable, Codable {
         window.add(counts, at: now)
         if counts.successes > 0 {
             lastAnswer = now
+            let wait = unansweredSince.map { now - $0 } ?? .zero
+            longestWait = longestWait.map { max($0 - $0 / 8, wait) } ?? wait
             unansweredSince = nil
         } else if counts.attempts > 0 {
             unansweredSince = unansweredSince ?? now
@@ -239,10 +243,10 @@ struct EndpointRecord: Sendable, Codable {
     var hasAnsweredSinceProbesFailed: Bool { lastAnswer >= probesFailSince }
 
     /// It has lately answered enough requests, well enough, to outrank its probes: the latest among them, and none that
-    /// was sent since its probes began to fail waits for longer than a moment.
+    /// was sent since its probes began to fail waits for longer than a moment, and than twice the longest wait lately.
     func answersRequests(_ policy: FailoverPolicy, at now: Instant) -> Bool {
-        let waits =
-            lastInFlight > 0 && (unansweredSince.map { $0 >= probesFailSince && now - $0 >= Self.silence } ?? false)
+        let patience = max(Self.silence, (longestWait ?? .zero) * 2)
+        let waits = lastInFlight > 0 && (unansweredSince.map { $0 >= probesFailSince && now - $0 >= patience } ?? false)
         return lastRun == forgivenRun && !waits && window.total.ended >= 3
             && window.total.failureRatio <= policy.cellFailureRatio
     }

@@ -46,11 +46,11 @@ extension Exchange {
         let latency = now - upstream.began
         let endpoint = upstream.endpoint
         let cell = upstream.attemptCell
-        if second != nil { abandonOther(than: upstream) }
+        if second != nil { abandonOther(than: upstream, isAnswered: status < 500) }
         endWait(for: upstream)
         headLatency = now - began
         cell.lend { cell in
-            cell.record(responseTime: latency)
+            cell.record(responseTime: latency, now: now)
             Uncounted(cell.counters.latency).lend { $0.record(nanoseconds: headLatency) }
             cell.counters.countResponse(status: status)
         }
@@ -62,8 +62,12 @@ extension Exchange {
     }
 
     /// Another attempt has answered first.
-    func abandonOther(than upstream: Upstream) {
-        guard let other = (first?.isSame(as: upstream) == true ? second : first)?.counted else { return }
+    ///
+    /// - Parameter isAnswered: well, not with an error.
+    func abandonOther(than upstream: Upstream, isAnswered: Bool) {
+        let isHedge = first?.isSame(as: upstream) == false
+        guard let other = (isHedge ? first : second)?.counted else { return }
+        if isHedge, isAnswered { lostRace(other, to: upstream, now: worker.loop.now) }
         end(other, .replaced)
         other.giveUp()
     }

@@ -352,16 +352,20 @@ extension Exchange {
         return true
     }
 
-    /// The answer's head has not come within the usual time: say so, and ask somebody else as well if that is safe.
+    /// The answer's head has not come for long: ask somebody else as well if that is safe, and where the usual time is
+    /// known, say that it is over.
     private func overstayed(now: Int64) {
         for index in 0..<2 {
-            guard let attempt = (index == 0 ? first : second)?.counted, !attempt.hasOverstayed else { continue }
-            attempt.hasOverstayed = true
-            attempt.endpoint.counters.overstays.add()
-            attempt.endpoint.counters.overstaying.add(1)
-            if let run = attempt.endpoint.overstayed(began: attempt.began, now: now) {
-                worker.report(attempt.endpoint, failures: run, overstaying: true)
+            guard let attempt = (index == 0 ? first : second)?.counted, !attempt.hasOverstayed,
+                let limit = attempt.service.overstay(attempt.cell)
+            else { continue }
+            guard now - attempt.began >= limit else {
+                overstayDeadline = min(overstayDeadline, attempt.began + limit)
+                continue
             }
+            attempt.hasOverstayed = true
+            attempt.endpoint.counters.overstaying.add(1)
+            countOverstay(of: attempt, now: now)
         }
         guard let attempt = first?.counted, second == nil, !isHedged, attempt.service.hedges else { return }
         guard let service = presentService() else { return }
@@ -375,10 +379,26 @@ extension Exchange {
         attempt.cell.counters.hedges.add()
         if !method.isIdempotent {
             // Nothing was sent yet, and nothing will be: the attempt moves instead of being doubled.
-            end(attempt, .connectTimedOut)
+            end(attempt, .replaced)
             attempt.giveUp()
         }
         start(at: place, service)
+    }
+
+    private func countOverstay(of attempt: Upstream, now: Int64) {
+        attempt.endpoint.counters.overstays.add()
+        if let run = attempt.endpoint.overstayed(began: attempt.began, now: now) {
+            worker.report(attempt.endpoint, failures: run, overstaying: true)
+        }
+    }
+
+    /// An attempt that is still without an answer is about to be called off: the hedge has been answered. As long as the
+    /// usual time is unknown, this is what shows that its endpoint hangs.
+    func lostRace(_ attempt: Upstream, to hedge: Upstream, now: Int64) {
+        guard attempt.isSent, !attempt.hasOverstayed,
+            attempt.cell.lostRace(waited: now - attempt.began, other: now - hedge.began)
+        else { return }
+        countOverstay(of: attempt, now: now)
     }
 
     /// Where to hedge: a neighbor that answered something late in this request's wait has shown that the region is

@@ -204,14 +204,14 @@ extension Exchange {
         let cell = upstream.cell
         let endpoint = upstream.endpoint
         let latency = now - upstream.began
-        if second != nil { abandonOther(than: upstream) }
+        if second != nil { abandonOther(than: upstream, isAnswered: true) }
         if attempts > 1 { upstream.service.load.budget.extraEnded(helped: true) }
         endWait(for: upstream)
         endpoint.answered(now: now)
         count(.succeeded, of: upstream)
         endpoint.succeeded()
         cell.counters.attemptTime.record(nanoseconds: latency)
-        cell.record(responseTime: latency)
+        cell.record(responseTime: latency, now: now)
         headLatency = now - tunnel.askedAt
         cell.counters.latency.record(nanoseconds: headLatency)
         phase = .answering

@@ -35,8 +35,16 @@ final class WorkerCell {
     var usualTime: Int64? { load.responseTime.percentile99 ?? sharedResponseTime.latest }
 
     @inline(__always)
-    func record(responseTime nanoseconds: Int64) {
-        Uncounted(load).lend { $0.responseTime.record(nanoseconds: nanoseconds) }
+    func record(responseTime nanoseconds: Int64, now: Int64) {
+        Uncounted(load).lend { $0.responseTime.record(nanoseconds: nanoseconds, now: now) }
+    }
+
+    /// What is taken for the usual time while it is unknown.
+    var guess: Int64 { load.responseTime.guess }
+
+    /// Another endpoint, asked later, has answered the request of an attempt here. Returns whether that is an overstay.
+    func lostRace(waited: Int64, other: Int64) -> Bool {
+        usualTime == nil && load.responseTime.lostRace(waited: waited, other: other)
     }
 
     /// More requests here would only wait for longer.

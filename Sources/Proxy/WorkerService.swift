@@ -99,9 +99,14 @@ final class WorkerService {
         cells.indices.first { split.shares[$0] > 0 && !cells[$0].isFull }
     }
 
-    /// How long to wait for a response head from `cell` before the request is hedged or counts as overstaying.
+    /// How long to wait for a response head from `cell` before the request is hedged.
     func hedgeDelay(_ cell: WorkerCell) -> Int64 {
-        hedgeDelay.after(usual: cell.usualTime)
+        hedgeDelay.after(usual: cell.usualTime, guess: cell.guess)
+    }
+
+    /// How long an attempt waits for a response head from `cell` before it overstays; nil: nobody knows yet.
+    func overstay(_ cell: WorkerCell) -> Int64? {
+        hedgeDelay.overstay(usual: cell.usualTime)
     }
 
     /// Counts a request in, unless that would be too many.

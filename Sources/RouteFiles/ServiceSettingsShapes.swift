@@ -36,7 +36,7 @@ extension Shapes {
                 "hedge_after", \.hedge, Forms.hedge,
                 "When a second copy of a request that may be repeated is sent elsewhere, the first being slow: `learned` is "
                     + "twice the 99th percentile of the time to a response head, but at least 50ms, or what "
-                    + "`{ learned: … }` says."),
+                    + "`{ learned: … }` says; 1s until 32 answers are known."),
         ])
 
     /// In a fixed order, each once, so that two tables that mean the same are equal.

@@ -63,8 +63,11 @@ final class WorkerService {
         cells.indices.first { split.shares[$0] > 0 && !cells[$0].isFull }
     }
 
-    /// How long to wait for an answer from `cell` before the request is hedged or counts as overstaying.
-    func hedgeDelay(_ cell: WorkerCell) -> Int64 { hedgeDelay.after(usual: cell.usualTime) }
+    /// How long to wait for an answer from `cell` before the request is hedged.
+    func hedgeDelay(_ cell: WorkerCell) -> Int64 { hedgeDelay.after(usual: cell.usualTime, guess: cell.guess) }
+
+    /// How long an attempt waits for an answer from `cell` before it overstays; nil: nobody knows yet.
+    func overstay(_ cell: WorkerCell) -> Int64? { hedgeDelay.overstay(usual: cell.usualTime) }
 }
 
 /// What workers tell each other of a cell: its usual response time, nanoseconds.
@@ -93,9 +96,19 @@ final class WorkerCell {
 
     var usualTime: Int64? { responseTime.percentile99 ?? shared.latest }
 
+    /// What is taken for it while it is unknown.
+    var guess: Int64 { responseTime.guess }
+
+    /// Another endpoint, asked later, has answered the request of an attempt here. Returns whether that is an overstay.
+    func lostRace(waited: Int64, other: Int64) -> Bool {
+        usualTime == nil && responseTime.lostRace(waited: waited, other: other)
+    }
+
     var isFull: Bool { concurrency.isReached(by: inFlight) }
 
-    func record(responseTime nanoseconds: Int64) { responseTime.record(nanoseconds: nanoseconds) }
+    func record(responseTime nanoseconds: Int64, now: Int64) {
+        responseTime.record(nanoseconds: nanoseconds, now: now)
+    }
 
     /// An answer's head has come. Returns whether that shows overload that was not known.
     func answered(after nanoseconds: Int64, status: Int, now: Int64) -> Bool {

@@ -124,11 +124,14 @@ extension World {
         judge(status, index, attempt)
         if attempt.id > 0 { service.budget.extraEnded(helped: !service.retries(.status(status))) }
         if retriesInstead(of: status, index, service) { return declined(index, attempt, service) }
-        cell.record(responseTime: latency)
+        cell.record(responseTime: latency, now: now)
         if status < 500 {
             change(attempt.endpoint) { $0.successes += 1 }
             backends[attempt.endpoint].noteAnswer(at: now)
             worker(of: index).endpoints[attempt.endpoint]?.rest.succeeded()
+            if let second = requests[index].second, second.id == attempt.id, let first = requests[index].first {
+                lostRace(index, first, to: latency, service)
+            }
         }
         remove(index, attempt)
         if status < 500 { answer(index) } else { fail(index) }
@@ -150,7 +153,7 @@ extension World {
     /// The backend broke within its answer: nothing can be repeated.
     private func answerBroken(_ index: Int, _ attempt: Attempt) {
         let service = service(of: index)
-        service.cells[attempt.cell].record(responseTime: now - attempt.began)
+        service.cells[attempt.cell].record(responseTime: now - attempt.began, now: now)
         worker(of: index).endpoints[attempt.endpoint]?.rest.answered(now: now)
         remove(index, attempt)
         change(attempt.endpoint) { $0.truncations += 1 }
@@ -246,10 +249,16 @@ extension World {
         arm(index)
     }
 
-    /// The answer has not come within the usual time: say so, and ask somebody else as well if that is safe.
+    /// The answer has not come for long: ask somebody else as well if that is safe, and where the usual time is known, say
+    /// that it is over.
     private func overstayed(_ index: Int) {
+        let service = service(of: index)
         for isFirst in [true, false] {
-            guard let attempt = isFirst ? requests[index].first : requests[index].second, !attempt.hasOverstayed else {
+            guard let attempt = isFirst ? requests[index].first : requests[index].second, !attempt.hasOverstayed,
+                let limit = service.overstay(service.cells[attempt.cell])
+            else { continue }
+            guard now - attempt.began >= limit else {
+                requests[index].overstayDeadline = min(requests[index].overstayDeadline, attempt.began + limit)
                 continue
             }
             if isFirst {
@@ -257,15 +266,9 @@ extension World {
             } else {
                 requests[index].second?.hasOverstayed = true
             }
-            change(attempt.endpoint) { $0.overstays += 1 }
             backends[attempt.endpoint].overstaying += 1
-            if let endpoint = worker(of: index).endpoints[attempt.endpoint],
-                endpoint.rest.overstayed(began: attempt.began, now: now)
-            {
-                report(endpoint)
-            }
+            countOverstay(index, attempt)
         }
-        let service = service(of: index)
         guard let attempt = requests[index].first, requests[index].second == nil, !requests[index].isHedged,
             service.hedges, !requests[index].isWrite || !attempt.isSent,
             let place = hedgePlace(index, attempt, service), service.budget.take(now: now)
@@ -274,9 +277,25 @@ extension World {
         if requests[index].isWrite {
             // Nothing was sent yet, and nothing will be: the attempt moves instead of being doubled.
             remove(index, attempt)
-            change(attempt.endpoint) { $0.connectTimeouts += 1 }
         }
         start(index, service, at: place)
+    }
+
+    private func countOverstay(_ index: Int, _ attempt: Attempt) {
+        change(attempt.endpoint) { $0.overstays += 1 }
+        if let endpoint = worker(of: index).endpoints[attempt.endpoint],
+            endpoint.rest.overstayed(began: attempt.began, now: now)
+        {
+            report(endpoint)
+        }
+    }
+
+    /// An attempt that is still without an answer is about to be called off: the hedge has been answered.
+    private func lostRace(_ index: Int, _ attempt: Attempt, to other: Int64, _ service: WorkerService) {
+        guard attempt.isSent, !attempt.hasOverstayed,
+            service.cells[attempt.cell].lostRace(waited: now - attempt.began, other: other)
+        else { return }
+        countOverstay(index, attempt)
     }
 
     /// Where to hedge: a neighbor that answered something late in this request's wait has shown that the region is

@@ -89,6 +89,23 @@ import Testing
         #expect(larger.isPreferred)
     }
 
+    @Test("A service whose answers always take long outranks its probes, too")
+    func slowRequestsOutrankProbes() {
+        var world = World(services: 1, rate: 0)
+        // One request after the other, each answered after 1.5 s.
+        for tenth in 0..<300 {
+            world.step()
+            var report = EndpointTraffic(endpoint: EndpointID(0))
+            if tenth % 16 == 0 { report.attempts = 1 }
+            if tenth % 16 == 15 { report.successes = 1 }
+            report.inFlight = tenth % 16 == 15 ? 0 : 1
+            world.tell(.traffic(Traffic([report])))
+            if tenth == 100 { world.probesFail[0] = true }
+        }
+        #expect(world.brain.view(of: EndpointID(0))?.state == .healthy)
+        #expect(world.decisions.contains { $0.rule == .requestsOutrankProbes })
+    }
+
     @Test("A prober that lags takes nothing out")
     func laggingProberHasNoSay() {
         var world = World(rate: 0)

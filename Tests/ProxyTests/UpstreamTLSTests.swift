@@ -1,5 +1,6 @@
 import Backends
 import RouteTable
+import Synchronization
 import TLS
 import Telemetry
 import Testing
@@ -27,6 +28,25 @@ struct UpstreamTLSTests {
         #expect(try proxy.ask(post).text == "ok")
         #expect(backend.connections.count <= 2)
         #expect(proxy.handshakes.completed.count == UInt64(backend.connections.count))
+    }
+
+    @Test func `a request that moves while its connection is still being made is no failed connect`() throws {
+        let isOver = Atomic<Bool>(false)
+        let server = try makeServer([Self.files])
+        let slow = try Backend(connections: { _, connection in
+            _ = eventually { isOver.load(ordering: .relaxed) }
+            guard (try? connection.secure(server)) != nil else { return connection.close() }
+        })
+        let good = try Backend(tls: server)
+        let proxy = try proxy([[slow], [good]]) { _ in
+        } table: {
+            $0.service.retry.hedge = .after(.milliseconds(30))
+        }
+        for _ in 0..<3 { #expect(try proxy.ask(post).text == "ok") }
+        isOver.store(true, ordering: .relaxed)
+        let counters = proxy.endpointCounters(0, 0)
+        #expect(counters.attempts.count == 3 && counters.abandoned.count == 3)
+        #expect(counters.connectTimeouts.count == 0 && counters.failureRun.level == 0)
     }
 
     @Test func `the next connection resumes the session of the last`() throws {

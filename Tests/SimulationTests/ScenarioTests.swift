@@ -16,7 +16,10 @@ struct ScenarioTests {
 
     @Test(
         "is kept",
-        arguments: ["01-empty-discovery", "03-prober-stalls", "04-own-network-cut", "10-restart-in-mid-failover"])
+        arguments: [
+            "01-empty-discovery", "03-prober-stalls", "04-own-network-cut", "10-restart-in-mid-failover",
+            "15-slow-service", "16-hangs-from-the-start",
+        ])
     func isKept(name: String) throws {
         let scenario = try read(name)
         let world = World(scenario)
