@@ -110,12 +110,14 @@ extension Control {
         }
         let (sockets, addresses) = try openListeners(of: new)
         _ = await resolve(discovery.setNames(of: new))
-        let matchers = await matchers(for: new)
+        let compiled = await compile(new)
         // From here on nothing is waited for: who looks sees the old table or the new one.
         table = new
         listening = addresses
         adopt(encryption)
-        publish(sockets: sockets, matchers)
+        // Kept until the next table: what is large is not freed by workers.
+        self.compiled = compiled
+        publish(sockets: sockets)
         watchCertificates(readAt: readAt)
         await keep(new)
     }
@@ -131,13 +133,13 @@ extension Control {
     }
 
     /// One for each worker.
-    private func matchers(for table: Table) async -> [RouteMatcher] {
+    private func compile(_ table: Table) async -> [CompiledTable] {
         let count = mailboxes.count
-        return await Task.detached { (0..<count).map { _ in RouteMatcher(table) } }.value
+        return await Task.detached { (0..<count).map { _ in CompiledTable(table) } }.value
     }
 
     /// Tells the brain, the workers and the prober what there is now.
-    private func publish(sockets: [[ListeningSocketBox]], _ matchers: [RouteMatcher]) {
+    private func publish(sockets: [[ListeningSocketBox]]) {
         generation += 1
         var live: Set<Registry.EndpointKey> = []
         var liveCells: Set<Registry.CellKey> = []
@@ -176,7 +178,7 @@ extension Control {
                 publishedService(index, resolved[index], worker: worker)
             }
             let publication = Publication(
-                table: table, matcher: matchers[worker], services: services,
+                compiled[worker], services: services,
                 listeners: table.listeners.map { registry.listener($0.name)[worker] },
                 accessLogs: table.listeners.map { logWriter.ring(for: $0, worker: worker) },
                 tlsServers: encryption.servers(of: table, worker: worker), generation: generation,
@@ -263,7 +265,7 @@ extension Control {
     // Names
 
     func resolveAgain(_ names: [String]) async {
-        if await resolve(names) { publish(sockets: [], await matchers(for: table)) }
+        if await resolve(names) { publish(sockets: []) }
     }
 
     /// Asks for names, all at once. True if any address changed.

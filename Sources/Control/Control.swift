@@ -57,6 +57,8 @@ package actor Control: ServiceLifecycle.Service {
 
     // The table that is served
     var table = Table()
+    /// One for each worker.
+    var compiled: [CompiledTable] = []
     var generation = 0
     var registry: Registry
     var discovery = Discovery()

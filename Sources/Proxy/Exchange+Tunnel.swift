@@ -96,7 +96,8 @@ extension Exchange {
             return answerOwn(.noRoute)
         }
         route = found
-        passOn(to: found.lend { $0.destinations.pick(&worker.random) })
+        let index = found.lend { $0.destinations.pick(&worker.random) }
+        passOn(to: table.lend { $0.service(at: index) })
     }
 
     private func passOn(to service: Uncounted<WorkerService>) {

@@ -145,7 +145,8 @@ final class Exchange: TimerOwner {
         self.route = route
         route.lend { route in
             if route.forwards {
-                forward(to: route.destinations.pick(&worker.random), head, bytes)
+                let index = route.destinations.pick(&worker.random)
+                forward(to: table.lend { $0.service(at: index) }, head, bytes)
             } else {
                 answerOwn(route.ownAnswer(head, bytes, client))
             }

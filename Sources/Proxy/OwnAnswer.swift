@@ -1,7 +1,7 @@
 internal import Wire
 
 /// An answer that Spillway gives itself: small, typed, and never mistaken for an upstream's.
-struct OwnAnswer {
+struct OwnAnswer: Sendable {
     let status: Int
     /// The value of `x-spillway-error`; nil for answers that are no errors.
     var token: StaticString?
@@ -16,7 +16,7 @@ struct OwnAnswer {
     /// A fixed response's own body and fields, or a redirect's.
     var content: Content?
 
-    struct Content {
+    struct Content: Sendable {
         var body: [UInt8]
         /// Field lines with their line ends.
         var fields: [UInt8]

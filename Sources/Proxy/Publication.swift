@@ -10,8 +10,8 @@ private import Synchronization
 /// Endpoints have numbers that stay theirs as long as they are known, over every reload: by them a worker finds
 /// its pooled connections again, and its counters.
 package final class Publication: Sendable {
-    package let table: Table
-    package let matcher: RouteMatcher
+    package let compiled: CompiledTable
+    package var table: Table { compiled.table }
     package let services: [Service]
     /// One for each of the table's listeners.
     package let listeners: [ListenerCounters]
@@ -90,17 +90,31 @@ package final class Publication: Sendable {
     }
 
     package init(
-        table: Table, matcher: RouteMatcher, services: [Service], listeners: [ListenerCounters],
+        _ compiled: CompiledTable, services: [Service], listeners: [ListenerCounters],
         accessLogs: [AccessLogRing?], tlsServers: [TLSServer?]? = nil, generation: Int, workers: Int
     ) {
-        self.tlsServers = tlsServers ?? table.listeners.map { _ in nil }
-        self.table = table
-        self.matcher = matcher
+        self.tlsServers = tlsServers ?? compiled.table.listeners.map { _ in nil }
+        self.compiled = compiled
         self.services = services
         self.listeners = listeners
         self.accessLogs = accessLogs
         self.generation = generation
         self.workers = workers
+    }
+}
+
+/// What of a table takes long to make: the matcher and the routes, made before a worker is told, on whatever thread, one
+/// for each worker. It stays the same when only addresses change.
+package final class CompiledTable: Sendable {
+    package let table: Table
+    let matcher: RouteMatcher
+    let routes: [WorkerRoute]
+
+    package init(_ table: Table) {
+        self.table = table
+        matcher = RouteMatcher(table)
+        let identityFields = table.listeners.compactMap { $0.tls?.client?.header }.flatMap(FieldAliases.of)
+        routes = table.routes.map { WorkerRoute($0, identityFields: identityFields) }
     }
 }
 
@@ -141,9 +155,7 @@ package final class ListeningSocketBox: Sendable {
 extension Publication {
     /// What a worker begins with: nothing is served.
     package static func empty(workers: Int) -> Publication {
-        let table = Table()
-        return Publication(
-            table: table, matcher: RouteMatcher(table), services: [], listeners: [], accessLogs: [], generation: 0,
-            workers: workers)
+        Publication(
+            CompiledTable(Table()), services: [], listeners: [], accessLogs: [], generation: 0, workers: workers)
     }
 }

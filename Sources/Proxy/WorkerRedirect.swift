@@ -3,7 +3,7 @@ internal import RouteTable
 internal import Wire
 
 /// Where a route sends the client instead of forwarding.
-struct WorkerRedirect {
+struct WorkerRedirect: Sendable {
     private let redirect: Redirect
 
     /// The same place, encrypted.

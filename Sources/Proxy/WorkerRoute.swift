@@ -2,8 +2,8 @@ internal import Picking
 internal import RouteTable
 internal import Wire
 
-/// A route as one worker follows it.
-final class WorkerRoute {
+/// A route as one worker follows it: compiled before the worker is told of its table, and never changed.
+final class WorkerRoute: Sendable {
     /// Where requests are forwarded to; nowhere, if they are answered here.
     let destinations: Destinations
     let forwards: Bool
@@ -15,12 +15,12 @@ final class WorkerRoute {
     let responseEdits: CompiledEdits
 
     /// - Parameter identityFields: those that tell who a client has proved to be, which no client may send.
-    init(_ route: Route, services: [WorkerService], identityFields: [String]) {
-        var weighted: [(WorkerService, Int)] = []
+    init(_ route: Route, identityFields: [String]) {
+        var weighted: [(service: Int, weight: Int)] = []
         var redirect: WorkerRedirect?
         var response: OwnAnswer?
         switch route.action {
-        case .forward(let destinations): weighted = destinations.map { (services[$0.service], $0.weight) }
+        case .forward(let destinations): weighted = destinations.map { ($0.service, $0.weight) }
         case .redirect(let told): redirect = WorkerRedirect(told)
         case .respond(let told): response = OwnAnswer(told)
         }
@@ -43,27 +43,28 @@ final class WorkerRoute {
 }
 
 /// Services that share a route's requests by weight.
-struct Destinations {
-    private let services: [WorkerService]
+struct Destinations: Sendable {
+    /// Where they stand in the table.
+    private let services: [Int]
     private let sums: [Int]
 
-    init(_ weighted: [(WorkerService, Int)]) {
-        let weighted = weighted.filter { $0.1 > 0 }
-        services = weighted.map(\.0)
+    init(_ weighted: [(service: Int, weight: Int)]) {
+        let weighted = weighted.filter { $0.weight > 0 }
+        services = weighted.map(\.service)
         var sum = 0
         sums = weighted.map {
-            sum += $0.1; return sum
+            sum += $0.weight; return sum
         }
     }
 
-    /// Of at least one.
-    func pick(_ random: inout RandomSource) -> Uncounted<WorkerService> {
+    /// The place of one in the table; of at least one.
+    func pick(_ random: inout RandomSource) -> Int {
         let last = services.count - 1
         if last > 0 {
             let point = random.below(sums[last])
-            for index in 0..<last where point < sums[index] { return Uncounted(services[index]) }
+            for index in 0..<last where point < sums[index] { return services[index] }
         }
-        return Uncounted(services[last])
+        return services[last]
     }
 }
 

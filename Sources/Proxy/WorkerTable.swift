@@ -6,7 +6,6 @@ internal import Wire
 /// The table one worker serves from: the matcher, and everything it leads to, compiled.
 final class WorkerTable {
     let publication: Publication
-    let routes: [WorkerRoute]
     let services: [WorkerService]
     /// By endpoint number; those of earlier tables that still have connections are not here.
     let endpoints: [Int: (WorkerEndpoint, WorkerCell)]
@@ -46,13 +45,13 @@ final class WorkerTable {
         }
         self.services = services
         self.endpoints = endpoints
-        let identityFields = publication.table.listeners.compactMap { $0.tls?.client?.header }.flatMap(FieldAliases.of)
-        routes = publication.table.routes.map { WorkerRoute($0, services: services, identityFields: identityFields) }
         previous?.retireEndpoints(notIn: endpoints)
     }
 
     /// Numbers of endpoints that are gone are used again: it must be this one.
     func has(_ endpoint: WorkerEndpoint) -> Bool { endpoints[endpoint.number]?.0 === endpoint }
+
+    func service(at index: Int) -> Uncounted<WorkerService> { Uncounted(services[index]) }
 
     /// The service of this name.
     func service(named name: String) -> WorkerService? { services.first { $0.name == name } }
@@ -68,14 +67,16 @@ final class WorkerTable {
     func tunnelRoute(
         serverName: RawSpan, listener: WorkerListener, protocols: RouteMatcher.FieldLookup
     ) -> Uncounted<WorkerRoute>? {
-        publication.matcher.matchTunnel(listener: listener.index, serverName: serverName, protocols: protocols)
-            .map { Uncounted(routes[$0]) }
+        publication.compiled.matcher.matchTunnel(
+            listener: listener.index, serverName: serverName, protocols: protocols
+        ).map { Uncounted(publication.compiled.routes[$0]) }
     }
 
     /// The route for a request, or nil.
     func route(_ head: borrowing RequestHead, _ bytes: RawSpan, listener: WorkerListener) -> Uncounted<WorkerRoute>? {
-        let index = Uncounted(publication.matcher).lend { matcher in
-            matcher.match(
+        let compiled = Uncounted(publication.compiled)
+        let index = compiled.lend { compiled in
+            compiled.matcher.match(
                 listener: listener.index, host: bytes.extracting(head.host.bounds),
                 path: bytes.extracting(head.path.bounds), method: bytes.extracting(head.methodRange.bounds)
             ) { name, holds in
@@ -87,6 +88,6 @@ final class WorkerTable {
                 return false
             }
         }
-        return index.map { Uncounted(routes[$0]) }
+        return index.map { index in compiled.lend { Uncounted($0.routes[index]) } }
     }
 }

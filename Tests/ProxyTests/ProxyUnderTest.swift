@@ -93,7 +93,7 @@ final class ProxyUnderTest {
         mailbox.post(
             .publish(
                 Publication(
-                    table: table, matcher: RouteMatcher(table), services: services,
+                    CompiledTable(table), services: services,
                     listeners: table.listeners.map { _ in listenerCounters },
                     accessLogs: table.listeners.map { $0.accessLog == nil ? nil : log },
                     tlsServers: table.listeners.map { _ in server }, generation: generation,

@@ -42,6 +42,27 @@ struct ReloadTests {
         #expect(removed.requests.isEmpty)
     }
 
+    @Test func `a table of ten thousand routes does not keep its worker from serving`() throws {
+        let proxy = try ProxyUnderTest([[try Backend()]])
+        #expect(try proxy.ask(get).status == 200)
+        for round in 0..<3 {
+            #expect(
+                proxy.publish { table in
+                    table.routes = (0..<10_000).map { index in
+                        var route = Route(
+                            match: Match(path: .prefix("/p\(index)")),
+                            action: .forward([Destination(service: 0)]))
+                        route.requestHeaders = HeaderEdits(
+                            remove: ["x-a"], set: [HeaderValue(name: "x-round", value: "\(round)")])
+                        return route
+                    }
+                })
+            #expect(try proxy.ask("GET /p9999 HTTP/1.1\r\nhost: a\r\n\r\n").status == 200)
+        }
+        // In a debug build making them takes more than a second each time.
+        #expect(proxy.counters.longestTurn.level < 300_000_000)
+    }
+
     @Test func `who waits for a connection takes one that becomes free in whatever region`() throws {
         let stays = Atomic<Bool>(true)
         let held = try Backend { request, connection in
