@@ -11,14 +11,18 @@ internal import Telemetry
 
 /// Tables in: read, checked, resolved, compiled, handed to every worker. The running one stays until the next is whole.
 extension Control {
+    /// Of one table's warnings, so many are written to the log.
+    private static let warningsTold = 100
+
     /// Serves the given table, or the last good one if that has mistakes, be it in itself or in certificates it names.
     func adoptFirstTable() async throws {
         let problems: Problems
         switch await readTable() {
         case .failure(let found): problems = found
-        case .success(let table):
+        case .success(let source):
             do {
-                return try await adopt(table)
+                try await adopt(source.table)
+                return tell(source.warnings)
             } catch let found as UnreadableEncryption {
                 problems = found.problems
             }
@@ -43,11 +47,21 @@ extension Control {
         }
     }
 
-    private func readTable() async -> Result<Table, Problems> {
+    private func readTable() async -> Result<TableSource, Problems> {
         let configuration = configuration
         return await Task.detached {
-            TableReader(environment: configuration.environment).read(path: configuration.tablePath).map(\.table)
+            TableReader(environment: configuration.environment).read(path: configuration.tablePath)
         }.value
+    }
+
+    /// Says what is hardly meant in the table that was taken on, unless the one before it had it, too.
+    private func tell(_ warnings: [TableWarning]) {
+        let news = warnings.filter { !knownWarnings.contains($0.subject) }
+        knownWarnings = Set(warnings.map(\.subject))
+        for warning in news.prefix(Self.warningsTold) { logger.warning("\(warning)") }
+        if news.count > Self.warningsTold {
+            logger.warning("\(news.count - Self.warningsTold) further warnings; `spillway check` tells all")
+        }
     }
 
     /// Reads the files again. A table with mistakes changes nothing, nor does one that would close every listener,
@@ -57,7 +71,8 @@ extension Control {
         let reason = prompt.rawValue
         switch await readTable() {
         case .failure(let problems): refuse(reason, "\n\(problems)", "\(problems)")
-        case .success(let new):
+        case .success(let source):
+            let new = source.table
             if new == table && refusedReload == nil {
                 logger.info("reload (\(reason)): nothing changed")
                 return await reloadCertificates(because: reason)
@@ -77,6 +92,7 @@ extension Control {
                 logger.notice("reload (\(reason)): \(changes.summary)")
                 if changes.removesEveryService { logger.warning("reload (\(reason)): every service there was is gone") }
                 for sentence in changes.sentences.prefix(100) { logger.info("\(sentence)") }
+                tell(source.warnings)
             } catch {
                 refuse(reason, " \(error)", "\(error)")
             }

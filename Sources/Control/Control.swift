@@ -66,6 +66,8 @@ package actor Control: ServiceLifecycle.Service {
     var servesLastGoodTable = false
     var refusedReload: String?
     var confirmation = ReloadConfirmation()
+    /// What was told of the table that is served.
+    var knownWarnings: Set<String> = []
     var reloads = ReloadCounts()
     /// Numbers of the endpoints of each cell of each service, as published.
     var cellEndpoints: [[[Int]]] = []

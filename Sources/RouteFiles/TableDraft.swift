@@ -5,6 +5,8 @@ struct TableDraft {
     var reading: Reading
     /// What the outermost mappings of all files have.
     private var outermost: [SourceEntry] = []
+    /// Of each route that was read.
+    private var routePlaces: [Position] = []
 
     /// The keys of a table's outermost mapping.
     static let sections: [(name: String, meaning: String)] = [
@@ -72,6 +74,11 @@ struct TableDraft {
         return [
             missing("listeners", "client could connect"), missing("routes", "request could be served"),
         ].compactMap { $0 }
+    }
+
+    /// What is worth a warning in the table that was read without a mistake.
+    func warnings(of table: Table) -> [TableWarning] {
+        TableWarnings(of: table, reading, sections: outermost, routePlaces: routePlaces).all
     }
 
     // Sections
@@ -192,7 +199,7 @@ struct TableDraft {
     private mutating func readRoutes(_ node: SourceNode, _ table: Table) -> [Route] {
         guard case .sequence(let elements) = node.content else { return [] }
         return elements.enumerated().compactMap { index, element in
-            reading.at("routes") { reading in
+            let route: Route? = reading.at("routes") { reading in
                 reading.at(index) { reading in
                     var draft = RouteDraft()
                     guard Shapes.route.read(element, into: &draft, &reading) else { return nil }
@@ -200,6 +207,8 @@ struct TableDraft {
                     return draft.route(at: element, &reading)
                 }
             }
+            if route != nil { routePlaces.append(element.position) }
+            return route
         }
     }
 }

@@ -5,6 +5,8 @@ package import RouteTable
 package struct TableSource: Sendable {
     package let table: Table
     package let files: [String]
+    /// By file, in the order read, then by place.
+    package let warnings: [TableWarning]
 }
 
 /// Reads a table from YAML files (JSON among them): all of it, or every reason why not.
@@ -36,7 +38,19 @@ package struct TableReader: Sendable {
         // Where there is another mistake, it may be why something is missing.
         if problems.isEmpty { problems = draft.missingSections(of: whole ?? files.first ?? "") }
         guard problems.isEmpty else { return .failure(Problems(problems, inOrderOf: files)) }
-        return .success(TableSource(table: table, files: files))
+        let warnings = draft.warnings(of: table) + Self.silentFiles(texts, roots)
+        return .success(TableSource(table: table, files: files, warnings: warnings.sorted(inOrderOf: files)))
+    }
+
+    /// There is nothing in them but comments.
+    private static func silentFiles(
+        _ texts: [(name: String, text: String)], _ roots: [SourceNode?]
+    ) -> [TableWarning] {
+        zip(texts, roots).filter { $1?.isEmpty ?? true }.map { file, _ in
+            TableWarning(
+                file: file.name, line: 0, column: 0, path: "",
+                text: "nothing is in this file but comments; delete it if it is not needed")
+        }
     }
 
     /// A file is emptied by mistakes (`generate > table.yaml` when `generate` fails, a full disk) more often than on
@@ -47,6 +61,16 @@ package struct TableReader: Sendable {
                 file: $0.name, found: "an empty file",
                 expected: "a part of the table, or at least a comment; a file that is not needed is to be deleted")
         }
+    }
+}
+
+extension [TableWarning] {
+    fileprivate func sorted(inOrderOf files: [String]) -> [TableWarning] {
+        let order = Dictionary(files.enumerated().map { ($1, $0) }) { first, _ in first }
+        return enumerated().sorted { a, b in
+            let (x, y) = (a.element, b.element)
+            return (order[x.file] ?? 0, x.line, x.column, a.offset) < (order[y.file] ?? 0, y.line, y.column, b.offset)
+        }.map(\.element)
     }
 }
 

@@ -49,6 +49,27 @@ package struct PathPattern: Sendable {
         return matches(unsafe span.bytes)
     }
 
+    var acceptsEmpty: Bool { automaton.acceptsEmpty }
+
+    /// The states after another byte; `before` is nil at the path's beginning.
+    func states(after before: [UInt64]?, _ byte: UInt8) -> [UInt64] {
+        automaton.states(after: before, byte, words: words.span, classes: classes.span)
+    }
+
+    /// Whether a path may end in one of these states.
+    func accepts(_ states: [UInt64]) -> Bool {
+        states.indices.contains { states[$0] & words[automaton.firstWord + automaton.width + $0] != 0 }
+    }
+
+    /// A byte of each class that this pattern or the other tells apart from others.
+    func distinctBytes(with other: PathPattern) -> [UInt8] {
+        var seen: Set<UInt16> = []
+        return (UInt8.min...UInt8.max).filter {
+            let one = UInt16(classes[automaton.firstClass + Int($0)])
+            return seen.insert(one << 8 | UInt16(other.classes[other.automaton.firstClass + Int($0)])).inserted
+        }
+    }
+
     /// Puts the pattern's words and classes behind others, and gives the automaton that finds them there.
     func append(toWords words: inout [UInt64], classes: inout [UInt8]) -> PatternAutomaton {
         var moved = automaton

@@ -24,6 +24,26 @@ struct PatternAutomaton: Sendable {
             ? matchesNarrow(path, words: words, classes: classes) : matchesWide(path, words: words, classes: classes)
     }
 
+    /// The states after another byte; `before` is nil at the path's beginning.
+    func states(after before: [UInt64]?, _ byte: UInt8, words: Span<UInt64>, classes: Span<UInt8>) -> [UInt64] {
+        var next = [UInt64](repeating: 0, count: width)
+        if let before {
+            for word in 0..<width {
+                var rest = before[word]
+                while rest != 0 {
+                    let row = following &+ (word &* 64 &+ rest.trailingZeroBitCount) &* width
+                    for column in 0..<width { next[column] |= words[row &+ column] }
+                    rest &= rest &- 1
+                }
+            }
+        } else {
+            for word in 0..<width { next[word] = words[firstWord &+ word] }
+        }
+        let row = accepting &+ Int(classes[firstClass &+ Int(byte)]) &* width
+        for word in 0..<width { next[word] &= words[row &+ word] }
+        return next
+    }
+
     /// Up to 64 states: the set is one word.
     private func matchesNarrow(_ path: RawSpan, words: Span<UInt64>, classes: Span<UInt8>) -> Bool {
         let accepting = accepting, following = following

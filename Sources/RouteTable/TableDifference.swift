@@ -238,12 +238,12 @@ extension TableDifference {
     }
 
     mutating func compareRoutes(_ old: Table, _ new: Table) {
-        let before = old.routes.map { RouteText($0, in: old) }
-        let after = new.routes.map { RouteText($0, in: new) }
+        let before = RouteText.all(of: old)
+        let after = RouteText.all(of: new)
         routes = compare("route", before, after, name: \.match) { old, new in
             var notes = Notes()
             notes.compare("to", old.action, new.action) { $0 }
-            notes.compareUnprinted("respond", old.response, new.response)
+            if old.action == new.action { notes.compareUnprinted("respond", old.response, new.response) }
             notes.compare("rewrite", old.rewrite, new.rewrite) { $0 ?? "none" }
             notes.compareUnprinted("request_headers", old.requestHeaders, new.requestHeaders)
             notes.compareUnprinted("response_headers", old.responseHeaders, new.responseHeaders)
@@ -257,14 +257,26 @@ extension TableDifference {
 
 /// A route with names instead of indices, so that it can be compared with one of another table.
 private struct RouteText {
-    let match: String
+    /// Of several routes that match the same requests, the second and later ones are numbered.
+    private(set) var match: String
     let action: String
     let response: FixedResponse?
     let rewrite: String?
     let requestHeaders: HeaderEdits
     let responseHeaders: HeaderEdits
 
-    init(_ route: Route, in table: Table) {
+    static func all(of table: Table) -> [RouteText] {
+        var counts: [String: Int] = [:]
+        return table.routes.map { route in
+            var text = RouteText(route, in: table)
+            let number = counts[text.match, default: 0] + 1
+            counts[text.match] = number
+            if number > 1 { text.match += " (\(number))" }
+            return text
+        }
+    }
+
+    private init(_ route: Route, in table: Table) {
         match = table.text(of: route.match)
         action = table.text(of: route.action)
         response = if case .respond(let response) = route.action { response } else { nil }

@@ -8,8 +8,9 @@ struct Check: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Say whether a table has mistakes.",
         discussion: """
-            Every mistake is one line with file, line, column, what was found and what was expected. Certificates and keys
-            that the table names are read as well.
+            Every mistake is one line with file, line, column, what was found and what was expected. What is hardly meant,
+            such as a route that never matches, is a warning with what to do about it. Certificates and keys that the table
+            names are read as well.
             """)
 
     @Argument(help: "The table: a directory of YAML files, or one file.")
@@ -18,21 +19,29 @@ struct Check: ParsableCommand {
     @Flag(help: "Leave certificates and keys alone: they may be on another machine.")
     var withoutCertificates = false
 
+    @Flag(help: "End with status 1 when there is a warning, too.")
+    var strict = false
+
     func run() throws {
         let source = try read(table)
         let found = source.table
+        var warnings = source.warnings.map(\.description)
         if !withoutCertificates {
             do {
-                for warning in try Encryption.check(found) { tell("warning: \(warning)") }
+                warnings += try Encryption.check(found)
             } catch {
                 try end(table, error)
             }
         }
+        for warning in warnings { tell("warning: \(warning)") }
         let parts = [
             count(found.listeners.count, "listener"), count(found.regions.count, "region"),
             count(found.services.count, "service"), count(found.routes.count, "route"),
         ]
-        print("\(table): no mistakes in \(count(source.files.count, "file")): \(parts.joined(separator: ", "))")
+        let warned = warnings.isEmpty ? "" : "; \(count(warnings.count, "warning"))"
+        let files = count(source.files.count, "file")
+        print("\(table): no mistakes in \(files): \(parts.joined(separator: ", "))\(warned)")
+        if strict && !warnings.isEmpty { throw ExitCode(1) }
     }
 }
 

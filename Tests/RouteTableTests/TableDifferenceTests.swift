@@ -101,6 +101,15 @@ struct TableDifferenceTests {
                 "route all requests: respond changed", "route listener web, method PUT: added",
             ], summary: "1 service removed, 1 service changed, 1 endpoint removed, 1 route added, 2 routes changed"),
         Case(
+            testDescription: "a route like another one",
+            edit: {
+                $0.routes.append(Route(match: Match(), action: .respond(FixedResponse(status: 410, body: "gone"))))
+            }, sentences: ["route all requests (2): added"], summary: "1 route added"),
+        Case(
+            testDescription: "another fixed answer",
+            edit: { $0.routes[1].action = .respond(FixedResponse(status: 410, body: "gone")) },
+            sentences: ["route all requests: to respond 404 → respond 410"], summary: "1 route changed"),
+        Case(
             testDescription: "the order of routes", edit: { $0.routes.swapAt(0, 1) },
             sentences: ["routes: another order"], summary: "only the order of routes changed"),
         Case(
@@ -112,6 +121,18 @@ struct TableDifferenceTests {
                 }
             }, sentences: [], summary: "nothing changed"),
     ]
+
+    @Test func `of tables with routes alike tells each with its own`() {
+        var old = Self.table
+        old.routes.append(Route(match: Match(), action: .forward([Destination(service: 0)])))
+        var new = old
+        new.regions[1].capacity = nil
+        #expect(new.changes(from: old).sentences == ["region us-west-2: capacity 4000 → none"])
+        new.routes[2].action = .forward([Destination(service: 1)])
+        #expect(new.changes(from: old).sentences.last == "route all requests (2): to checkout → inventory")
+        new.routes.removeLast()
+        #expect(new.changes(from: old).sentences.last == "route all requests (2): removed")
+    }
 
     @Test func `says whether it closes every listener`() {
         let moved = BindAddress.ip(address: "0.0.0.0", port: 8081)

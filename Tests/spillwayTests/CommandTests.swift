@@ -8,7 +8,7 @@ struct CommandTests {
         listeners: { web: { bind: 127.0.0.1:0 } }
         regions: { east: {}, west: {} }
         services:
-          shop: { endpoints: { east: [127.0.0.1:1], west: [127.0.0.1:2] } }
+          shop: { probe: none, endpoints: { east: [127.0.0.1:1], west: [127.0.0.1:2] } }
         routes:
           - { match: { path: /hello }, respond: { status: 200, body: "version one" } }
           - { to: shop }
@@ -27,6 +27,18 @@ struct CommandTests {
         #expect(bad.errors.contains("\(file):7:11: "), "\(bad.errors)")
         #expect(bad.errors.contains("did you mean \"shop\"?"), "\(bad.errors)")
         #expect(bad.errors.contains("did you mean \"eats\"?"), "\(bad.errors)")
+    }
+
+    @Test func `check warns of what is hardly meant, and fails for it only when it is to be strict`() throws {
+        let directory = try TemporaryDirectory()
+        let file = try directory.write("table.yaml", Self.table + "\n  - { match: { path: / }, to: shop }\n")
+        let warned = try Command("check", directory.path).finish()
+        #expect(warned.status == 0)
+        #expect(warned.errors.hasPrefix("warning: \(file):8:5: routes[2]: never matches: "), "\(warned.errors)")
+        #expect(warned.output.hasSuffix("3 routes; 1 warning\n"), "\(warned.output)")
+        #expect(try Command("check", "--strict", directory.path).finish().status == 1)
+        try directory.write("table.yaml", Self.table)
+        #expect(try Command("check", "--strict", directory.path).finish().status == 0)
     }
 
     @Test func `check reads certificates, unless told not to`() throws {

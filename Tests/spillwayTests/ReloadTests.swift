@@ -59,6 +59,23 @@ struct ReloadTests {
         #expect(eventually { (try? RawConnection(port: router.port)) == nil })
     }
 
+    @Test func `warnings of a table are in the log, once, and two routes alike are no change`() throws {
+        let directory = try TemporaryDirectory()
+        let alike = CommandTests.table + "\n  - { respond: { status: 418 } }\n"
+        try directory.write("tables/table.yaml", alike)
+        let router = try RouterUnderTest(directory, table: "tables")
+        func told(_ text: String) -> Int { router.command.errorsSoFar.components(separatedBy: text).count - 1 }
+        #expect(told("warning \(directory.path)/tables/table.yaml:8:5: routes[2]: never matches: ") == 1)
+        try directory.write("tables/table.yaml", alike.replacing("version one", with: "version two"))
+        router.signal(SIGHUP)
+        #expect(eventually { told("reload (SIGHUP): 1 route changed\n") == 1 }, "\(router.command.errorsSoFar)")
+        #expect(told("never matches: ") == 1)
+        try directory.write("tables/table.yaml", alike + "  - { match: { path: /hello }, to: shop }\n")
+        router.signal(SIGHUP)
+        #expect(eventually { told(":9:5: routes[3]: never matches: ") == 1 }, "\(router.command.errorsSoFar)")
+        #expect(told("routes[2]: never matches: ") == 1)
+    }
+
     @Test func `a listener that keeps its name may move to another port`() throws {
         let directory = try TemporaryDirectory()
         try directory.write("tables/table.yaml", CommandTests.table)
