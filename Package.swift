@@ -87,7 +87,8 @@ let package = Package(
         .executableTarget(
             name: "spillway",
             dependencies: [
-                "AdminAPI", "Control", "Demo", "Failover", "Reactor", "RouteFiles", "RouteTable", "Simulation", "Store",
+                "AdminAPI", "CLinux", "Control", "Demo", "Failover", "Reactor", "RouteFiles", "RouteTable",
+                "Simulation", "Store",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),

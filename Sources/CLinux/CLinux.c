@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <resolv.h>
 #include <sched.h>
+#include <stdio.h>
 #include <sys/resource.h>
 
 int clinux_accept(int fd, clinux_address *peer) {
@@ -61,6 +62,12 @@ long clinux_raise_descriptor_limit(void) {
     limit.rlim_cur = limit.rlim_max;
     if (setrlimit(RLIMIT_NOFILE, &limit) < 0) return -errno;
     return (long)limit.rlim_cur;
+}
+
+int clinux_finish_output(void) {
+    if (fflush(stdout) != 0) return -errno;
+    // Something printed earlier found no room; its error number is not known any more.
+    return ferror(stdout) ? -EIO : 0;
 }
 
 void clinux_return_memory(void) {

@@ -4,16 +4,11 @@ internal import Reactor
 internal import RouteTable
 internal import Synchronization
 
-/// Carries the workers' access-log lines to their files, on a thread of its own. When it falls behind, workers drop
-/// lines and count them; nothing on a request's path waits for a disk.
+/// The access logs that the table names, and their threads. When one falls behind, workers drop lines and count them;
+/// nothing on a request's path, and nobody who decides, waits for a file.
 final class AccessLogWriter: Sendable {
-    private struct State {
-        var files: [String: AccessLogFile] = [:]
-        var isRunning = false
-        var hasEnded = true
-    }
-
-    private let state = Mutex(State())
+    private let files = Mutex<[String: AccessLogFile]>([:])
+    private let lost = AccessLogLosses()
     private let workers: Int
     private let logger: Logger
 
@@ -23,61 +18,57 @@ final class AccessLogWriter: Sendable {
     }
 
     /// Lines that could not be written, since the start.
-    var lostLines: UInt64 { state.withLock { $0.files.values.reduce(0) { $0 + $1.lostLines } } }
+    var lostLines: UInt64 { lost.count }
 
-    /// The ring for one listener and worker; nil when the listener has no log, or its file cannot be opened.
+    /// The ring for one listener and worker; nil when the listener has no log, or there is no thread for it.
     func ring(for listener: Listener, worker: Int) -> AccessLogRing? {
         guard let log = listener.accessLog else { return nil }
-        return state.withLock { state in
-            if let known = state.files[log.path] { return known.rings[worker] }
+        return files.withLock { files in
+            if let known = files[log.path] { return known.ring(worker) }
             do {
-                let file = try AccessLogFile(path: log.path, workers: workers)
-                state.files[log.path] = file
-                return file.rings[worker]
+                let logger = logger
+                let file = try AccessLogFile(path: log.path, workers: workers, lost: lost) { news in
+                    Self.tell(news, of: log.path, logger)
+                }
+                files[log.path] = file
+                return file.ring(worker)
             } catch {
-                logger.error("access log \(log.path) cannot be opened: \(error)")
+                logger.error("access log \(log.path): no thread can be started for it: \(error)")
                 return nil
             }
         }
     }
 
-    /// Opens every file anew, for those who rotate them.
-    func reopen() {
-        for file in state.withLock({ Array($0.files.values) }) {
-            do {
-                try file.reopen()
-            } catch {
-                logger.error("access log \(file.path) cannot be opened anew, and stays as it is: \(error)")
+    /// Lets go of the logs that no listener of the table has any more.
+    func keep(_ table: Table) {
+        let paths = Set(table.listeners.compactMap { $0.accessLog?.path })
+        files.withLock { files in
+            for (path, file) in files where !paths.contains(path) {
+                file.retire()
+                files[path] = nil
             }
         }
     }
 
-    func start() throws(SystemError) {
-        state.withLock {
-            $0.isRunning = true
-            $0.hasEnded = false
-        }
-        try Thread.start(name: "access log") { [self] in
-            while state.withLock({ $0.isRunning }) {
-                writeAll()
-                Thread.pause(milliseconds: 50)
-            }
-            writeAll()
-            state.withLock { $0.hasEnded = true }
-        }
+    /// Has every file opened anew, for those who rotate them.
+    func reopen() {
+        for file in files.withLock({ Array($0.values) }) { file.reopen() }
     }
 
     /// Returns when all lines are written, or after two seconds.
     func stop() async {
-        state.withLock { $0.isRunning = false }
-        for _ in 0..<200 where !state.withLock({ $0.hasEnded }) { try? await Task.sleep(for: .milliseconds(10)) }
+        let files = files.withLock { Array($0.values) }
+        for file in files { file.end() }
+        for _ in 0..<200 where files.contains(where: { !$0.hasEnded }) { try? await Task.sleep(for: .milliseconds(10)) }
     }
 
-    private func writeAll() {
-        for file in state.withLock({ Array($0.files.values) }) {
-            if let error = file.write() {
-                logger.error("access log \(file.path) cannot be written, lines are lost: \(error)")
-            }
+    private static func tell(_ news: AccessLogPen.News, of path: String, _ logger: Logger) {
+        switch news {
+        case .cannotOpen(let error): logger.error("access log \(path) cannot be opened, lines are lost: \(error)")
+        case .cannotReopen(let error):
+            logger.error("access log \(path) cannot be opened anew, and stays as it is: \(error)")
+        case .cannotWrite(let error): logger.error("access log \(path) cannot be written, lines are lost: \(error)")
+        case .writtenAgain(let lines): logger.notice("access log \(path) is written again; \(lines) lines were lost")
         }
     }
 }

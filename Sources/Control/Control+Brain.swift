@@ -225,6 +225,8 @@ extension Control {
         }
         text.family("spillway_journal_lost_total", .counter, "Decisions that could not be written to the journal.")
         text.sample([], stateWriter.lostDecisions)
+        text.family("spillway_evidence_lost_total", .counter, "Events that could not be written to the evidence.")
+        text.sample([], stateWriter.lostEvents)
     }
 
     // Rates

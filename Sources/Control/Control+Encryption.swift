@@ -15,11 +15,11 @@ extension Control {
     /// Reads what a table's TLS is made of, without holding anybody up.
     func readEncryption(of table: Table) async throws(UnreadableEncryption) -> Encryption {
         let (keys, libraries) = (ticketKeys, libraries)
-        return try await Task.detached {
+        return try await Thread.run(name: "certificates") {
             Result { () throws(UnreadableEncryption) in
                 try Encryption(of: table, tickets: keys, libraries: libraries)
             }
-        }.value.get()
+        }.get()
     }
 
     /// Reads the files again. What is wrong changes nothing.

@@ -1,6 +1,5 @@
 internal import Failover
 internal import Foundation
-internal import Store
 
 /// Answers to those who ask why, and what if: JSON of `Explanations` and `WhatIf`.
 extension Control {
@@ -41,10 +40,5 @@ extension Control {
         } catch {
             return .unknown(error.description)
         }
-    }
-
-    /// Takes from the journal what earlier runs decided.
-    func recallDecisions() {
-        for entry in DecisionJournal.latest(DecisionMemory.limit, in: store.path) { memory.add(entry.decision) }
     }
 }

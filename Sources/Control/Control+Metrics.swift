@@ -46,6 +46,8 @@ extension Control {
         text.sample([], reloads.lastSeconds)
         text.family("spillway_reports_dropped_total", .counter, "Reports of workers and prober that found no room.")
         text.sample([], droppedReports)
+        text.family("spillway_log_lost_total", .counter, "Lines of the router's own log that could not be written.")
+        text.sample([], log?.lostLines ?? 0)
         text.family("spillway_access_log_lost_total", .counter, "Access-log lines that could not be written.")
         text.sample([], logWriter.lostLines)
     }

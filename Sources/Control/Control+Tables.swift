@@ -27,12 +27,14 @@ extension Control {
                 problems = found.problems
             }
         }
-        try await adopt(lastGoodTable(because: problems))
+        try await adopt(await lastGoodTable(because: problems))
     }
 
-    private func lastGoodTable(because problems: Problems) throws -> Table {
+    private func lastGoodTable(because problems: Problems) async throws -> Table {
         logger.error("the table has mistakes:\n\(problems)")
-        guard let text = try store.lastGoodTable() else {
+        let store = store
+        let kept = await Thread.run(name: "memory") { Result { try store.lastGoodTable() } }
+        guard let text = try kept.get() else {
             throw StartFailure(description: "the table has mistakes, and there is no last good one:\n\(problems)")
         }
         switch TableReader(environment: [:]).read(texts: [("table.yaml", text)]) {
@@ -49,9 +51,9 @@ extension Control {
 
     private func readTable() async -> Result<TableSource, Problems> {
         let configuration = configuration
-        return await Task.detached {
+        return await Thread.run(name: "table") {
             TableReader(environment: configuration.environment).read(path: configuration.tablePath)
-        }.value
+        }
     }
 
     /// Says what is hardly meant in the table that was taken on, unless the one before it had it, too.
@@ -135,17 +137,7 @@ extension Control {
         self.compiled = compiled
         publish(sockets: sockets)
         watchCertificates(readAt: readAt)
-        await keep(new)
-    }
-
-    /// Printing and writing a large table takes its time, which the brain must not wait for.
-    private func keep(_ table: Table) async {
-        let store = store
-        do {
-            try await Task.detached { try store.keepTable(NormalForm.text(of: table)) }.value
-        } catch {
-            logger.warning("the last good table could not be kept in \(store.path): \(error)")
-        }
+        stateWriter.keep(new)
     }
 
     /// One for each worker.
@@ -207,6 +199,7 @@ extension Control {
         cellEvidence.adopt(table, registry)
         probeCounts.keep(places.keys)
         registry.keep(endpoints: live, cells: liveCells, table: table)
+        logWriter.keep(table)
     }
 
     /// Tells the prober what there is to be probed, and how.

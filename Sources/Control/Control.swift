@@ -42,6 +42,7 @@ package actor Control: ServiceLifecycle.Service {
 
     let configuration: Configuration
     let logger: Logger
+    let log: LineOutput?
     let store: StateDirectory
     let onDecision: (@Sendable (String) -> Void)?
     let inbox = Inbox()
@@ -107,7 +108,7 @@ package actor Control: ServiceLifecycle.Service {
     var servedEndpoints: [Registry.EndpointEntry] = []
     let stateWriter: StateWriter
     /// What the monotonic clock is to be increased by to give the brain's time, nanoseconds.
-    private var clockOffset: Int64 = 0
+    var clockOffset: Int64 = 0
     var rates = Rates()
 
     /// A table is served and the router does not drain.
@@ -129,11 +130,14 @@ package actor Control: ServiceLifecycle.Service {
         var lastSeconds = 0.0
     }
 
-    /// - Parameter onDecision: told each decision as a sentence, besides the log.
+    /// - Parameters:
+    ///   - log: where the lines of `logger` go, if what it loses is to be counted.
+    ///   - onDecision: told each decision as a sentence, besides the log. It must not wait for anything.
     package init(
-        configuration: Configuration, store: StateDirectory, logger: Logger,
+        configuration: Configuration, store: StateDirectory, logger: Logger, log: LineOutput? = nil,
         onDecision: (@Sendable (String) -> Void)? = nil
     ) throws {
+        self.log = log
         self.onDecision = onDecision
         self.configuration = configuration
         self.store = store
@@ -145,7 +149,7 @@ package actor Control: ServiceLifecycle.Service {
         logWriter = AccessLogWriter(workers: configuration.workers, logger: logger)
         libraries = (0...configuration.workers).map { _ in TLSLibrary() }
         brain = Brain()
-        stateWriter = StateWriter(store: store, logger: logger)
+        stateWriter = try StateWriter(store: store, logger: logger)
     }
 
     // Life
@@ -166,9 +170,8 @@ package actor Control: ServiceLifecycle.Service {
                 reports: inbox)
         }
         workersRunning = mailboxes.count
-        remember()
+        await remember()
         try await adoptFirstTable()
-        try logWriter.start()
         isReady = true
     }
 
@@ -259,31 +262,6 @@ package actor Control: ServiceLifecycle.Service {
         if workersRunning > 0 { logger.warning("drain time is over; what is still under way is cut off") }
         await logWriter.stop()
         await stateWriter.finish()
-    }
-
-    /// Goes on where the last run with this state directory was: what was out stays out until it shows itself well.
-    private func remember() {
-        clockOffset = EventLoop.wallClock() - EventLoop.clock()
-        recallDecisions()
-        guard let path = EvidenceLog.names(in: store.path).last else { return }
-        // A run that ended while it remembered would do so again.
-        guard store.beginRemembering() else {
-            return logger.error("the last run ended while it read \(path): nothing is remembered this time")
-        }
-        defer { store.endRemembering() }
-        do {
-            let segment = try EvidenceLog.read(path)
-            brain = segment.brain
-            for (event, time) in segment.events { _ = brain.observe(event, at: time) }
-            registry.reserve(brain.knownEndpoints)
-            // A clock that was put back since must not turn time around.
-            clockOffset = max(clockOffset, brain.lastTime.nanoseconds - EventLoop.clock())
-            logger.info("goes on from \(segment.name) and \(segment.events.count) events")
-            carryOut(tell(.tick, at: now))
-        } catch {
-            brain = Brain()
-            logger.error("what the last run knew cannot be read from \(path): \(error)")
-        }
     }
 
     /// Of clients, on all listeners.

@@ -1,40 +1,48 @@
 internal import Dispatch
 internal import Failover
 internal import Logging
+internal import Reactor
+internal import RouteFiles
+internal import RouteTable
 internal import Store
 internal import Synchronization
 
-/// Writes decisions and evidence to the state directory, in order, on a queue of its own: a disk that is slow or full
-/// holds nothing up. What finds no room is lost and counted.
+/// Writes what must outlive the process to the state directory, in order, on a thread of its own: a disk that is slow, full
+/// or gone holds nothing up. What finds no room is lost and counted, and told once there is room again.
 final class StateWriter: Sendable {
     private struct Files: ~Copyable {
         var journal: DecisionJournal
         var evidence: EvidenceLog
-        var hasComplained = false
+        var decisionsComplaint = Complaint()
+        var evidenceComplaint = Complaint()
     }
 
-    private let queue = DispatchQueue(label: "state", qos: .utility)
+    private let thread: WorkThread
     private let files: Mutex<Files>
     private let logger: Logger
-    private let path: String
-    private let waiting = Atomic<Int>(0)
-    private let lost = Atomic<UInt64>(0)
+    private let store: StateDirectory
+    private let decisionsLost = Atomic<UInt64>(0)
+    private let eventsLost = Atomic<UInt64>(0)
     /// The evidence has a gap, or its segment is full: another must begin.
     private let isSegmentDue = Atomic<Bool>(true)
     /// No new segment is begun before then, after one could not be: nanoseconds of the monotonic clock.
     private let nextTry = Atomic<UInt64>(0)
 
-    /// So many lines and events wait at most.
-    private static let limit = 10_000
+    /// So many bytes of decisions and events wait at most, about.
+    private static let bytesLimit = 64 * 1_048_576
 
-    init(store: StateDirectory, logger: Logger) {
+    init(store: StateDirectory, logger: Logger) throws(SystemError) {
         files = Mutex(Files(journal: store.journal(), evidence: store.evidence()))
+        thread = try WorkThread(name: "state", costLimit: Self.bytesLimit)
         self.logger = logger
-        path = store.path
+        self.store = store
     }
 
-    /// Decisions that could not be written.
-    var lostDecisions: UInt64 { lost.load(ordering: .relaxed) }
+    /// Decisions that are not in the journal.
+    var lostDecisions: UInt64 { decisionsLost.load(ordering: .relaxed) }
+
+    /// Events that are not in the evidence.
+    var lostEvents: UInt64 { eventsLost.load(ordering: .relaxed) }
 
     /// Whether the next thing to say is `begin`.
     var wantsSegment: Bool {
@@ -43,69 +51,123 @@ final class StateWriter: Sendable {
     }
 
     func write(_ decision: String) {
-        enqueue({ self.lost.add(1, ordering: .relaxed) }) { files in
-            do {
-                try files.journal.append(decision)
-                files.hasComplained = false
-            } catch {
-                self.lost.add(1, ordering: .relaxed)
-                if !files.hasComplained {
-                    self.logger.error("decisions cannot be kept in \(self.path): \(error)")
+        let isTaken = thread.add(cost: decision.utf8.count + 64) { [self] in
+            files.withLock { files in
+                do {
+                    try files.journal.append(decision)
+                    if let lost = files.decisionsComplaint.end(lost: lostDecisions) {
+                        logger.notice("decisions are kept in \(store.path) again; \(lost) were lost")
+                    }
+                } catch {
+                    decisionsLost.add(1, ordering: .relaxed)
+                    if files.decisionsComplaint.begin() {
+                        logger.error("decisions cannot be kept in \(store.path): \(error)")
+                    }
                 }
-                files.hasComplained = true
             }
         }
+        if !isTaken { decisionsLost.add(1, ordering: .relaxed) }
     }
 
     /// Begins a segment of evidence: `brain` is as it was before the events that follow.
     func begin(_ brain: Brain) {
         isSegmentDue.store(false, ordering: .relaxed)
-        enqueue({ self.isSegmentDue.store(true, ordering: .relaxed) }) { files in
-            do {
-                try files.evidence.begin(brain)
-            } catch {
-                self.rest(for: 60)
-                self.isSegmentDue.store(true, ordering: .relaxed)
-                self.logger.warning("evidence cannot be kept in \(self.path): \(error)")
+        let isTaken = thread.add(cost: 1_048_576) { [self] in
+            files.withLock { files in
+                do {
+                    try files.evidence.begin(brain)
+                    if let lost = files.evidenceComplaint.end(lost: lostEvents) {
+                        logger.notice("evidence is kept in \(store.path) again; \(lost) events were lost")
+                    }
+                } catch {
+                    rest(for: 60)
+                    isSegmentDue.store(true, ordering: .relaxed)
+                    if files.evidenceComplaint.begin() {
+                        logger.warning("evidence cannot be kept in \(store.path): \(error)")
+                    }
+                }
             }
         }
+        if !isTaken { isSegmentDue.store(true, ordering: .relaxed) }
     }
 
     func write(_ event: Event, at time: Instant) {
-        // A half of the queue is for decisions.
-        enqueue(
-            limit: Self.limit / 2,
-            {
-                self.isSegmentDue.store(true, ordering: .relaxed)
-                self.rest(for: 10)
-            }
-        ) { files in
-            do {
-                try files.evidence.append(event, at: time)
-                if files.evidence.wantsSegment { self.isSegmentDue.store(true, ordering: .relaxed) }
-            } catch {
-                self.isSegmentDue.store(true, ordering: .relaxed)
+        // A half of the room is for decisions.
+        let isTaken = thread.add(cost: event.bytes, limit: Self.bytesLimit / 2) { [self] in
+            files.withLock { files in
+                do {
+                    if try !files.evidence.append(event, at: time) { eventsLost.add(1, ordering: .relaxed) }
+                    if files.evidence.wantsSegment { isSegmentDue.store(true, ordering: .relaxed) }
+                } catch {
+                    eventsLost.add(1, ordering: .relaxed)
+                    isSegmentDue.store(true, ordering: .relaxed)
+                }
             }
         }
+        if !isTaken {
+            eventsLost.add(1, ordering: .relaxed)
+            isSegmentDue.store(true, ordering: .relaxed)
+            rest(for: 10)
+        }
+    }
+
+    /// Keeps a table as the last good one.
+    func keep(_ table: Table) {
+        // Printing and writing a large table takes its time.
+        let isTaken = thread.add(cost: 1_048_576) { [self] in
+            do {
+                try store.keepTable(NormalForm.text(of: table))
+            } catch {
+                logger.warning("the last good table could not be kept in \(store.path): \(error)")
+            }
+        }
+        if !isTaken { logger.warning("the last good table could not be kept in \(store.path): too much waits for it") }
+    }
+
+    /// What the last run knew was taken in: see `StateDirectory.beginRemembering`.
+    func endRemembering() {
+        _ = thread.add { [self] in store.endRemembering() }
     }
 
     private func rest(for seconds: UInt64) {
         nextTry.store(DispatchTime.now().uptimeNanoseconds + seconds * 1_000_000_000, ordering: .relaxed)
     }
 
-    private func enqueue(
-        limit: Int = limit, _ drop: () -> Void, _ work: @escaping @Sendable (inout Files) -> Void
-    ) {
-        guard waiting.load(ordering: .relaxed) < limit else { return drop() }
-        waiting.add(1, ordering: .relaxed)
-        queue.async { [self] in
-            files.withLock { work(&$0) }
-            waiting.subtract(1, ordering: .relaxed)
-        }
-    }
-
     /// Returns when all is written, or after two seconds.
     func finish() async {
-        for _ in 0..<200 where waiting.load(ordering: .relaxed) > 0 { try? await Task.sleep(for: .milliseconds(10)) }
+        await thread.finish(within: .seconds(2))
+    }
+}
+
+/// Whether somebody was told that something is lost, and how much of it they know of.
+private struct Complaint {
+    private var isMade = false
+    private var told: UInt64 = 0
+
+    /// True when nobody was told yet.
+    mutating func begin() -> Bool {
+        defer { isMade = true }
+        return !isMade
+    }
+
+    /// What was lost since all was well, if anything was.
+    ///
+    /// - Parameter lost: ever.
+    mutating func end(lost: UInt64) -> UInt64? {
+        defer { (isMade, told) = (false, lost) }
+        return isMade || lost > told ? lost - told : nil
+    }
+}
+
+extension Event {
+    /// What it takes in memory, about.
+    fileprivate var bytes: Int {
+        switch self {
+        case .traffic(let traffic):
+            256 + 128 * traffic.endpoints.count + 16 * traffic.services.count + 64 * traffic.cells.count
+        case .topology(let topology):
+            topology.services.reduce(4_096) { $0 + 512 + $1.cells.reduce(0) { $0 + 64 * (1 + $1.endpoints.count) } }
+        case .probe, .order, .proberLag, .tick: 128
+        }
     }
 }

@@ -70,9 +70,15 @@ package struct EvidenceLog: ~Copyable {
     }
 
     /// Appends an event, which reaches the system before this returns. After an error a new segment is due.
-    package mutating func append(_ event: Event, at time: Instant) throws {
-        guard let file else { return }
-        if bytes >= segmentBytes * Self.longestSegment { return self.file = nil }
+    ///
+    /// - Returns: false when there is no segment to append it to.
+    @discardableResult
+    package mutating func append(_ event: Event, at time: Instant) throws -> Bool {
+        guard let file else { return false }
+        if bytes >= segmentBytes * Self.longestSegment {
+            self.file = nil
+            return false
+        }
         var record = EvidenceWriter()
         record.put(Int(time.nanoseconds - last))
         try record.put(event)
@@ -89,12 +95,13 @@ package struct EvidenceLog: ~Copyable {
         last = time.nanoseconds
         checksum = sum
         bytes += framed.bytes.count
+        return true
     }
 
     // Reading
 
     /// A segment that was read: the brain it begins with, and what it was told.
-    package struct Segment {
+    package struct Segment: Sendable {
         package let name: String
         package let brain: Brain
         package let events: [(event: Event, time: Instant)]

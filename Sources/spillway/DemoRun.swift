@@ -36,13 +36,18 @@ struct DemoRun {
         settings.state = orders.directory.appendingPathComponent("state").path
         settings.logLevel = "warning"
         let router = Router(table: tablePath, settings: settings)
+        let screen = try LineOutput(descriptor: FileHandle.standardOutput.fileDescriptor) { lines, _ in
+            "(\(lines) lines are missing here)"
+        }
         let paths = table.routes.compactMap { route -> String? in
             if case .prefix(let path)? = route.match.path { path } else { nil }
         }
         try await router.run(
             beside: Teller(
-                demo: self, front: front, paths: paths.isEmpty ? ["/"] : paths, world: world, orders: orders),
-            onDecision: { say("  → \($0)") })
+                demo: self, front: front, paths: paths.isEmpty ? ["/"] : paths, world: world, orders: orders,
+                screen: screen),
+            onDecision: { screen.write("  → \($0)") })
+        await screen.finish()
     }
 
     /// Load and the line a second, as a service beside the router.
@@ -52,41 +57,41 @@ struct DemoRun {
         let paths: [String]
         let world: DemoWorld
         let orders: DemoOrders
+        let screen: LineOutput
 
         func run() async throws {
-            demo.introduce(front, world)
+            screen.write(demo.introduction(front, world))
             let load = try DemoLoad(to: front, paths: paths, perSecond: demo.rate)
-            await cancelWhenGracefulShutdown { await demo.tell(load, world, orders) }
+            await cancelWhenGracefulShutdown { await demo.tell(load, world, orders, screen) }
         }
     }
 
-    private func introduce(_ front: SocketAddress, _ world: DemoWorld) {
-        say(
-            """
-            Three regions are up, and the router in front of them on http://\(front).
+    private func introduction(_ front: SocketAddress, _ world: DemoWorld) -> String {
+        """
+        Three regions are up, and the router in front of them on http://\(front).
 
-              curl -i http://\(front)/checkout      one request
-              spillway status                          what the router sees        (\(settings.admin))
-              spillway demo break \(world.regions.first ?? "") --how hang      refuse, hang, errors or slow
-              spillway demo heal \(world.regions.first ?? "")
+          curl -i http://\(front)/checkout      one request
+          spillway status                          what the router sees        (\(settings.admin))
+          spillway demo break \(world.regions.first ?? "") --how hang      refuse, hang, errors or slow
+          spillway demo heal \(world.regions.first ?? "")
 
-            Requests per second by region, failures, slowest answer; decisions as they are taken. End with ^C.
+        Requests per second by region, failures, slowest answer; decisions as they are taken. End with ^C.
 
-            """)
+        """
     }
 
-    /// Prints a line a second and carries out orders, until cancelled or the time is over.
-    private func tell(_ load: DemoLoad, _ world: DemoWorld, _ orders: DemoOrders) async {
+    /// Prints a line a second and carries out orders, until cancelled, the time is over, or nobody reads any more.
+    private func tell(_ load: DemoLoad, _ world: DemoWorld, _ orders: DemoOrders, _ screen: LineOutput) async {
         var second = 0
         var failures = 0
         _ = load.take()
-        while !Task.isCancelled && second < seconds ?? .max {
+        while !Task.isCancelled && !screen.isReaderGone && second < seconds ?? .max {
             for _ in 0..<10 {
                 try? await Task.sleep(for: .milliseconds(100))
                 for region in world.regions {
                     guard let mode = orders.mode(of: region), mode != world.mode(of: region) else { continue }
                     world.set(region, mode)
-                    say("  * \(region): \(mode.rawValue)")
+                    screen.write("  * \(region): \(mode.rawValue)")
                 }
             }
             second += 1
@@ -96,7 +101,7 @@ struct DemoRun {
                 let mode = world.mode(of: region)
                 return "\(region)\(mode == .healthy ? "" : " (\(mode.rawValue))") \(counts.answered[region] ?? 0)"
             }
-            say(
+            screen.write(
                 "\(second) s   \(regions.joined(separator: "   "))   failed \(counts.failed)"
                     + " (\(failures) in all)   slowest \(counts.slowest) ms")
         }
@@ -124,10 +129,4 @@ struct DemoRun {
             }
         }
     }
-}
-
-/// One more line, at once, wherever it goes.
-private func say(_ line: String) {
-    print(line)
-    fflush(nil)
 }

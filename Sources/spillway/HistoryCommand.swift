@@ -43,8 +43,7 @@ struct HistoryCommand: ParsableCommand {
         let stretch = try DecisionJournal.stretch(in: directory, from: first, to: last)
         let entries = JournalFilter(service: service, region: region).matching(stretch.entries)
         if stretch.unreadable > 0 {
-            FileHandle.standardError.write(
-                Data("\(stretch.unreadable) lines of the journal cannot be read and are left out\n".utf8))
+            StandardStreams.tell("\(stretch.unreadable) lines of the journal cannot be read and are left out")
         }
         if json {
             for entry in entries { print(entry.line) }

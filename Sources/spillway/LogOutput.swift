@@ -1,14 +1,27 @@
+internal import Control
 internal import Foundation
 internal import Logging
+internal import Reactor
 
-/// Log lines on standard error: one line each, as text for people or as JSON for machines.
+/// Log lines on standard error: one line each, as text for people or as JSON for machines. A thread of its own writes them.
 struct LogOutput: LogHandler {
     var metadata: Logger.Metadata = [:]
     var logLevel: Logger.Level = .info
     let isJSON: Bool
+    let lines: LineOutput
 
-    static func logger(_ settings: Settings) -> Logger {
-        var logger = Logger(label: "spillway") { _ in LogOutput(isJSON: settings.logFormat == .json) }
+    /// Where the lines of a log with these settings go.
+    static func lines(_ settings: Settings) throws(SystemError) -> LineOutput {
+        let isJSON = settings.logFormat == .json
+        return try LineOutput(descriptor: FileHandle.standardError.fileDescriptor) { lines, reason in
+            line(.error, "\(lines) lines of this log were lost: \(reason)", isJSON: isJSON)
+        }
+    }
+
+    static func logger(_ settings: Settings, to lines: LineOutput) -> Logger {
+        var logger = Logger(label: "spillway") { _ in
+            LogOutput(isJSON: settings.logFormat == .json, lines: lines)
+        }
         logger.logLevel = Logger.Level(rawValue: settings.logLevel) ?? .info
         return logger
     }
@@ -19,24 +32,23 @@ struct LogOutput: LogHandler {
     }
 
     func log(event: LogEvent) {
+        lines.write(Self.line(event.level, event.message.description, event.metadata ?? [:], isJSON: isJSON))
+    }
+
+    private static func line(
+        _ level: Logger.Level, _ message: String, _ metadata: Logger.Metadata = [:], isJSON: Bool
+    ) -> String {
         let time = Date.now.formatted(
             .iso8601.year().month().day().timeZone(separator: .omitted).time(includingFractionalSeconds: true))
-        let line: String
-        if isJSON {
-            // A decision is JSON already: it goes in as it is, not as a text.
-            var members = [
-                "\"time\":\(Self.quoted(time))", "\"level\":\(Self.quoted(event.level.rawValue))",
-                "\"message\":\(Self.quoted(event.message.description))",
-            ]
-            for (key, value) in (event.metadata ?? [:]).sorted(by: { $0.key < $1.key }) {
-                members.append(
-                    "\(Self.quoted(key)):\(key == "decision" ? value.description : Self.quoted(value.description))")
-            }
-            line = "{\(members.joined(separator: ","))}"
-        } else {
-            line = "\(time) \(event.level.rawValue) \(event.message)"
+        guard isJSON else { return "\(time) \(level.rawValue) \(message)" }
+        // A decision is JSON already: it goes in as it is, not as a text.
+        var members = [
+            "\"time\":\(quoted(time))", "\"level\":\(quoted(level.rawValue))", "\"message\":\(quoted(message))",
+        ]
+        for (key, value) in metadata.sorted(by: { $0.key < $1.key }) {
+            members.append("\(quoted(key)):\(key == "decision" ? value.description : quoted(value.description))")
         }
-        FileHandle.standardError.write(Data((line + "\n").utf8))
+        return "{\(members.joined(separator: ","))}"
     }
 
     private static func quoted(_ text: String) -> String {

@@ -69,7 +69,22 @@ struct Router {
     func run(
         beside companion: (any Service)? = nil, onDecision: (@Sendable (String) -> Void)? = nil
     ) async throws {
-        let logger = LogOutput.logger(settings)
+        StandardStreams.outliveReaders()
+        let lines = try LogOutput.lines(settings)
+        do {
+            try await run(companion, onDecision, lines)
+        } catch {
+            // What was logged comes before the reason why there is nothing more to log.
+            await lines.finish()
+            throw error
+        }
+        await lines.finish()
+    }
+
+    private func run(
+        _ companion: (any Service)?, _ onDecision: (@Sendable (String) -> Void)?, _ lines: LineOutput
+    ) async throws {
+        let logger = LogOutput.logger(settings, to: lines)
         try checkAdminAddress()
         let control: Control
         do {
@@ -79,7 +94,7 @@ struct Router {
                     tablePath: table, environment: ProcessInfo.processInfo.environment,
                     workers: settings.workers ?? Cores.available, seed: UInt64.random(in: 1 ... .max),
                     drain: .seconds(settings.drain), version: Version.current),
-                store: store, logger: logger, onDecision: onDecision)
+                store: store, logger: logger, log: lines, onDecision: onDecision)
             try await control.start()
         } catch let failure as StartFailure {
             throw Failure("\(failure)")

@@ -37,7 +37,7 @@ struct Simulate: ParsableCommand {
         switch ScenarioReader(environment: ProcessInfo.processInfo.environment).read(path: path, table: table) {
         case .success(let read): scenario = read
         case .failure(let problems):
-            FileHandle.standardError.write(Data("\(problems)\n".utf8))
+            StandardStreams.tell("\(problems)")
             throw ExitCode(1)
         }
         if let seed { scenario.seed = seed }

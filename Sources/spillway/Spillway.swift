@@ -1,7 +1,6 @@
 internal import ArgumentParser
 
 /// The command. Everything else is a library; here it is wired together.
-@main
 struct Spillway: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "spillway",
@@ -16,6 +15,15 @@ struct Spillway: AsyncParsableCommand {
             Freeze.self, Unfreeze.self, FailOver.self, FailBack.self, Drill.self, ExplainCommand.self,
             HistoryCommand.self, WhatIfCommand.self, ReplayCommand.self, Simulate.self, Demo.self,
         ])
+}
+
+@main
+enum Main {
+    static func main() async {
+        StandardStreams.open()
+        await Spillway.main()
+        StandardStreams.finish()
+    }
 }
 
 enum Version {

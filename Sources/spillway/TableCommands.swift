@@ -81,11 +81,7 @@ private func read(_ path: String) throws -> TableSource {
 }
 
 private func end(_ path: String, _ problems: Problems) throws -> Never {
-    for problem in problems.all { tell("\(problem)") }
-    tell("\(path): \(count(problems.all.count, "mistake"))")
+    for problem in problems.all { StandardStreams.tell("\(problem)") }
+    StandardStreams.tell("\(path): \(count(problems.all.count, "mistake"))")
     throw ExitCode(1)
-}
-
-private func tell(_ line: String) {
-    FileHandle.standardError.write(Data("\(line)\n".utf8))
 }

@@ -10,6 +10,15 @@ final class Command: Sendable {
         var errors: String
     }
 
+    /// Where what it says goes.
+    enum Destination {
+        /// To whoever asks for it here.
+        case collected
+        case file(FileHandle)
+        /// Nowhere: the descriptor is closed.
+        case closed
+    }
+
     private let process: Mutex<Process>
     private let output: Collected
     private let errors: Collected
@@ -18,16 +27,28 @@ final class Command: Sendable {
         try self.init(arguments, environment: environment)
     }
 
-    init(_ arguments: [String], environment: [String: String] = [:]) throws {
-        output = try Collected()
-        errors = try Collected()
+    init(
+        _ arguments: [String], environment: [String: String] = [:], output: Destination = .collected,
+        errors: Destination = .collected
+    ) throws {
+        self.output = try Collected()
+        self.errors = try Collected()
         let process = Process()
-        process.executableURL = try Self.executable
-        process.arguments = arguments
+        // A shell closes what is to be closed, and becomes the command.
+        process.executableURL = URL(fileURLWithPath: "/bin/sh")
+        var line = "exec \"$@\""
+        process.standardOutput = self.output.pipe
+        process.standardError = self.errors.pipe
+        if case .file(let file) = output { process.standardOutput = file }
+        if case .file(let file) = errors { process.standardError = file }
+        if case .closed = output { line += " >&-" }
+        if case .closed = errors { line += " 2>&-" }
+        process.arguments = ["-c", line, "sh", try Self.executable.path] + arguments
         process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
-        process.standardOutput = output.pipe
-        process.standardError = errors.pipe
         try process.run()
+        // Otherwise a pipe that nobody has written to would never end.
+        try? self.output.pipe.fileHandleForWriting.close()
+        try? self.errors.pipe.fileHandleForWriting.close()
         self.process = Mutex(process)
     }
 
@@ -111,6 +132,26 @@ final class RouterUnderTest {
         port = ports.web
         adminAddress = "127.0.0.1:\(ports.admin)"
     }
+
+    /// One whose log does not tell its ports, as it goes elsewhere.
+    ///
+    /// - Parameter port: of the table's listener.
+    init(
+        _ directory: TemporaryDirectory, port: UInt16, output: Command.Destination = .collected,
+        errors: Command.Destination = .collected
+    ) throws {
+        self.port = port
+        adminAddress = "127.0.0.1:\(try Self.freePort())"
+        command = try Command(
+            [
+                "run", directory.path + "/table.yaml", "--admin", adminAddress, "--workers", "1", "--state",
+                directory.path + "/state", "--drain", "3",
+            ], output: output, errors: errors)
+        guard eventually({ (try? self.admin("/ready").status) == 200 }) else { throw Failure(what: "no start") }
+    }
+
+    /// One that nobody listens on now.
+    static func freePort() throws -> UInt16 { try Backend.refusing().port }
 
     deinit {
         command.signal(SIGTERM)

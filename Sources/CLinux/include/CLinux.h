@@ -242,6 +242,9 @@ const char *clinux_resolve_error(int result);
 
 // The process
 
+/// Writes out what was printed to standard output and is not written yet. 0, or why something printed is missing.
+int clinux_finish_output(void);
+
 /// How many cores this process may use.
 int clinux_core_count(void);
 

@@ -1,0 +1,68 @@
+internal import Failover
+internal import Logging
+internal import Reactor
+internal import Store
+
+/// What the last run with this state directory left.
+extension Control {
+    /// How long the state directory has to answer at the start.
+    private static let memoryLimit = Duration.seconds(10)
+
+    /// Goes on where the last run was: what was out stays out until it shows itself well.
+    func remember() async {
+        clockOffset = EventLoop.wallClock() - EventLoop.clock()
+        let store = store
+        let read = await Thread.run(name: "memory", within: Self.memoryLimit) { Past(of: store) }
+        guard let past = read else {
+            return logger.error("the state directory \(store.path) does not answer: nothing is remembered this time")
+        }
+        for decision in past.decisions { memory.add(decision) }
+        switch past.evidence {
+        case .nothing: break
+        case .suspect(let path):
+            logger.error("the last run ended while it read \(path): nothing is remembered this time")
+        case .unreadable(let path, let error):
+            logger.error("what the last run knew cannot be read from \(path): \(error)")
+        case .segment(let segment):
+            brain = segment.brain
+            for (event, time) in segment.events { _ = brain.observe(event, at: time) }
+            registry.reserve(brain.knownEndpoints)
+            // A clock that was put back since must not turn time around.
+            clockOffset = max(clockOffset, brain.lastTime.nanoseconds - EventLoop.clock())
+            logger.info("goes on from \(segment.name) and \(segment.events.count) events")
+            carryOut(tell(.tick, at: now))
+        }
+        stateWriter.endRemembering()
+    }
+}
+
+/// What is in the state directory of the last run.
+private struct Past: Sendable {
+    enum Evidence {
+        case nothing
+        case segment(EvidenceLog.Segment)
+        /// The last run ended while it took this in, and would do so again.
+        case suspect(String)
+        case unreadable(String, any Error)
+    }
+
+    let decisions: [Decision]
+    let evidence: Evidence
+
+    init(of store: StateDirectory) {
+        decisions = DecisionJournal.latest(DecisionMemory.limit, in: store.path).map(\.decision)
+        guard let path = EvidenceLog.names(in: store.path).last else {
+            evidence = .nothing
+            return
+        }
+        guard store.beginRemembering() else {
+            evidence = .suspect(path)
+            return
+        }
+        do {
+            evidence = .segment(try EvidenceLog.read(path))
+        } catch {
+            evidence = .unreadable(path, error)
+        }
+    }
+}
