@@ -7,6 +7,8 @@
 #include <pthread.h>
 #include <resolv.h>
 #include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <sys/resource.h>
 
@@ -62,6 +64,32 @@ long clinux_raise_descriptor_limit(void) {
     limit.rlim_cur = limit.rlim_max;
     if (setrlimit(RLIMIT_NOFILE, &limit) < 0) return -errno;
     return (long)limit.rlim_cur;
+}
+
+// What a handler may do is little: it sets a bit, and wakes the thread that waits. Bits cannot be lost by being many.
+static _Atomic uint32_t signals_that_came;
+static int signal_wake = -1;
+
+static void note_signal(int number) {
+    int before = errno;
+    uint64_t one = 1;
+    atomic_fetch_or(&signals_that_came, (uint32_t)1 << number);
+    (void)!write(signal_wake, &one, sizeof one);
+    errno = before;
+}
+
+int clinux_trap_signal(int number) {
+    if (signal_wake < 0 && (signal_wake = eventfd(0, EFD_CLOEXEC)) < 0) return -errno;
+    struct sigaction action = {.sa_handler = note_signal, .sa_flags = SA_RESTART};
+    sigfillset(&action.sa_mask);
+    return (int)CLINUX_RETRY(sigaction(number, &action, NULL));
+}
+
+uint32_t clinux_wait_for_signals(void) {
+    uint64_t count;
+    while (clinux_read(signal_wake, &count, sizeof count) < 0) {
+    }
+    return atomic_exchange(&signals_that_came, 0);
 }
 
 int clinux_finish_output(void) {

@@ -84,12 +84,13 @@ extension Control {
     /// - Parameter readAt: when their reading began, nanoseconds since 1970.
     func watchCertificates(readAt: Int64) {
         let paths = Set(encryption.paths + refusedPaths).sorted()
-        guard paths != watchedPaths, let chores else { return }
+        guard paths != watchedPaths else { return }
         watchedPaths = paths
         certificateWatch?.cancel()
         guard !paths.isEmpty, let changes = watch(paths, "certificates", since: readAt, isRead: { !$0.hasPrefix(".") })
         else { return }
-        certificateWatch = Task { for await _ in changes { chores.yield(.certificates("files changed")) } }
+        let chores = chores
+        certificateWatch = Task { for await _ in changes { chores.add(.certificates("files changed")) } }
     }
 
     /// Changes of files that were read at a time; nil, and a warning, if nobody can look at them.

@@ -273,8 +273,16 @@ extension Control {
 
     // Names
 
-    func resolveAgain(_ names: [String]) async {
-        if await resolve(names) { publish(sockets: []) }
+    /// Asks for names, each by itself. What has changed is published in its turn.
+    func ask(_ names: [String]) {
+        for name in names {
+            Task { if takeIn(await resolver.resolve(name), for: name) { chores.add(.addresses) } }
+        }
+    }
+
+    /// Publishes the table again, with the addresses that are known now.
+    func publishAddresses() async {
+        publish(sockets: [])
     }
 
     /// Asks for names, all at once. True if any address changed.

@@ -11,7 +11,6 @@ internal import ServiceLifecycle
 package import Store
 internal import TLS
 internal import Telemetry
-internal import UnixSignals
 
 /// The one caller of the brain: it reads tables, publishes them and the splits to the workers, collects what they
 /// counted, and keeps the prober on its targets.
@@ -90,8 +89,7 @@ package actor Control: ServiceLifecycle.Service {
     private var firstReadAt: Int64 = 0
     var handshakesSeen = HandshakesSeen()
     var handshakesTold: Int64 = 0
-    /// Where chores are left, while there is somebody to carry them out.
-    private(set) var chores: AsyncStream<Chore>.Continuation?
+    let chores = Chores()
 
     // The brain and what goes in
     var brain: Brain
@@ -177,27 +175,18 @@ package actor Control: ServiceLifecycle.Service {
 
     /// Runs until told to stop, then drains.
     package func run() async throws {
+        let chores = chores
         let changes = watch([configuration.tablePath], "table", since: firstReadAt, isRead: TableFiles.isTableFile)
-        let (chores, toDo) = AsyncStream.makeStream(of: Chore.self, bufferingPolicy: .bufferingNewest(16))
-        self.chores = toDo
-        watchCertificates(readAt: firstReadAt)
         await withTaskGroup(of: Void.self) { group in
-            group.addTask { await self.look(toDo) }
+            group.addTask { await self.look() }
             group.addTask {
                 while !Task.isCancelled {
                     try? await Task.sleep(for: Self.ticketTime)
                     if !Task.isCancelled { await self.rotateTicketKeys() }
                 }
             }
-            group.addTask {
-                for await _ in await UnixSignalsSequence(trapping: .sighup) {
-                    self.logWriter.reopen()
-                    toDo.yield(.reload(.signal))
-                }
-            }
-            if let changes { group.addTask { for await _ in changes { toDo.yield(.reload(.files)) } } }
-            // One after the other: two tables must not be taken on at once.
-            group.addTask { for await chore in chores { await self.carryOut(chore) } }
+            if let changes { group.addTask { for await _ in changes { chores.add(.reload(.files)) } } }
+            group.addTask { await chores.carryOut { await self.carryOut($0) } }
             group.addTask {
                 while !Task.isCancelled {
                     try? await Task.sleep(for: .milliseconds(100))
@@ -222,29 +211,32 @@ package actor Control: ServiceLifecycle.Service {
         certificateWatch?.cancel()
     }
 
-    /// What takes its time and is done in order, beside the looks of the brain.
-    enum Chore {
-        case reload(ReloadPrompt)
-        case certificates(String)
-        case resolve([String])
+    /// Has the table, its certificates and the access logs read or opened anew, as soon as a table is served.
+    package nonisolated func reload() {
+        reopenLogs()
+        chores.add(.reload(.signal))
     }
 
-    private func carryOut(_ chore: Chore) async {
+    /// Has the access logs opened anew, for those who rotate them.
+    package nonisolated func reopenLogs() {
+        logWriter.reopen()
+    }
+
+    private func carryOut(_ chore: Chores.Chore) async {
         switch chore {
         case .reload(let prompt): await reload(because: prompt)
         case .certificates(let reason): await reloadCertificates(because: reason)
-        case .resolve(let names): await resolveAgain(names)
+        case .addresses: await publishAddresses()
         }
     }
 
     /// Looks at the evidence whenever it is time, or urgent.
-    private func look(_ toDo: AsyncStream<Chore>.Continuation) async {
+    private func look() async {
         for await _ in inbox.wakes {
             step()
             // Thousands that fail at once must not cause as many looks.
             try? await Task.sleep(for: .milliseconds(2))
-            let due = discovery.takeDue(now: EventLoop.clock())
-            if !due.isEmpty { toDo.yield(.resolve(due)) }
+            ask(discovery.takeDue(now: EventLoop.clock()))
         }
     }
 

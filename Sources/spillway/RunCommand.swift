@@ -6,7 +6,6 @@ internal import Logging
 internal import Reactor
 internal import ServiceLifecycle
 internal import Store
-internal import UnixSignals
 
 /// Flags that every command running a router takes.
 struct SettingsOptions: ParsableArguments {
@@ -70,9 +69,11 @@ struct Router {
         beside companion: (any Service)? = nil, onDecision: (@Sendable (String) -> Void)? = nil
     ) async throws {
         StandardStreams.outliveReaders()
+        // Before anything listens, so that no signal finds nobody.
+        let signals = try Signals()
         let lines = try LogOutput.lines(settings)
         do {
-            try await run(companion, onDecision, lines)
+            try await run(companion, onDecision, lines, signals)
         } catch {
             // What was logged comes before the reason why there is nothing more to log.
             await lines.finish()
@@ -82,24 +83,51 @@ struct Router {
     }
 
     private func run(
-        _ companion: (any Service)?, _ onDecision: (@Sendable (String) -> Void)?, _ lines: LineOutput
+        _ companion: (any Service)?, _ onDecision: (@Sendable (String) -> Void)?, _ lines: LineOutput,
+        _ signals: Signals
     ) async throws {
         let logger = LogOutput.logger(settings, to: lines)
         try checkAdminAddress()
-        let control: Control
-        do {
-            let store = try StateDirectory(path: settings.state)
-            control = try Control(
-                configuration: .init(
-                    tablePath: table, environment: ProcessInfo.processInfo.environment,
-                    workers: settings.workers ?? Cores.available, seed: UInt64.random(in: 1 ... .max),
-                    drain: .seconds(settings.drain), version: Version.current),
-                store: store, logger: logger, log: lines, onDecision: onDecision)
-            try await control.start()
-        } catch let failure as StartFailure {
-            throw Failure("\(failure)")
+        let store = try StateDirectory(path: settings.state)
+        let control = try Control(
+            configuration: .init(
+                tablePath: table, environment: ProcessInfo.processInfo.environment,
+                workers: settings.workers ?? Cores.available, seed: UInt64.random(in: 1 ... .max),
+                drain: .seconds(settings.drain), version: Version.current),
+            store: store, logger: logger, log: lines, onDecision: onDecision)
+        let group = try services(control, companion, logger)
+        guard try await start(control, group, signals, logger) else {
+            return logger.notice("told to end before anything was served")
         }
-        try await serve(control, companion, logger)
+        try await group.run()
+    }
+
+    /// Starts, and has signals taken from now on. False when a signal came first, and the start did not end by itself.
+    private func start(
+        _ control: Control, _ group: ServiceGroup, _ signals: Signals, _ logger: Logger
+    ) async throws -> Bool {
+        let (starts, start) = AsyncStream.makeStream(of: Result<Void, any Error>.self)
+        signals.deliver { signal in
+            switch signal {
+            case .hangUp: control.reload()
+            case .user1: control.reopenLogs()
+            case .user2: logger.notice("SIGUSR2 has no meaning, and nothing is done about it")
+            case .terminate, .interrupt:
+                Task {
+                    await group.triggerGracefulShutdown()
+                    // A start that stands still does not keep the process.
+                    try? await Task.sleep(for: .seconds(1))
+                    start.finish()
+                }
+            }
+        }
+        Task { start.yield(await Task { try await control.start() }.result) }
+        switch await starts.first(where: { _ in true }) {
+        case .success: return true
+        case .failure(let failure as StartFailure): throw Failure("\(failure)")
+        case .failure(let error): throw error
+        case nil: return false
+        }
     }
 
     /// Before a single connection is taken: another router may run here with the same settings, and the kernel would
@@ -117,7 +145,10 @@ struct Router {
         }
     }
 
-    private func serve(_ control: Control, _ companion: (any Service)?, _ logger: Logger) async throws {
+    /// What runs once a table is served.
+    private func services(
+        _ control: Control, _ companion: (any Service)?, _ logger: Logger
+    ) throws -> ServiceGroup {
         guard let address = HostPort(settings.admin) else { throw Failure("\(settings.admin) is not an address") }
         let admin = AdminServer(control: control, host: address.host, port: address.port, logger: logger) { port in
             logger.notice("admin address \(address.host):\(port)")
@@ -129,10 +160,7 @@ struct Router {
         if let companion {
             services.append(.init(service: companion, successTerminationBehavior: .gracefullyShutdownGroup))
         }
-        let group = ServiceGroup(
-            configuration: .init(
-                services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
-        try await group.run()
+        return ServiceGroup(configuration: .init(services: services, logger: logger))
     }
 }
 

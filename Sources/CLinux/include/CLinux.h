@@ -242,6 +242,12 @@ const char *clinux_resolve_error(int result);
 
 // The process
 
+/// Has a signal (1 to 31) noted, from now on and for the whole process, instead of what it does by default.
+int clinux_trap_signal(int number);
+
+/// Waits until signals that are trapped have come; returns them, bit by number. For one thread.
+uint32_t clinux_wait_for_signals(void);
+
 /// Writes out what was printed to standard output and is not written yet. 0, or why something printed is missing.
 int clinux_finish_output(void);
 

@@ -1,0 +1,64 @@
+internal import Synchronization
+
+/// What is due beside the looks of the brain and takes its time: reading tables and certificates again, publishing addresses.
+///
+/// A chore is due or it is not. What is asked for while it is due already is done once, and what is asked for while it is
+/// being done is done again after it: so nothing is dropped, however much is asked for, and there is no queue to fill. All
+/// are carried out by one, after each other: two tables must not be taken on at once.
+///
+/// Nothing that waits for others (a name server, say) is a chore, so that a reload never waits for it.
+final class Chores: Sendable {
+    enum Chore: Equatable {
+        case reload(ReloadPrompt)
+        case certificates(String)
+        /// Addresses behind the table's names have changed.
+        case addresses
+    }
+
+    private struct Due {
+        var reload: ReloadPrompt?
+        var certificates: String?
+        var addresses = false
+    }
+
+    private let due = Mutex(Due())
+    private let wakes: AsyncStream<Void>
+    private let wake: AsyncStream<Void>.Continuation
+
+    init() {
+        // One wake is enough: whoever is woken takes all that is due.
+        (wakes, wake) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+    }
+
+    func add(_ chore: Chore) {
+        due.withLock { due in
+            switch chore {
+            // Somebody who asks counts for more than files that have changed.
+            case .reload(let prompt): due.reload = due.reload == .signal ? .signal : prompt
+            case .certificates(let reason): due.certificates = reason
+            case .addresses: due.addresses = true
+            }
+        }
+        wake.yield()
+    }
+
+    /// What comes first of all that is due; it is due no more.
+    func takeFirst() -> Chore? {
+        due.withLock { due in
+            if let prompt = due.reload.take() { return .reload(prompt) }
+            if let reason = due.certificates.take() { return .certificates(reason) }
+            if due.addresses {
+                due.addresses = false
+                return .addresses
+            }
+            return nil
+        }
+    }
+
+    /// Hands over one chore after the other, until the task is cancelled.
+    func carryOut(_ body: (Chore) async -> Void) async {
+        for await _ in wakes {
+            while !Task.isCancelled, let chore = takeFirst() { await body(chore) }
+        }
+    }
+}
