@@ -65,7 +65,7 @@ let package = Package(
 
         // Steering
         module("RouteFiles", ["Failover", "RouteTable", "Simulation", .product(name: "Yams", package: "Yams")]),
-        module("Store", ["Failover", "RouteTable"]),
+        module("Store", ["CLinux", "Failover", "RouteTable"]),
         module(
             "Control",
             [
@@ -77,7 +77,7 @@ let package = Package(
         module(
             "AdminAPI",
             [
-                "Control",
+                "Control", "Reactor",
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),

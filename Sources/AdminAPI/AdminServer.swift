@@ -10,17 +10,19 @@ package struct AdminServer: Service {
     private let control: Control
     private let host: String
     private let port: Int
+    private let hosts: AdminHosts
     private let logger: Logger
     /// Told the port that was bound, which matters when port 0 was asked for.
     private let onBound: @Sendable (Int) -> Void
 
     package init(
-        control: Control, host: String, port: Int, logger: Logger,
+        control: Control, host: String, port: Int, hosts: AdminHosts, logger: Logger,
         onBound: @escaping @Sendable (Int) -> Void = { _ in }
     ) {
         self.control = control
         self.host = host
         self.port = port
+        self.hosts = hosts
         self.logger = logger
         self.onBound = onBound
     }
@@ -36,7 +38,8 @@ package struct AdminServer: Service {
     }
 
     private func router() -> Router<BasicRequestContext> {
-        let router = Router()
+        let router = Router(options: .autoGenerateHeadEndpoints)
+        router.add(middleware: AdminGuard(hosts: hosts))
         let control = control
         router.get("/metrics") { _, _ in
             Response(
@@ -108,7 +111,7 @@ package struct AdminServer: Service {
         }
     }
 
-    private static func answer(_ status: HTTPResponse.Status, _ text: String) -> Response {
+    static func answer(_ status: HTTPResponse.Status, _ text: String) -> Response {
         Response(
             status: status, headers: [.contentType: "text/plain; charset=utf-8"],
             body: .init(byteBuffer: .init(string: text + "\n")))

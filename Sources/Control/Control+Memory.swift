@@ -8,6 +8,30 @@ extension Control {
     /// How long the state directory has to answer at the start.
     private static let memoryLimit = Duration.seconds(10)
 
+    /// Takes the state directory for this router alone. One that cannot be used costs what is kept in it, and nothing else.
+    func takeState() async throws {
+        let (store, holder) = (store, configuration.holder)
+        let outcome = await Thread.run(name: "memory", within: Self.memoryLimit) {
+            Result { () throws(FileProblem) in
+                let outcome = try StateLock.take(in: store, for: holder)
+                if case .taken = outcome { try store.prepare() }
+                return outcome
+            }
+        }
+        switch outcome {
+        case .success(.taken(let lock)): stateLock = lock
+        case .success(.held(let other)):
+            throw StartFailure(
+                description: "the state directory \(store.path) is in use by \(other); "
+                    + "each router needs one of its own: give this one another with --state")
+        case .failure(let problem):
+            logger.error("routing goes on, but table, decisions and evidence are not kept: \(problem)")
+        case nil:
+            logger.error(
+                "routing goes on, but table, decisions and evidence are not kept: \(store.path) does not answer")
+        }
+    }
+
     /// Goes on where the last run was: what was out stays out until it shows itself well.
     func remember() async {
         clockOffset = EventLoop.wallClock() - EventLoop.clock()

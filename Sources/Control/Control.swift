@@ -25,11 +25,14 @@ package actor Control: ServiceLifecycle.Service {
         package var seed: UInt64
         package var drain: Duration
         package var version: String
+        /// What a router is told that wants the same state directory: which process this is.
+        package var holder: String
 
         package init(
             tablePath: String, environment: [String: String], workers: Int, seed: UInt64, drain: Duration,
-            version: String
+            version: String, holder: String
         ) {
+            self.holder = holder
             self.tablePath = tablePath
             self.environment = environment
             self.workers = workers
@@ -105,6 +108,8 @@ package actor Control: ServiceLifecycle.Service {
     /// The endpoints that are served, by number.
     var servedEndpoints: [Registry.EndpointEntry] = []
     let stateWriter: StateWriter
+    /// Held as long as the process lives.
+    var stateLock: StateLock?
     /// What the monotonic clock is to be increased by to give the brain's time, nanoseconds.
     var clockOffset: Int64 = 0
     var rates = Rates()
@@ -158,6 +163,7 @@ package actor Control: ServiceLifecycle.Service {
         logger.info(
             "open files: at most \(descriptors.limit), \(descriptors.reserve) of them kept, so at most \(descriptors.clients) clients at once"
         )
+        try await takeState()
         firstReadAt = EventLoop.wallClock()
         try Prober.start(seed: configuration.seed, mailbox: proberMailbox, reports: inbox)
         let empty = Publication.empty(workers: configuration.workers)

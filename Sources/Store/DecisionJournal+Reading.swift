@@ -1,5 +1,4 @@
 package import Failover
-internal import Foundation
 
 /// The journal read back.
 extension DecisionJournal {
@@ -19,9 +18,9 @@ extension DecisionJournal {
     /// The decisions of a state directory within a stretch of time, oldest first.
     package static func stretch(
         in directory: String, from first: Instant? = nil, to last: Instant? = nil
-    ) throws -> Stretch {
+    ) throws(FileProblem) -> Stretch {
         var stretch = Stretch()
-        for line in try lines(in: URL(fileURLWithPath: directory)) {
+        for line in try lines(in: directory) {
             guard let decision = Decision(json: line) else {
                 stretch.unreadable += 1
                 continue
@@ -35,13 +34,9 @@ extension DecisionJournal {
 
     /// The last so many decisions at most, oldest first; none when they cannot be read.
     package static func latest(_ limit: Int, in directory: String) -> [Entry] {
-        let url = URL(fileURLWithPath: directory).appendingPathComponent("decisions.jsonl")
         // A line is some 400 bytes; more than this is not read at a start.
-        let bytes: UInt64 = 1_048_576
-        guard let file = try? FileHandle(forReadingFrom: url), let end = try? file.seekToEnd(),
-            (try? file.seek(toOffset: end > bytes ? end - bytes : 0)) != nil, let data = try? file.readToEnd()
-        else { return [] }
-        let lines = String(decoding: data, as: UTF8.self).split(separator: "\n").suffix(limit)
+        let read = try? StateFiles.read("\(directory)/decisions.jsonl", last: 1_048_576)
+        let lines = String(decoding: read ?? [], as: UTF8.self).split(separator: "\n").suffix(limit)
         return lines.compactMap { line in
             Decision(json: String(line)).map { Entry(line: String(line), decision: $0) }
         }

@@ -164,7 +164,9 @@ struct EvidenceReader {
 }
 
 /// Bytes that no `EvidenceWriter` has written, or not to their end.
-struct EvidenceDamaged: Error {}
+struct EvidenceDamaged: Error, CustomStringConvertible {
+    var description: String { "it is damaged" }
+}
 
 extension EndpointTraffic {
     /// In the order in which they are written; new ones come last.

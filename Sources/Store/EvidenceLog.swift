@@ -1,5 +1,6 @@
 package import Failover
 internal import Foundation
+internal import Glibc
 
 /// What the brain was told, so that its decisions can be taken again, and a router that starts again goes on where it
 /// was.
@@ -8,11 +9,11 @@ internal import Foundation
 /// A segment that has reached its limit is followed by another; the oldest are removed. Each record is its length, the
 /// time since the one before, and an event; one that was cut off by a sudden end is where a segment ends.
 package struct EvidenceLog: ~Copyable {
-    private let directory: URL
+    private let directory: String
     private let segmentBytes: Int
     private let segmentLimit: Int
     private let restFactor: Int
-    private var file: FileHandle?
+    private var file: OpenFile?
     private var number: Int
     private var bytes = 0
     private var last: Int64 = 0
@@ -22,7 +23,7 @@ package struct EvidenceLog: ~Copyable {
     /// - Parameters:
     ///   - segmentBytes: of events, after which a segment is followed by another.
     ///   - restFactor: a large brain takes long to write, and no other is begun before so many times as long has passed.
-    init(directory: URL, segmentBytes: Int = 4 * 1_048_576, segmentLimit: Int = 32, restFactor: Int = 100) {
+    init(directory: String, segmentBytes: Int = 4 * 1_048_576, segmentLimit: Int = 32, restFactor: Int = 100) {
         self.restFactor = restFactor
         self.directory = directory
         self.segmentBytes = segmentBytes
@@ -40,33 +41,23 @@ package struct EvidenceLog: ~Copyable {
 
     /// Begins a segment with a brain as it is.
     package mutating func begin(_ brain: Brain) throws {
-        try? file?.close()
         file = nil
         number += 1
         let began = ContinuousClock.now
         defer { restUntil = .now + (.now - began) * restFactor }
-        let url = Self.url(number, in: directory)
+        let path = Self.path(number, in: directory)
         var writer = EvidenceWriter()
         let snapshot = Array(try JSONEncoder.evidence.encode(brain))
         writer.put(Self.checksum(snapshot))
         writer.put(snapshot)
-        do {
-            try Data(writer.bytes).write(to: url, options: .atomic)
-            try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: url.path)
-            let file = try FileHandle(forWritingTo: url)
-            try file.seekToEnd()
-            self.file = file
-        } catch {
-            // A part of it would be none.
-            try? FileManager.default.removeItem(at: url)
-            throw error
-        }
+        // Whole or not at all: a part of a brain would be none.
+        try StateFiles.makeDirectory(directory)
+        try StateFiles.replace(path, with: writer.bytes)
+        file = try OpenFile(appendingTo: path)
         bytes = 0
         last = 0
         checksum = Self.emptyChecksum
-        for old in Self.segments(in: directory).dropLast(segmentLimit) {
-            try? FileManager.default.removeItem(at: old.url)
-        }
+        for old in Self.segments(in: directory).dropLast(segmentLimit) { try? StateFiles.remove(old.path) }
     }
 
     /// Appends an event, which reaches the system before this returns. After an error a new segment is due.
@@ -74,11 +65,8 @@ package struct EvidenceLog: ~Copyable {
     /// - Returns: false when there is no segment to append it to.
     @discardableResult
     package mutating func append(_ event: Event, at time: Instant) throws -> Bool {
-        guard let file else { return false }
-        if bytes >= segmentBytes * Self.longestSegment {
-            self.file = nil
-            return false
-        }
+        if bytes >= segmentBytes * Self.longestSegment { file = nil }
+        guard file != nil else { return false }
         var record = EvidenceWriter()
         record.put(Int(time.nanoseconds - last))
         try record.put(event)
@@ -86,10 +74,10 @@ package struct EvidenceLog: ~Copyable {
         var framed = EvidenceWriter()
         framed.put(record.bytes)
         framed.put(sum)
-        do {
-            try file.write(contentsOf: framed.bytes)
+        do throws(FileProblem) {
+            try file?.write(framed.bytes)
         } catch {
-            self.file = nil
+            file = nil
             throw error
         }
         last = time.nanoseconds
@@ -109,16 +97,16 @@ package struct EvidenceLog: ~Copyable {
 
     /// The segments of a state directory, oldest first; what cannot be read of them is left out.
     package static func names(in directory: String) -> [String] {
-        segments(in: URL(fileURLWithPath: directory)).map(\.url.path)
+        segments(in: directory).map(\.path)
     }
 
     package static func read(_ path: String) throws -> Segment {
-        let data = try Data(contentsOf: URL(fileURLWithPath: path))
-        var reader = EvidenceReader(Array(data))
+        guard let bytes = try StateFiles.read(path) else { throw FileProblem(path, .read, code: ENOENT) }
+        var reader = EvidenceReader(bytes)
         let checksum = try reader.number()
         let snapshot = try reader.text()
         guard Self.checksum(snapshot) == checksum else { throw EvidenceDamaged() }
-        let brain = try JSONDecoder().decode(Brain.self, from: Data(snapshot))
+        guard let brain = try? JSONDecoder().decode(Brain.self, from: Data(snapshot)) else { throw EvidenceDamaged() }
         var events: [(event: Event, time: Instant)] = []
         var time: Int64 = 0
         var sum = Self.emptyChecksum
@@ -133,7 +121,9 @@ package struct EvidenceLog: ~Copyable {
             time = next
             events.append((try inner.event(), Instant(nanoseconds: time)))
         }
-        return Segment(name: (path as NSString).lastPathComponent, brain: brain, events: events)
+        return Segment(
+            name: String(path[(path.lastIndex(of: "/").map(path.index(after:)) ?? path.startIndex)...]), brain: brain,
+            events: events)
     }
 
     private static let emptyChecksum: UInt64 = 0xcbf2_9ce4_8422_2325
@@ -143,21 +133,19 @@ package struct EvidenceLog: ~Copyable {
         bytes.reduce(sum) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
     }
 
-    private static func url(_ number: Int, in directory: URL) -> URL {
-        directory.appendingPathComponent("evidence-\(number).log")
-    }
+    private static func path(_ number: Int, in directory: String) -> String { "\(directory)/evidence-\(number).log" }
 
     /// Segments are numbered from 1 on; a file of a higher number was not made here.
     private static let numberLimit = 1 << 48
 
-    private static func segments(in directory: URL) -> [(number: Int, url: URL)] {
-        let names = (try? FileManager.default.contentsOfDirectory(atPath: directory.path)) ?? []
+    private static func segments(in directory: String) -> [(number: Int, path: String)] {
+        let names = (try? StateFiles.names(in: directory)) ?? []
         return names.compactMap { name in
             guard name.hasPrefix("evidence-"), name.hasSuffix(".log"),
                 let number = Int(name.dropFirst("evidence-".count).dropLast(".log".count)),
                 (0..<Self.numberLimit).contains(number)
             else { return nil }
-            return (number, url(number, in: directory))
+            return (number, path(number, in: directory))
         }.sorted { $0.number < $1.number }
     }
 }

@@ -1,5 +1,4 @@
 package import Failover
-internal import Foundation
 package import RouteTable
 
 /// Takes the decisions of a state directory again, from the evidence they were taken on.
@@ -26,7 +25,7 @@ package struct Replay {
         let recorded = try journal()
         return EvidenceLog.names(in: directory).map { path in
             guard let segment = try? EvidenceLog.read(path) else {
-                let name = URL(fileURLWithPath: path).lastPathComponent
+                let name = String(path.split(separator: "/").last ?? "")
                 return SegmentResult(name: name, events: 0, decisions: [], different: [], isDamaged: true)
             }
             var brain = segment.brain
@@ -79,7 +78,7 @@ package struct Replay {
     /// Lines by sequence. A state directory that was begun anew has numbers twice; the later ones count.
     private func journal() throws -> [UInt64: String] {
         var lines: [UInt64: String] = [:]
-        for line in try DecisionJournal.lines(in: URL(fileURLWithPath: directory)) {
+        for line in try DecisionJournal.lines(in: directory) {
             guard
                 let number = line.dropFirst("{\"sequence\":".count).split(separator: ",").first.flatMap({ UInt64($0) })
             else { continue }

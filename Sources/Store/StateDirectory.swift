@@ -1,52 +1,56 @@
-internal import Foundation
-
 /// The directory in which a router keeps what must outlive it. Each file is replaced whole or not at all.
+///
+/// It is made when something is to be kept in it. Whatever cannot be kept, because the directory cannot be made or written,
+/// is an error for whoever wanted to keep it, and nothing more.
 package struct StateDirectory: Sendable {
     package let path: String
 
-    /// Creates the directory, readable by its owner alone, if it does not exist.
-    package init(path: String) throws {
+    package init(path: String) {
         self.path = path
-        try FileManager.default.createDirectory(
-            atPath: path, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+    }
+
+    /// Makes the directory, readable by its owner alone, if it is not there, and shows that files can be written in it.
+    package func prepare() throws(FileProblem) {
+        try StateFiles.makeDirectory(path)
+        try StateFiles.replace(file("probe"), with: [])
+        try StateFiles.remove(file("probe"))
     }
 
     /// The table that was last accepted, in normal form; nil if there never was one.
-    package func lastGoodTable() throws -> String? {
-        let file = url("table.yaml")
-        guard FileManager.default.fileExists(atPath: file.path) else { return nil }
-        return try String(contentsOf: file, encoding: .utf8)
+    package func lastGoodTable() throws(FileProblem) -> String? {
+        try StateFiles.read(file("table.yaml")).map { String(decoding: $0, as: UTF8.self) }
     }
 
-    package func keepTable(_ normalForm: String) throws {
-        try Data(normalForm.utf8).write(to: url("table.yaml"), options: .atomic)
+    package func keepTable(_ normalForm: String) throws(FileProblem) {
+        try StateFiles.makeDirectory(path)
+        try StateFiles.replace(file("table.yaml"), with: Array(normalForm.utf8))
     }
 
     /// The journal of decisions, which begins where an earlier run left off.
     package func journal() -> DecisionJournal {
-        DecisionJournal(directory: URL(fileURLWithPath: path))
+        DecisionJournal(directory: path)
     }
 
     /// What the brain is told from now on.
     package func evidence() -> EvidenceLog {
-        EvidenceLog(directory: URL(fileURLWithPath: path))
+        EvidenceLog(directory: path)
     }
 
     /// To be called before what the last run knew is read; false if that was begun before and never ended.
     package func beginRemembering() -> Bool {
-        let mark = url("remembering").path
-        if FileManager.default.fileExists(atPath: mark) {
+        let mark = file("remembering")
+        if StateFiles.exists(mark) {
             endRemembering()
             return false
         }
-        return FileManager.default.createFile(atPath: mark, contents: nil)
+        // Where nothing can be written, nobody can have left a mark either.
+        try? StateFiles.replace(mark, with: [])
+        return true
     }
 
     package func endRemembering() {
-        try? FileManager.default.removeItem(at: url("remembering"))
+        try? StateFiles.remove(file("remembering"))
     }
 
-    private func url(_ name: String) -> URL {
-        URL(fileURLWithPath: path).appendingPathComponent(name)
-    }
+    private func file(_ name: String) -> String { "\(path)/\(name)" }
 }

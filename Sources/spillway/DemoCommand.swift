@@ -84,9 +84,8 @@ struct DemoOrders {
             throw Failure("a demo runs already, as process \(number)")
         }
         try? FileManager.default.removeItem(at: directory)
-        try FileManager.default.createDirectory(
-            at: regions, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
-        try Data("\(getpid())".utf8).write(to: process)
+        try StateFiles.makeDirectory(regions.path)
+        try StateFiles.replace(process.path, with: Array("\(getpid())".utf8))
         for name in names { try write(name, .healthy) }
     }
 
@@ -111,6 +110,6 @@ struct DemoOrders {
     }
 
     private func write(_ region: String, _ mode: DemoMode) throws {
-        try Data(mode.rawValue.utf8).write(to: regions.appendingPathComponent(region), options: .atomic)
+        try StateFiles.replace(regions.appendingPathComponent(region).path, with: Array(mode.rawValue.utf8))
     }
 }

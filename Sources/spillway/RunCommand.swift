@@ -11,6 +11,8 @@ internal import Store
 struct SettingsOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Where metrics and the API listen.", valueName: "host:port"))
     var admin: String?
+    @Option(help: ArgumentHelp("Further names under which that may be asked, with commas.", valueName: "names"))
+    var adminHosts: String?
     @Option(help: ArgumentHelp("Worker threads: a number, or auto for one a core.", valueName: "n"))
     var workers: String?
     @Option(help: ArgumentHelp("Directory for what must outlive the process.", valueName: "dir"))
@@ -27,6 +29,7 @@ struct SettingsOptions: ParsableArguments {
     func resolve() throws -> Settings {
         var flags: [Settings.Key: String] = [:]
         flags[.admin] = admin
+        flags[.adminHosts] = adminHosts
         flags[.workers] = workers
         flags[.state] = state
         flags[.logFormat] = logFormat
@@ -88,12 +91,13 @@ struct Router {
     ) async throws {
         let logger = LogOutput.logger(settings, to: lines)
         try checkAdminAddress()
-        let store = try StateDirectory(path: settings.state)
+        let store = StateDirectory(path: settings.state)
         let control = try Control(
             configuration: .init(
                 tablePath: table, environment: ProcessInfo.processInfo.environment,
                 workers: settings.workers ?? Cores.available, seed: UInt64.random(in: 1 ... .max),
-                drain: .seconds(settings.drain), version: Version.current),
+                drain: .seconds(settings.drain), version: Version.current,
+                holder: "process \(getpid()) on \(ProcessInfo.processInfo.hostName), admin address \(settings.admin)"),
             store: store, logger: logger, log: lines, onDecision: onDecision)
         let group = try services(control, companion, logger)
         guard try await start(control, group, signals, logger) else {
@@ -141,7 +145,8 @@ struct Router {
         } catch {
             throw Failure(
                 "the admin address \(settings.admin) cannot be listened on: \(error); "
-                    + "if another router runs here, give this one another with --admin")
+                    + "if another router runs here, give this one another with --admin, and a state directory of its own "
+                    + "with --state")
         }
     }
 
@@ -150,7 +155,10 @@ struct Router {
         _ control: Control, _ companion: (any Service)?, _ logger: Logger
     ) throws -> ServiceGroup {
         guard let address = HostPort(settings.admin) else { throw Failure("\(settings.admin) is not an address") }
-        let admin = AdminServer(control: control, host: address.host, port: address.port, logger: logger) { port in
+        let hosts = AdminHosts(address: address.host, allowed: settings.adminHosts)
+        let admin = AdminServer(
+            control: control, host: address.host, port: address.port, hosts: hosts, logger: logger
+        ) { port in
             logger.notice("admin address \(address.host):\(port)")
         }
         var services: [ServiceGroupConfiguration.ServiceConfiguration] = [

@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import Foundation
+internal import Store
 internal import Yams
 
 /// How the router itself runs, as opposed to what it routes: from flags, then `SPILLWAY_…` in the environment, then
@@ -8,6 +9,8 @@ struct Settings: Equatable {
     static let defaultAdmin = "127.0.0.1:9901"
 
     var admin = defaultAdmin
+    /// Names under which the admin address may be asked besides its own; `*.example.com` stands for all that end so.
+    var adminHosts: [String] = []
     /// Nil: one for each core this process may use.
     var workers: Int?
     var state: String
@@ -22,7 +25,9 @@ struct Settings: Equatable {
 
     /// The names flags, variables and the file share.
     enum Key: String, CaseIterable {
-        case admin, workers, state
+        case admin
+        case adminHosts = "admin-hosts"
+        case workers, state
         case logFormat = "log-format"
         case logLevel = "log-level"
         case drain
@@ -59,6 +64,12 @@ struct Settings: Equatable {
         case .admin:
             guard HostPort(value) != nil else { throw bad("an address such as 127.0.0.1:9901 or [::1]:9901") }
             admin = value
+        case .adminHosts:
+            let names = value.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
+            guard names.allSatisfy(Self.isHostName) else {
+                throw bad("names without ports, such as router.example,*.internal")
+            }
+            adminHosts = names
         case .workers:
             if value == "auto" {
                 workers = nil
@@ -83,10 +94,23 @@ struct Settings: Equatable {
         }
     }
 
+    private static func isHostName(_ text: String) -> Bool {
+        let name = text.hasPrefix("*.") ? text.dropFirst(2) : text[...]
+        let isPlain = name.utf8.allSatisfy { byte in
+            (0x61...0x7a).contains(byte | 0x20) || (0x30...0x39).contains(byte) || [0x2d, 0x2e, 0x5f].contains(byte)
+        }
+        return isPlain && !name.isEmpty && !name.hasPrefix(".")
+    }
+
     private static func read(_ path: String) throws(SettingsError) -> [Key: String] {
         let node: Node?
         do {
-            node = try Yams.compose(yaml: String(contentsOfFile: path, encoding: .utf8))
+            guard let bytes = try StateFiles.read(path) else { throw SettingsError("\(path): no such file") }
+            node = try Yams.compose(yaml: String(decoding: bytes, as: UTF8.self))
+        } catch let error as FileProblem {
+            throw SettingsError("\(error)")
+        } catch let error as SettingsError {
+            throw error
         } catch {
             throw SettingsError("\(path): \(error)")
         }

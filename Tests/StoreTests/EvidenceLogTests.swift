@@ -46,7 +46,7 @@ struct EvidenceLogTests {
 
     @Test func `what was told is told again, and leads to the same decisions, byte for byte`() throws {
         let directory = try TemporaryDirectory()
-        var log = EvidenceLog(directory: directory.url, segmentBytes: 500, restFactor: 0)
+        var log = EvidenceLog(directory: directory.url.path, segmentBytes: 500, restFactor: 0)
         var brain = Brain()
         var taken: [String] = []
         for (event, time) in Self.events {
@@ -69,8 +69,8 @@ struct EvidenceLogTests {
 
     @Test func `a moment that is past is what the brain was then, with the decisions until then`() throws {
         let directory = try TemporaryDirectory()
-        var log = EvidenceLog(directory: directory.url, segmentBytes: 500)
-        var journal = DecisionJournal(directory: directory.url)
+        var log = EvidenceLog(directory: directory.url.path, segmentBytes: 500)
+        var journal = DecisionJournal(directory: directory.url.path)
         var brain = Brain()
         var taken: [String] = []
         var known: [(time: Instant, split: [Int], decisions: [String])] = []
@@ -98,7 +98,7 @@ struct EvidenceLogTests {
 
     @Test func `a segment that was cut off is read as far as it goes`() throws {
         let directory = try TemporaryDirectory()
-        var log = EvidenceLog(directory: directory.url)
+        var log = EvidenceLog(directory: directory.url.path)
         try log.begin(Brain())
         for (event, time) in Self.events { try log.append(event, at: time) }
         let path = try #require(EvidenceLog.names(in: directory.url.path).first)
@@ -113,7 +113,7 @@ struct EvidenceLogTests {
 
     @Test func `damaged bytes are an error, never a crash, and never an event that nobody told`() throws {
         let directory = try TemporaryDirectory()
-        var log = EvidenceLog(directory: directory.url)
+        var log = EvidenceLog(directory: directory.url.path)
         try log.begin(Brain())
         for (event, time) in Self.events { try log.append(event, at: time) }
         let path = try #require(EvidenceLog.names(in: directory.url.path).first)
@@ -142,7 +142,7 @@ struct EvidenceLogTests {
             let file = directory.url.appendingPathComponent("evidence-\(number).log")
             try Data([1]).write(to: file)
         }
-        var log = EvidenceLog(directory: directory.url)
+        var log = EvidenceLog(directory: directory.url.path)
         try log.begin(Brain())
         let names = EvidenceLog.names(in: directory.url.path).map { ($0 as NSString).lastPathComponent }
         #expect(names == ["evidence-1.log"])
@@ -150,7 +150,7 @@ struct EvidenceLogTests {
 
     @Test func `only so many segments are kept`() throws {
         let directory = try TemporaryDirectory()
-        var log = EvidenceLog(directory: directory.url, segmentLimit: 3)
+        var log = EvidenceLog(directory: directory.url.path, segmentLimit: 3)
         for _ in 0..<10 { try log.begin(Brain()) }
         let names = EvidenceLog.names(in: directory.url.path).map { ($0 as NSString).lastPathComponent }
         #expect(names == ["evidence-8.log", "evidence-9.log", "evidence-10.log"])

@@ -1,3 +1,4 @@
+import Failover
 import Foundation
 import Testing
 
@@ -29,7 +30,7 @@ final class TemporaryDirectory {
 struct StateDirectoryTests {
     @Test func `the last good table is kept, whole, and for its owner's eyes alone`() throws {
         let parent = try TemporaryDirectory()
-        let store = try StateDirectory(path: parent.url.appendingPathComponent("a/b").path)
+        let store = StateDirectory(path: parent.url.appendingPathComponent("a/b").path)
         #expect(try store.lastGoodTable() == nil)
         try store.keepTable("first")
         try store.keepTable("second")
@@ -37,11 +38,38 @@ struct StateDirectoryTests {
         #expect(try parent.permissions(of: "a/b") == 0o700)
     }
 
-    @Test func `what cannot be a directory is an error, not a crash`() throws {
+    @Test func `what cannot be a directory is told in words, whatever is to be kept there`() throws {
         let parent = try TemporaryDirectory()
         try Data().write(to: parent.url.appendingPathComponent("file"))
-        #expect(throws: (any Error).self) {
-            try StateDirectory(path: parent.url.appendingPathComponent("file/state").path)
+        let path = parent.url.appendingPathComponent("file/state").path
+        let store = StateDirectory(path: path)
+        let problem = FileProblem(path, .created, code: ENOTDIR)
+        #expect("\(problem)" == "\(path) cannot be created: Not a directory")
+        #expect(throws: problem) { try store.prepare() }
+        #expect(throws: problem) { try store.keepTable("table") }
+        #expect(throws: FileProblem.self) { try store.lastGoodTable() }
+        #expect(throws: problem) {
+            var journal = store.journal()
+            try journal.append("line")
+        }
+        #expect(throws: problem) {
+            var evidence = store.evidence()
+            try evidence.begin(Brain())
+        }
+        #expect(throws: problem) { try StateLock.take(in: store, for: "a test") }
+    }
+
+    @Test func `the directory is one holder's, and who that is is told`() throws {
+        let parent = try TemporaryDirectory()
+        let store = StateDirectory(path: parent.url.path)
+        var first: StateLock.Outcome? = try StateLock.take(in: store, for: "the first")
+        guard case .taken = first else { return #expect(Bool(false), "nobody else had it") }
+        guard case .held(by: "the first") = try StateLock.take(in: store, for: "the second") else {
+            return #expect(Bool(false), "two have it")
+        }
+        first = nil
+        guard case .taken = try StateLock.take(in: store, for: "the second") else {
+            return #expect(Bool(false), "nobody has it any more")
         }
     }
 }
@@ -50,7 +78,7 @@ struct DecisionJournalTests {
     @Test func `lines are appended, across runs`() throws {
         let directory = try TemporaryDirectory()
         for run in 1...2 {
-            var journal = DecisionJournal(directory: directory.url)
+            var journal = DecisionJournal(directory: directory.url.path)
             try journal.append("run \(run), line 1")
             try journal.append("run \(run), line 2")
         }
@@ -61,7 +89,7 @@ struct DecisionJournalTests {
 
     @Test func `a file that has reached its limit makes room, and the one before it goes`() throws {
         let directory = try TemporaryDirectory()
-        var journal = DecisionJournal(directory: directory.url, bytesLimit: 20)
+        var journal = DecisionJournal(directory: directory.url.path, bytesLimit: 20)
         for line in 1...9 { try journal.append("line \(line) ..") }
         // Twenty bytes are two lines: 1 and 2 went first, then 3 and 4, and so on.
         #expect(try directory.text(of: "decisions.1.jsonl") == "line 7 ..\nline 8 ..\n")
@@ -71,9 +99,10 @@ struct DecisionJournalTests {
     @Test func `a line that cannot be written is an error, and the next one is tried anew`() throws {
         let directory = try TemporaryDirectory()
         let place = directory.url.appendingPathComponent("state")
-        var journal = DecisionJournal(directory: place)
-        #expect(throws: (any Error).self) { try journal.append("lost") }
-        try FileManager.default.createDirectory(at: place, withIntermediateDirectories: false)
+        try Data().write(to: place)
+        var journal = DecisionJournal(directory: place.path)
+        #expect(throws: FileProblem.self) { try journal.append("lost") }
+        try FileManager.default.removeItem(at: place)
         try journal.append("kept")
         #expect(try directory.text(of: "state/decisions.jsonl") == "kept\n")
     }

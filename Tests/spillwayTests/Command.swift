@@ -112,11 +112,15 @@ final class RouterUnderTest {
     let port: UInt16
     let adminAddress: String
 
-    /// - Parameter table: the table's directory within `directory`, which also holds the state.
-    init(_ directory: TemporaryDirectory, table: String = "") throws {
+    /// - Parameters:
+    ///   - table: the table's directory within `directory`.
+    ///   - state: the state directory, if it is not to be within `directory` as well.
+    init(_ directory: TemporaryDirectory, table: String = "", state: String? = nil, settings: [String] = []) throws {
         let command = try Command(
-            "run", directory.path + "/" + table, "--admin", "127.0.0.1:0", "--workers", "2", "--state",
-            directory.path + "/state")
+            [
+                "run", directory.path + "/" + table, "--admin", "127.0.0.1:0", "--workers", "2", "--state",
+                state ?? directory.path + "/state",
+            ] + settings)
         var ports: (web: UInt16, admin: UInt16)?
         let hasStarted = eventually {
             let log = command.errorsSoFar
@@ -163,11 +167,11 @@ final class RouterUnderTest {
     }
 
     func get(_ path: String) throws -> Message {
-        try ask(port, path)
+        try ask(port, path, host: "a.example")
     }
 
     func admin(_ path: String) throws -> Message {
-        try ask(UInt16(adminAddress.split(separator: ":")[1]) ?? 0, path)
+        try ask(UInt16(adminAddress.split(separator: ":")[1]) ?? 0, path, host: adminAddress)
     }
 
     /// A sample of the metrics page, by its name and labels.
@@ -178,9 +182,9 @@ final class RouterUnderTest {
         }
     }
 
-    private func ask(_ port: UInt16, _ path: String) throws -> Message {
+    private func ask(_ port: UInt16, _ path: String, host: String) throws -> Message {
         let connection = try RawConnection(port: port)
-        connection.send("GET \(path) HTTP/1.1\r\nhost: a.example\r\nconnection: close\r\n\r\n")
+        connection.send("GET \(path) HTTP/1.1\r\nhost: \(host)\r\nconnection: close\r\n\r\n")
         guard let answer = connection.readMessage() else { throw Failure(what: "\(path): no answer") }
         return answer
     }

@@ -73,7 +73,7 @@ struct OrderCommandTests {
         ] {
             let connection = try RawConnection(port: port)
             connection.send(
-                "POST /api/v1/orders HTTP/1.1\r\nhost: a.example\r\ncontent-type: \(type)\r\n"
+                "POST /api/v1/orders HTTP/1.1\r\nhost: localhost\r\ncontent-type: \(type)\r\n"
                     + "content-length: \(body.utf8.count)\r\nconnection: close\r\n\r\n\(body)")
             #expect(connection.readMessage()?.status == status, "\(body)")
         }
