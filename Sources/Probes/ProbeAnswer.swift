@@ -20,6 +20,7 @@ struct ProbeAnswer {
     private var received: [UInt8] = []
     /// Where in `received` the final head begins.
     private var headStart = 0
+    private var interims = InterimAllowance()
     /// What has been read of the body, without its framing; nil before the head has been judged.
     private var body: BodyReader?
 
@@ -61,6 +62,7 @@ struct ProbeAnswer {
             case .incomplete: return .undecided
             case .complete(let headBytes):
                 if prober.head.isInterim {
+                    guard interims.take(headBytes) else { return .failed(.malformed) }
                     headStart += headBytes
                     continue
                 }

@@ -24,6 +24,8 @@ final class HTTP2ClientStream: Downstream {
     private var method = Method.get
     private var bodyFraming = RequestBody.none
     private var bodyReceived = 0
+    /// Interim answers that the client has not taken: they are not part of the body, and no window holds them back.
+    private var interimsWaiting = 0
     private(set) var opened: Int64 = 0
     /// When the client last sent something of this request, or took something of its answer.
     private(set) var lastProgress: Int64 = 0
@@ -47,6 +49,7 @@ final class HTTP2ClientStream: Downstream {
         method = .get
         bodyFraming = .none
         bodyReceived = 0
+        interimsWaiting = 0
         opened = worker.loop.now
         lastProgress = opened
         exchange.attach(to: self, listener: connection.listener, client: connection.client)
@@ -167,7 +170,9 @@ final class HTTP2ClientStream: Downstream {
     // The answer
 
     /// What waits here is bounded by what the client takes: one that takes nothing costs next to nothing.
-    override var holdsBack: Bool { body.isFull(at: max(min(room, HTTP2Body.most), HTTP2Body.leastRead)) }
+    override var holdsBack: Bool {
+        interimsWaiting > 0 || body.isFull(at: max(min(room, HTTP2Body.most), HTTP2Body.leastRead))
+    }
 
     override var answerLimit: Int { max(room - body.count, HTTP2Body.leastRead) }
 
@@ -176,6 +181,7 @@ final class HTTP2ClientStream: Downstream {
     override func passInterim(_ head: borrowing ResponseHead, _ bytes: RawSpan) {
         worker.fieldBuffer.clear()
         guard encodeInterim(head, bytes, into: &worker.fieldBuffer) else { return }
+        interimsWaiting += 1
         connection?.lend { $0.submitInterim(id, status: Int(head.status)) }
     }
 
@@ -302,6 +308,10 @@ final class HTTP2ClientStream: Downstream {
     /// send no more (RFC 9113, 8.1).
     func sent(_ frame: HTTP2Frame) -> Bool {
         lastProgress = worker.loop.now
+        if interimsWaiting > 0, frame.type == HTTP2Frame.headers {
+            interimsWaiting -= 1
+            if interimsWaiting == 0, isExchanging { exchange.downstreamDrained() }
+        }
         return frame.endsStream && !isTunnel && !isRequestComplete && !isLengthReached
     }
 }

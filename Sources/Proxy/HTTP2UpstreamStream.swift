@@ -117,7 +117,7 @@ final class HTTP2UpstreamStream: Upstream {
         else { return nil }
         worker.responseHead.cameInHTTP2 = true
         if worker.responseHead.isInterim {
-            if worker.responseHead.status == 101 { return nil }
+            if worker.responseHead.status == 101 || !interims.take(bytes.byteCount) { return nil }
             exchange.lend { $0.downstream?.lend { $0.passInterim(worker.responseHead, bytes) } }
             return true
         }

@@ -27,6 +27,8 @@ class Upstream: Connection {
     final var owesSuccess = false
     /// It carried an exchange before this one.
     final var wasReused = false
+    /// What is left of the interim answers that may come before the final one.
+    final var interims = InterimAllowance()
 
     init(worker: Worker, service: WorkerService, cell: WorkerCell, endpoint: WorkerEndpoint, socket: consuming Socket) {
         attemptService = Uncounted(service)
@@ -69,6 +71,7 @@ class Upstream: Connection {
         isSent = false
         hasOverstayed = false
         owesSuccess = false
+        interims = InterimAllowance()
     }
 
     /// Puts the head, and what is kept of the body, into what is to be sent.

@@ -310,6 +310,10 @@ final class UpstreamConnection: Upstream {
                 upgrade(exchange, headBytes, rest: rest.extracting(count..<rest.byteCount))
                 return nil
             }
+            guard interims.take(count) else {
+                malformed()
+                return nil
+            }
             exchange.lend { $0.downstream?.lend { $0.passInterim(worker.responseHead, headBytes) } }
             return offset + count
         }

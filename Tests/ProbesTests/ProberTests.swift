@@ -20,10 +20,23 @@ struct ProberTests {
         var testDescription: String { what }
     }
 
+    /// Until the prober has had enough of them; 64 MB at most.
+    private static let interimsWithoutEnd: Backend.Script = { _, connection in
+        let batch = Array(Array(repeating: "HTTP/1.1 103 Early Hints\r\n\r\n", count: 10_000).joined().utf8)
+        for _ in 0..<250 where connection.send(batch) < batch.count { return false }
+        return true
+    }
+
     static let cases: [Case] = [
         Case(what: "200", script: Backend.ok),
         Case(
             what: "an interim answer before", script: Backend.says("HTTP/1.1 103 Early\r\n\r\nHTTP/1.1 204 No\r\n\r\n")),
+        Case(
+            what: "interim answers without end", script: interimsWithoutEnd, finding: .failed(.malformed)),
+        Case(
+            what: "interim answers, many of them, and then a final one",
+            script: Backend.says(
+                Array(repeating: "HTTP/1.1 102 Processing\r\n\r\n", count: 256).joined() + "HTTP/1.1 204 No\r\n\r\n")),
         Case(what: "a redirect, by default", script: Backend.status(302)),
         Case(what: "503", script: Backend.status(503), finding: .failed(.status(503))),
         Case(
