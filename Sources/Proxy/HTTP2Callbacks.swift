@@ -46,20 +46,18 @@ func fieldReceived(
 ) -> Int32 {
     guard let frame = unsafe frame else { return 0 }
     let stream = Int(unsafe frame.pointee.hd.stream_id)
-    let isWanted = unsafe connection(pointer).lend {
-        $0.field(stream, unsafe span(name, nameCount).bytes, unsafe span(value, count).bytes)
+    return unsafe connection(pointer).lend { connection in
+        let isWanted = connection.field(stream, unsafe span(name, nameCount).bytes, unsafe span(value, count).bytes)
+        if isWanted { return 0 }
+        // Of a connection that is at its end nothing more is decoded.
+        return connection.isEnding
+            ? NGHTTP2_ERR_CALLBACK_FAILURE.rawValue : NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE.rawValue
     }
-    return isWanted ? 0 : NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE.rawValue
 }
 
-/// nghttp2 would overlook it; others would not, and then there are two readings of one message.
-@_cdecl("cnghttp2_invalid_field")
-func invalidFieldReceived(
-    _ session: OpaquePointer?, _ frame: UnsafePointer<nghttp2_frame>?, _ name: UnsafePointer<UInt8>?,
-    _ nameCount: Int, _ value: UnsafePointer<UInt8>?, _ count: Int, _ flags: UInt8,
-    _ pointer: UnsafeMutableRawPointer?
-) -> Int32 {
-    NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE.rawValue
+@_cdecl("cnghttp2_head_refused")
+func headRefused(_ pointer: UnsafeMutableRawPointer?) {
+    unsafe connection(pointer).lend { $0.headRefused() }
 }
 
 @_cdecl("cnghttp2_frame_received")
@@ -74,8 +72,13 @@ func frameReceived(
         unsafe connection(pointer).lend {
             $0.headEnded(head.stream, isFirst: isFirst, endsStream: head.endsStream)
         }
-    case HTTP2Frame.data where head.endsStream:
-        unsafe connection(pointer).lend { $0.dataEnded(head.stream) }
+    case HTTP2Frame.data:
+        // What pads it, and the byte that says how much.
+        let padding = Int(unsafe frame.pointee.data.padlen)
+        unsafe connection(pointer).lend {
+            $0.dataFrame(head, padding: padding)
+            if head.endsStream { $0.dataEnded(head.stream) }
+        }
     case HTTP2Frame.goAway:
         let last = Int(unsafe frame.pointee.goaway.last_stream_id)
         unsafe connection(pointer).lend { $0.goingAway(lastStream: last) }
@@ -116,6 +119,23 @@ func frameSent(
     return 0
 }
 
+@_cdecl("cnghttp2_frame_not_sent")
+func frameNotSent(
+    _ session: OpaquePointer?, _ frame: UnsafePointer<nghttp2_frame>?, _ error: Int32,
+    _ pointer: UnsafeMutableRawPointer?
+) -> Int32 {
+    if let frame = unsafe frame {
+        let head = HTTP2Frame(unsafe frame.pointee.hd)
+        // A request's stream is closed by the session.
+        let isRequest = unsafe frame.pointee.headers.cat == NGHTTP2_HCAT_REQUEST
+        guard head.type == HTTP2Frame.headers, !isRequest else { return 0 }
+        unsafe connection(pointer).lend { connection in
+            if connection.session.hasStream(head.stream) { connection.reset(head.stream, .internalError) }
+        }
+    }
+    return 0
+}
+
 @_cdecl("cnghttp2_body_next")
 func bodyNext(
     _ pointer: UnsafeMutableRawPointer?, _ stream: Int32, _ body: UnsafeMutableRawPointer?, _ limit: Int,
@@ -130,7 +150,9 @@ func bodyNext(
             unsafe flags.pointee |= NGHTTP2_DATA_FLAG_EOF.rawValue
             if !body.trailers.isEmpty {
                 unsafe flags.pointee |= NGHTTP2_DATA_FLAG_NO_END_STREAM.rawValue
-                unsafe connection(pointer).lend { $0.submitTrailers(Int(stream), body.trailers) }
+                // Without them the stream would never end: the session resets it.
+                let isTaken = unsafe connection(pointer).lend { $0.submitTrailers(Int(stream), body.trailers) }
+                guard isTaken else { return Int(NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE.rawValue) }
             }
         }
         return size

@@ -18,13 +18,14 @@ final class HTTP2ClientConnection: HTTP2Connection, Client, TimerOwner {
     private var coming: HTTP2RequestFields?
     private var comingStream: Int = 0
     private var comingSince: Int64 = .max
+    /// Bytes of the last frame of fields.
+    private var fieldBytes = 0
     private var highestStream: Int = 0
     /// The highest that was passed over, and so must not come any more (RFC 9113, 5.1.1).
     private var highestSkipped: Int = 0
     /// The last streams that were reset from here, as many as there can be at once.
     private var resetStreams: [Int] = []
     private var idleSince: Int64
-    private var scanner = HTTP2FrameScanner(prefaceBytes: HTTP2Preface.byteCount)
     private var account = HTTP2Account()
     /// Its first frame has come. Until then it is waited for as for a request's head: TLS tells nobody's intentions.
     private var hasSpoken = false
@@ -48,16 +49,17 @@ final class HTTP2ClientConnection: HTTP2Connection, Client, TimerOwner {
         self.listener = listener
         self.client = client.speakingHTTP2()
         idleSince = other.worker.loop.now
-        super.init(takingOver: other, asServer: true)
+        super.init(takingOver: other, first: held)
         timer = worker.timers.add(self)
         worker.clients.insert(self)
-        session.settle(
+        let isSettled = session.settle(
             [
                 (NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, Self.streamLimit),
                 (NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL, 1),
                 (NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, UInt32(listener.headLimits.headBytes)),
             ], window: Self.window)
-        take(held)
+        if !isSettled { broke() }
+        queuePump()
         hasUnread = true
         worker.loop.defer(self)
         armTimer()
@@ -80,7 +82,7 @@ final class HTTP2ClientConnection: HTTP2Connection, Client, TimerOwner {
     override func resume() {
         guard isOpen else { return }
         if isBroken { return close() }
-        readAll(untilEnd: true)
+        goOnReading()
         armTimer()
     }
 
@@ -89,27 +91,42 @@ final class HTTP2ClientConnection: HTTP2Connection, Client, TimerOwner {
 
     override func peerEnded() { close() }
 
-    /// Gives bytes to the session, and looks at each frame before it does.
-    override func take(_ bytes: RawSpan) {
-        var given = 0
-        var offset = 0
-        while !isEnding, let (start, frame) = scanner.next(in: bytes, from: &offset) {
-            hasSpoken = true
-            account.count(frame, now: worker.loop.now)
-            if account.isOverdrawn { calmDown() }
-            guard frame.type == HTTP2Frame.headers || frame.type == HTTP2Frame.data else { continue }
-            if frame.stream > highestStream || frame.stream == 0 {
-                if frame.stream > highestStream + 2 { highestSkipped = frame.stream - 2 }
-                highestStream = max(highestStream, frame.stream)
-                continue
-            }
-            super.take(bytes.extracting(given..<max(start, given)))
-            given = max(start, given)
-            if stream(frame.stream) == nil, isForgotten(frame.stream) {
-                fail(frame.stream <= highestSkipped ? .protocolError : .streamClosed)
-            }
+    override func frameBegins(_ frame: HTTP2Frame) -> Bool {
+        hasSpoken = true
+        account.count(frame, now: worker.loop.now)
+        endIfOverdrawn()
+        if frame.type == HTTP2Frame.headers || frame.type == HTTP2Frame.continuation { fieldBytes = frame.length }
+        guard frame.type == HTTP2Frame.headers || frame.type == HTTP2Frame.data else { return false }
+        if frame.stream > highestStream || frame.stream == 0 {
+            if frame.stream > highestStream + 2 { highestSkipped = frame.stream - 2 }
+            highestStream = max(highestStream, frame.stream)
+            return false
         }
-        super.take(bytes.extracting(given..<bytes.byteCount))
+        return true
+    }
+
+    /// A frame of a stream that was begun: is it still there?
+    override func frameFollows(_ frame: HTTP2Frame) {
+        if stream(frame.stream) != nil { return }
+        if isForgotten(frame.stream) {
+            return fail(frame.stream <= highestSkipped ? .protocolError : .streamClosed)
+        }
+        account.countLate(frame, now: worker.loop.now)
+        endIfOverdrawn()
+    }
+
+    override func dataFrame(_ frame: HTTP2Frame, padding: Int) {
+        account.count(frame, padding: padding, now: worker.loop.now)
+        endIfOverdrawn()
+    }
+
+    override func headRefused() {
+        account.countRefusedHead(fieldBytes, now: worker.loop.now)
+        endIfOverdrawn()
+    }
+
+    private func endIfOverdrawn() {
+        if account.isOverdrawn { calmDown() }
     }
 
     /// Whether the client itself has ended the stream. One that was reset from here may still be sent on, until the
@@ -132,7 +149,7 @@ final class HTTP2ClientConnection: HTTP2Connection, Client, TimerOwner {
 
     override func headBegan(_ id: Int, isFirst: Bool) {
         if let fields = takeComing() {
-            // One after the other, each with fields that are none.
+            // One after the other, each malformed: the session resets their streams.
             listener.counters.refused.add()
             worker.giveBack(fields)
         }
@@ -144,9 +161,11 @@ final class HTTP2ClientConnection: HTTP2Connection, Client, TimerOwner {
     }
 
     override func field(_ id: Int, _ name: RawSpan, _ value: RawSpan) -> Bool {
+        countField()
         // Too large is answered; a multiple of that is an attack. Looked at where they are: a copy costs more than the field.
-        if coming?.add(name, value) ?? 0 >= 4 { calmDown() }
-        return true
+        guard coming?.add(name, value) ?? 0 >= 4 else { return true }
+        calmDown()
+        return false
     }
 
     override func headEnded(_ id: Int, isFirst: Bool, endsStream: Bool) {
@@ -160,7 +179,8 @@ final class HTTP2ClientConnection: HTTP2Connection, Client, TimerOwner {
         stream.open(id, of: self)
         stream.place = streams.count
         streams.append(stream)
-        session.setOwner(of: id, stream)
+        // From within the head's own frame: its stream is there.
+        guard session.setOwner(of: id, stream) else { return remove(stream) }
         begin(stream, fields, endsStream: endsStream)
     }
 
@@ -195,6 +215,7 @@ final class HTTP2ClientConnection: HTTP2Connection, Client, TimerOwner {
         }
         if let refusal {
             stream.exchange.isGRPC = fields.announcesGRPC
+            if fields.isTooLarge { account.countTooLarge(fields: fields.fieldCount, now: worker.loop.now) }
             refuse(stream, refusal)
         }
     }
@@ -253,16 +274,18 @@ final class HTTP2ClientConnection: HTTP2Connection, Client, TimerOwner {
     /// Submits the head in the worker's field buffer. Returns where the body behind it begins.
     func submitAnswer(of stream: HTTP2ClientStream, status: Int, hasBody: Bool) -> Int {
         let bodyStart = fillFields(status: status)
-        session.submitAnswer(stream.id, worker.fields, body: hasBody ? stream.body : nil)
+        let isTaken = session.submitAnswer(stream.id, worker.fields, body: hasBody ? stream.body : nil)
+        // The client must not wait for what will not come.
+        if !isTaken { reset(stream.id, .internalError) }
         queuePump()
         return bodyStart
     }
 
-    /// Submits the interim head in the worker's field buffer.
-    func submitInterim(_ id: Int, status: Int) {
+    /// Submits the interim head in the worker's field buffer. False: it will not be sent.
+    func submitInterim(_ id: Int, status: Int) -> Bool {
         _ = fillFields(status: status)
-        session.submitInterim(id, worker.fields)
-        queuePump()
+        defer { queuePump() }
+        return session.submitInterim(id, worker.fields)
     }
 
     private func fillFields(status: Int) -> Int {
@@ -282,11 +305,11 @@ final class HTTP2ClientConnection: HTTP2Connection, Client, TimerOwner {
 
     override func sent(_ frame: HTTP2Frame) {
         account.countSent(frame)
-        if account.isOverdrawn { calmDown() }
+        endIfOverdrawn()
         if frame.type == HTTP2Frame.reset {
             if resetStreams.count == Int(Self.streamLimit) { resetStreams.removeFirst() }
             resetStreams.append(frame.stream)
-            // Fields that are none end a request before it is one.
+            // Malformed fields: the session resets the stream before it becomes a request.
             if coming != nil, frame.stream == comingStream { listener.counters.refused.add() }
         }
         guard frame.type == HTTP2Frame.data || frame.type == HTTP2Frame.headers else { return }

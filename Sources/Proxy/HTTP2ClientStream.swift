@@ -181,8 +181,8 @@ final class HTTP2ClientStream: Downstream {
     override func passInterim(_ head: borrowing ResponseHead, _ bytes: RawSpan) {
         worker.fieldBuffer.clear()
         guard encodeInterim(head, bytes, into: &worker.fieldBuffer) else { return }
-        interimsWaiting += 1
-        connection?.lend { $0.submitInterim(id, status: Int(head.status)) }
+        let isTaken = connection?.lend { $0.submitInterim(id, status: Int(head.status)) }
+        if isTaken == true { interimsWaiting += 1 }
     }
 
     override func answer(_ head: borrowing ResponseHead, _ bytes: RawSpan, edits: borrowing CompiledEdits) {

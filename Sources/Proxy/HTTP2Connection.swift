@@ -16,28 +16,47 @@ class HTTP2Connection: Connection {
     private(set) var isOver = false
     /// Bytes of bodies that wait to be sent, of all streams.
     var waiting = 0
+    private var scanner: HTTP2FrameScanner
+    private var turn = HTTP2Turn()
+    /// What was read and waits for another turn, from `heldStart` on. Nothing is read meanwhile.
+    private var held: [UInt8] = []
+    private var heldStart = 0
+    /// Its next turn is asked for.
+    private var isTurnQueued = false
 
-    /// A turn's worth: what one system call sends.
+    /// What one system call sends.
     private static let waitingLimit = largeRead
-    private static let readsInTurn = 4
 
     /// A frame's head and the largest payload peers are asked to take.
     private static let largestFrame = 9 + 16_384
 
-    init(takingOver other: Connection, asServer: Bool) {
-        session = HTTP2Session(asServer: asServer)
+    /// A client's, who has sent `first` already.
+    init(takingOver other: Connection, first: RawSpan) {
+        session = HTTP2Session(asServer: true)
+        scanner = HTTP2FrameScanner(prefaceBytes: HTTP2Preface.byteCount)
         super.init(takingOver: other)
         session.tell(self)
+        hold(first)
     }
 
-    init(worker: Worker, socket: consuming Socket, asServer: Bool) {
-        session = HTTP2Session(asServer: asServer)
+    /// One to an endpoint.
+    override init(worker: Worker, socket: consuming Socket) {
+        session = HTTP2Session(asServer: false, firstStream: worker.firstStream)
+        scanner = HTTP2FrameScanner(prefaceBytes: 0)
         super.init(worker: worker, socket: socket)
         session.tell(self)
     }
 
     // Events, for each side to meet. They come from within the session.
 
+    /// A frame has come as far as its head, which the session has not seen. True: what came before it is to be in the
+    /// session first; then `frameFollows` is told.
+    func frameBegins(_ frame: HTTP2Frame) -> Bool { false }
+    func frameFollows(_ frame: HTTP2Frame) {}
+    /// A frame of a body has come in full, with so many bytes that pad it.
+    func dataFrame(_ frame: HTTP2Frame, padding: Int) {}
+    /// A head is none: its stream is reset by the session.
+    func headRefused() {}
     /// A head begins: a request's, or an answer's, or trailers.
     func headBegan(_ stream: Int, isFirst: Bool) {}
     /// A field of the head that is coming. False: the stream is to be reset.
@@ -61,20 +80,54 @@ class HTTP2Connection: Connection {
 
     // Receiving
 
-    /// Reads until the socket is empty, but no more than a few times: others have their turn in between.
+    /// Reads and takes as much as a turn allows; then others have theirs. From `ready`: whoever has asked for another turn
+    /// waits for it.
     final func readAll(untilEnd: Bool) {
-        var readsLeft = Self.readsInTurn
-        while hasUnread && isOpen && !isEnding {
-            if readsLeft == 0 { return worker.loop.defer(self) }
-            readsLeft -= 1
+        if !isTurnQueued { readInTurn(untilEnd: untilEnd) }
+    }
+
+    /// The turn that was asked for, if one was, has come: from `resume`.
+    final func goOnReading() {
+        isTurnQueued = false
+        readInTurn(untilEnd: true)
+    }
+
+    private func readInTurn(untilEnd: Bool) {
+        turn = HTTP2Turn()
+        takeHeld()
+        while hasUnread && isOpen && !isEnding && !isHolding && !turn.isSpent {
+            turn.countRead()
             switch receive(after: 0, untilEnd: untilEnd) {
             case .bytes(let count):
                 countReceived(count)
-                worker.receiveBuffer.withBytes(count) { take($0) }
+                worker.receiveBuffer.withBytes(count) { bytes in
+                    let taken = take(bytes)
+                    hold(bytes.extracting(taken..<bytes.byteCount))
+                }
             case .wouldBlock: break
             case .endOfStream, .failed: peerEnded()
             }
         }
+        guard isOpen, !isEnding else { return held = [] }
+        // Who sends more than a turn's work at once is read in smaller pieces: what waits is kept.
+        readLimit = isHolding ? Self.smallRead : Self.largeRead
+        guard hasUnread || isHolding else { return }
+        isTurnQueued = true
+        worker.loop.defer(self)
+    }
+
+    private var isHolding: Bool { !held.isEmpty }
+
+    private func hold(_ bytes: RawSpan) {
+        if !bytes.isEmpty { held.append(contentsOf: bytes) }
+    }
+
+    private func takeHeld() {
+        guard isHolding else { return }
+        let bytes = held
+        held = []
+        heldStart += bytes.withBytes { take($0.extracting(heldStart..<bytes.count)) }
+        if heldStart < bytes.count { held = bytes } else { heldStart = 0 }
     }
 
     func countReceived(_ count: Int) {}
@@ -82,9 +135,31 @@ class HTTP2Connection: Connection {
     /// The peer sends no more.
     func peerEnded() { unsupported() }
 
-    /// Gives bytes to the session.
-    func take(_ bytes: RawSpan) {
-        if isEnding { return }
+    /// Gives bytes to the session, up to a frame that the turn has no room for, and looks at each frame before it does.
+    /// Returns how many were taken.
+    private func take(_ bytes: RawSpan) -> Int {
+        var given = 0
+        var offset = 0
+        while !isEnding, let (start, frame) = scanner.next(in: bytes, from: &offset) {
+            // One that began before these bytes is in the session in part, and goes on.
+            if turn.isSpent, start > given {
+                scanner.putBack()
+                give(bytes.extracting(given..<start))
+                return start
+            }
+            turn.count(frame)
+            if frameBegins(frame) {
+                give(bytes.extracting(given..<max(start, given)))
+                given = max(start, given)
+                if !isEnding { frameFollows(frame) }
+            }
+        }
+        give(bytes.extracting(given..<bytes.byteCount))
+        return bytes.byteCount
+    }
+
+    private func give(_ bytes: RawSpan) {
+        if isEnding || bytes.isEmpty { return }
         isInSession = true
         let isTaken = session.receive(bytes)
         isInSession = false
@@ -92,6 +167,9 @@ class HTTP2Connection: Connection {
         if !session.wantsToRead { isEnding = true }
         queuePump()
     }
+
+    /// A field has come: a part of the turn's work.
+    final func countField() { turn.countField() }
 
     // Sending
 
@@ -125,7 +203,13 @@ class HTTP2Connection: Connection {
         defer { isInSession = false }
         while hasRoomToSend {
             // Bodies' frames go into the send buffer from within, as many as have room.
-            guard session.collect({ worker.sendBuffer.append($0) }) else { return !hasRoomToSend }
+            switch session.collect({ worker.sendBuffer.append($0) }) {
+            case true?: continue
+            case false?: return !hasRoomToSend
+            case nil:
+                broke()
+                return false
+            }
         }
         return true
     }
@@ -167,14 +251,14 @@ class HTTP2Connection: Connection {
         queuePump()
     }
 
-    /// Puts trailers behind a body; from within the session.
-    final func submitTrailers(_ stream: Int, _ lines: [UInt8]) {
+    /// Puts trailers behind a body; from within the session. False: they will not be sent.
+    final func submitTrailers(_ stream: Int, _ lines: [UInt8]) -> Bool {
         worker.fieldBuffer.clear()
         worker.fieldBuffer.append("\r\n")
         lines.withBytes { worker.fieldBuffer.append($0) }
         worker.fields.removeAll()
         worker.fieldBuffer.visitFields { worker.fields.append($0, $1) }
-        session.submitTrailers(stream, worker.fields)
+        return session.submitTrailers(stream, worker.fields)
     }
 }
 
@@ -189,6 +273,7 @@ extension HTTP2Frame {
     static let ping: UInt8 = 6
     static let goAway: UInt8 = 7
     static let windowUpdate: UInt8 = 8
+    static let continuation: UInt8 = 9
 
     var endsStream: Bool { flags & 1 != 0 && (type == Self.data || type == Self.headers) }
     var isAcknowledgement: Bool { flags & 1 != 0 && (type == Self.settings || type == Self.ping) }

@@ -31,6 +31,9 @@ final class HTTP2UpstreamConnection: HTTP2Connection {
     /// The fields that are coming, and of which stream.
     private var coming = HTTP2ResponseFields()
     private var comingStream: Int = 0
+    private var account = HTTP2Account()
+    /// Bytes of the last frame of fields.
+    private var fieldBytes = 0
 
     /// Streams on one connection at most, whatever the endpoint allows: one broken connection must not break everything.
     static let streamLimit = 100
@@ -45,7 +48,7 @@ final class HTTP2UpstreamConnection: HTTP2Connection {
         lastHeard = worker.loop.now
         let socket = Self.connect(to: endpoint, of: cell.load, by: worker, &connectFailure)
         let isConnected = !socket.isConnecting && service.tls == nil
-        super.init(worker: worker, socket: socket, asServer: false)
+        super.init(worker: worker, socket: socket)
         awaitOpening(&connectFailure)
         if isConnected, connectFailure == nil { begin() }
     }
@@ -53,11 +56,12 @@ final class HTTP2UpstreamConnection: HTTP2Connection {
     private func begin() {
         state = .open
         idleSince = worker.loop.now
-        session.settle(
+        let isSettled = session.settle(
             [
                 (NGHTTP2_SETTINGS_ENABLE_PUSH, 0),
                 (NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, Self.streamWindow),
             ], window: Self.window)
+        if !isSettled { broke() }
         queuePump()
     }
 
@@ -99,8 +103,9 @@ final class HTTP2UpstreamConnection: HTTP2Connection {
         if state == .connecting || isRetiring || endpoint.isRetired || worker.isDraining { worker.loop.defer(self) }
     }
 
-    /// Submits the request whose head is in the worker's field buffer, written for HTTP/1.1.
-    func submit(_ stream: HTTP2UpstreamStream, hasBody: Bool, acceptsTrailers: Bool) -> Int {
+    /// Submits the request whose head is in the worker's field buffer, written for HTTP/1.1. Nil: this connection takes no
+    /// more; nothing of it was sent.
+    func submit(_ stream: HTTP2UpstreamStream, hasBody: Bool, acceptsTrailers: Bool) -> Int? {
         worker.fields.removeAll()
         let line = worker.fieldBuffer.requestLine
         worker.fieldBuffer.withBytes { bytes in
@@ -118,6 +123,7 @@ final class HTTP2UpstreamConnection: HTTP2Connection {
         if acceptsTrailers { worker.fields.append("te", bytes: "trailers") }
         worker.fields.movePseudoFieldsFirst()
         let id = session.submitRequest(worker.fields, body: hasBody ? stream.body : nil, owner: stream)
+        if id == nil { isRetiring = true }
         queuePump()
         return id
     }
@@ -173,7 +179,7 @@ final class HTTP2UpstreamConnection: HTTP2Connection {
         guard state != .closed else { return }
         if let connectFailure { return close(connectFailure) }
         if isBroken { return close(.reset) }
-        if state == .open { readAll(untilEnd: true) }
+        if state == .open { goOnReading() }
         if state != .closed, streams.isEmpty,
             state == .connecting || isRetiring || endpoint.isRetired || worker.isDraining
         {
@@ -198,14 +204,56 @@ final class HTTP2UpstreamConnection: HTTP2Connection {
         isRetiring = true
     }
 
+    override func frameBegins(_ frame: HTTP2Frame) -> Bool {
+        let now = worker.loop.now
+        switch frame.type {
+        case HTTP2Frame.headers, HTTP2Frame.data:
+            if frame.type == HTTP2Frame.headers { fieldBytes = frame.length }
+            account.count(frame, now: now)
+            // Called off here, or ended there: what still comes of it is passed over.
+            if !session.hasStream(frame.stream) { account.countLate(frame, now: now) }
+        case HTTP2Frame.continuation: fieldBytes = frame.length
+        // Of a request of ours, the endpoint may do as it likes.
+        case HTTP2Frame.reset: if !session.hasStream(frame.stream) { account.count(frame, now: now) }
+        default: account.count(frame, now: now)
+        }
+        endIfOverdrawn()
+        return false
+    }
+
+    override func dataFrame(_ frame: HTTP2Frame, padding: Int) {
+        account.count(frame, padding: padding, now: worker.loop.now)
+        endIfOverdrawn()
+    }
+
+    override func headRefused() {
+        account.countRefusedHead(fieldBytes, now: worker.loop.now)
+        endIfOverdrawn()
+    }
+
+    /// The endpoint does what costs us more than it costs itself.
+    private func endIfOverdrawn() {
+        if account.isOverdrawn, !isEnding { fail(.enhanceYourCalm) }
+    }
+
+    override func sent(_ frame: HTTP2Frame) {
+        switch frame.type {
+        // Windows are opened for what was sent.
+        case HTTP2Frame.data: account.countSent(frame)
+        // Whom we call off has done nothing wrong.
+        case HTTP2Frame.reset: account.expectLateFrames()
+        default: break
+        }
+    }
+
     override func headBegan(_ id: Int, isFirst: Bool) {
         comingStream = id
         coming.begin()
     }
 
     override func field(_ id: Int, _ name: RawSpan, _ value: RawSpan) -> Bool {
-        coming.add(name, value)
-        return true
+        countField()
+        return coming.add(name, value)
     }
 
     override func headEnded(_ id: Int, isFirst: Bool, endsStream: Bool) {
@@ -228,6 +276,7 @@ final class HTTP2UpstreamConnection: HTTP2Connection {
 
     override func streamClosed(_ id: Int, _ error: UInt32) {
         guard let stream = stream(id)?.counted else { return }
+        account.streamClosed(isClean: error == HTTP2Error.noError.rawValue, age: worker.loop.now - stream.began)
         stream.closed(error)
         remove(stream)
     }

@@ -12,6 +12,8 @@ final class HTTP2UpstreamStream: Upstream {
     var place = 0
     /// 0: the request was not submitted yet.
     private var id: Int = 0
+    /// Its connection has no stream left for it.
+    private var isLeftOut = false
     private var hasAnswer = false
     /// Bytes of the answer for which the endpoint's window was not opened again, as the client does not take them.
     private var withheld = 0
@@ -49,7 +51,13 @@ final class HTTP2UpstreamStream: Upstream {
         }
         let acceptsTrailers = head.acceptsTrailers(bytes)
         let hasBody = head.hasBody
-        id = connection.lend { $0.submit(self, hasBody: hasBody, acceptsTrailers: acceptsTrailers) }
+        guard let taken = connection.lend({ $0.submit(self, hasBody: hasBody, acceptsTrailers: acceptsTrailers) })
+        else {
+            // Told from the loop, as every failure is.
+            isLeftOut = true
+            return worker.loop.defer(self)
+        }
+        id = taken
         guard hasBody else { return }
         if !exchange.keptBody.isEmpty { exchange.keptBody.withBytes { sendBody($0) } }
         if exchange.isRequestComplete { exchange.keptTrailers.withBytes { endBody($0) } }
@@ -159,6 +167,21 @@ final class HTTP2UpstreamStream: Upstream {
 
     // Endings
 
+    /// Nothing of the request was sent: it goes elsewhere, and says nothing about the endpoint.
+    override func resume() {
+        guard isLeftOut, exchange != nil else { return }
+        leave()
+        fail(.leftOut)
+    }
+
+    /// The session never had it.
+    private func leave() {
+        connection.lend { connection in
+            connection.waiting -= body.count
+            connection.remove(self)
+        }
+    }
+
     /// The answer is not wanted.
     private func decline() {
         guard let exchange else { return }
@@ -201,7 +224,7 @@ final class HTTP2UpstreamStream: Upstream {
         exchange = nil
         connection.lend { connection in
             connection.waitedInVain(since: began)
-            if id == 0 { connection.remove(self) } else { connection.reset(id, .cancel) }
+            if id == 0 { leave() } else { connection.reset(id, .cancel) }
         }
     }
 }

@@ -56,6 +56,8 @@ package final class Worker: TimerOwner, TurnObserver {
     /// So many are sent one after the other, and no more, lest the first of them wait for too long.
     private static let queueLimit = 32
 
+    /// Of connections to endpoints that speak HTTP/2.
+    let firstStream: Int
     private let reports: any WorkerReports
     private let counters: WorkerCounters
     /// Nanoseconds: of this minute, as `counters` tells it, and of the one before.
@@ -67,11 +69,12 @@ package final class Worker: TimerOwner, TurnObserver {
     private var secondTimer: TimerWheel.Handle?
 
     private init(
-        publication: Publication, seed: UInt64, room: ConnectionRoom, counters: WorkerCounters,
+        publication: Publication, seed: UInt64, room: ConnectionRoom, counters: WorkerCounters, firstStream: Int,
         reports: any WorkerReports
     ) throws(SystemError) {
         self.room = room
         self.counters = counters
+        self.firstStream = firstStream
         loop = try EventLoop()
         timers = loop.timers
         random = RandomSource(seed: seed)
@@ -80,14 +83,18 @@ package final class Worker: TimerOwner, TurnObserver {
     }
 
     /// Starts a worker on a thread of its own. It serves nothing before its first `publish` message.
+    ///
+    /// - Parameter firstStream: of connections to endpoints that speak HTTP/2: 1, but for tests of their last.
     package static func start(
         name: String, publication: Publication, seed: UInt64, mailbox: Mailbox<WorkerMessage>,
-        room: ConnectionRoom = ConnectionRoom(), counters: WorkerCounters, reports: any WorkerReports
+        room: ConnectionRoom = ConnectionRoom(), counters: WorkerCounters, firstStream: Int = 1,
+        reports: any WorkerReports
     ) throws(SystemError) {
         try Thread.start(name: name) {
             do {
                 let worker = try Worker(
-                    publication: publication, seed: seed, room: room, counters: counters, reports: reports)
+                    publication: publication, seed: seed, room: room, counters: counters, firstStream: firstStream,
+                    reports: reports)
                 try mailbox.attach(to: worker.loop) { worker.receive($0) }
                 worker.secondTimer = worker.timers.add(worker)
                 worker.deadlineReached()

@@ -41,6 +41,12 @@ package struct HTTP2FrameScanner: Sendable {
         return nil
     }
 
+    /// The frame that was found last is to be found again: its head lay within the bytes that were looked at.
+    package mutating func putBack() {
+        skipping = 0
+        headCount = 0
+    }
+
     private mutating func take() -> Frame {
         headCount = 0
         let length = Int(head[0]) &<< 16 | Int(head[1]) &<< 8 | Int(head[2])

@@ -13,6 +13,8 @@ package struct HTTP2RequestFields {
     private var cookie: [UInt8] = []
     private var lines = FieldLines()
     private var byteCount = 0
+    /// Fields that came, those that are not kept among them.
+    package private(set) var fieldCount = 0
 
     /// Bytes of names and values together, and the 32 for each field that RFC 9113, 6.5.2 counts, which an HTTP/2 request
     /// may have: more is not kept, and `write` says so.
@@ -31,6 +33,7 @@ package struct HTTP2RequestFields {
         lines.removeAll()
         host = nil
         byteCount = 0
+        fieldCount = 0
     }
 
     /// More came than is kept.
@@ -59,6 +62,7 @@ package struct HTTP2RequestFields {
     @discardableResult
     package mutating func add(_ name: RawSpan, _ value: RawSpan) -> Int {
         byteCount &+= name.byteCount &+ value.byteCount &+ 32
+        fieldCount &+= 1
         if isTooLarge { return byteCount / max(byteLimit, 1) }
         keep(name, value)
         return 0

@@ -17,18 +17,24 @@ package struct HTTP2ResponseFields {
         byteCount = 0
     }
 
-    package mutating func add(_ name: RawSpan, _ value: RawSpan) {
+    /// False: it is more than is kept, and the answer none.
+    @discardableResult
+    package mutating func add(_ name: RawSpan, _ value: RawSpan) -> Bool {
         byteCount &+= name.byteCount &+ value.byteCount &+ 32
         if byteCount > Self.byteLimit {
             lines.problem = .headTooLarge
-            return
+            return false
         }
-        guard name.byte(at: 0) == .colon else { return lines.append(name, value) }
+        guard name.byte(at: 0) == .colon else {
+            lines.append(name, value)
+            return true
+        }
         if name.isToken(0..<name.byteCount, ":status"), status.isEmpty {
             for i in 0..<min(value.byteCount, 4) { status.append(value.byte(at: i)) }
         } else {
             lines.problem = .fieldNameInvalid
         }
+        return true
     }
 
     /// Writes the head. A body whose length is not told is framed in chunks, and that there is none is said.

@@ -28,6 +28,8 @@ package struct ResponseHead: ~Copyable {
     private(set) var connection = ConnectionOptions()
     /// The status line has the space behind the status that RFC 9112, 4 demands.
     private(set) var hasReasonSpace = true
+    /// The version is one that is spoken here, and can be passed on as it is.
+    private(set) var isVersionSpoken = true
     /// What a HEAD or 304 response says about the length of a body it does not have.
     private(set) var declaredLength: UInt64?
 
@@ -87,10 +89,14 @@ package struct ResponseHead: ~Copyable {
             minorVersion = 1
         } else if version == Words.word("HTTP/1.0") {
             minorVersion = 0
+        } else if Words.keep(version, 7) == Words.word("HTTP/1."), bytes.byte(at: 7).isDigit {
+            // RFC 9110, 2.5: a higher minor version is read as the highest that is spoken.
+            minorVersion = 1
         } else {
             try Self.refuseVersion(bytes)
             return nil
         }
+        isVersionSpoken = bytes.byte(at: 7) <= UInt8(ascii: "1")
         // " 200 OK\r\n" and the like.
         guard bytes.byte(at: 8) == .space else {
             try FieldLine.refuseUnlessIncomplete(bytes, at: 8, .statusLineInvalid)

@@ -46,6 +46,57 @@ struct HTTP2AccountTests {
         #expect(account.isOverdrawn)
     }
 
+    @Test func `frames of nothing but padding are an attack, and padding beside bytes is none`() {
+        let frame = HTTP2Frame(length: 201, type: 0, flags: 8, stream: 1)
+        let last = HTTP2Frame(length: 201, type: 0, flags: 9, stream: 1)
+        var account = HTTP2Account()
+        for _ in 0..<10_000 {
+            account.count(frame, padding: 200, now: Self.second)
+            account.count(last, padding: 201, now: Self.second)
+        }
+        #expect(!account.isOverdrawn)
+        for _ in 0..<201 { account.count(frame, padding: 201, now: Self.second) }
+        #expect(account.isOverdrawn)
+    }
+
+    @Test func `heads that are decoded for nothing cost what they have in bytes, or in fields`() {
+        var refused = HTTP2Account()
+        for _ in 0..<4 {
+            #expect(!refused.isOverdrawn)
+            refused.countRefusedHead(16_384, now: Self.second)
+        }
+        #expect(refused.isOverdrawn)
+        // Somebody whose cookies have grown too large, and whose page has a hundred parts.
+        var large = HTTP2Account()
+        for _ in 0..<100 {
+            large.countTooLarge(fields: 60, now: Self.second)
+            large.streamClosed(isClean: true, age: 0)
+        }
+        #expect(!large.isOverdrawn)
+        var crumbs = HTTP2Account()
+        for _ in 0..<3 {
+            crumbs.countTooLarge(fields: 3_300, now: Self.second)
+            crumbs.streamClosed(isClean: true, age: 0)
+        }
+        #expect(crumbs.isOverdrawn)
+    }
+
+    @Test func `what still comes of streams that were reset here is no fault, and without end it is an attack`() {
+        let data = HTTP2Frame(length: 1_000, type: 0, flags: 0, stream: 1)
+        var account = HTTP2Account()
+        for _ in 0..<500 {
+            account.expectLateFrames()
+            for _ in 0..<64 { account.countLate(data, now: Self.second) }
+        }
+        #expect(!account.isOverdrawn)
+        for _ in 0...1_000 { account.countLate(data, now: Self.second) }
+        #expect(account.isOverdrawn)
+        var heads = HTTP2Account()
+        let head = HTTP2Frame(length: 16_000, type: 1, flags: 4, stream: 1)
+        for _ in 0..<4 { heads.countLate(head, now: Self.second) }
+        #expect(heads.isOverdrawn)
+    }
+
     @Test func `what is paid ahead has an end`() {
         var account = HTTP2Account()
         for _ in 0..<1_000_000 { account.streamClosed(isClean: true, age: 0) }

@@ -31,9 +31,10 @@ final class ProxyUnderTest {
     ///   - change: of the table with one listener, one service and one route.
     ///   - server: how its clients speak to it.
     ///   - client: how it speaks to the endpoints, by that name.
+    ///   - firstStream: of HTTP/2 connections to the endpoints.
     init(
         _ regions: [[Backend]], server: TLSServer? = nil, client: TLSClient? = nil, expecting peer: TLSPeerName = .none,
-        room: ConnectionRoom = ConnectionRoom(),
+        room: ConnectionRoom = ConnectionRoom(), firstStream: Int = 1,
         change: (inout Table) -> Void = { _ in }
     ) throws {
         self.server = server
@@ -72,7 +73,7 @@ final class ProxyUnderTest {
         mailbox = try Mailbox<WorkerMessage>()
         try Worker.start(
             name: "worker", publication: .empty(workers: 1), seed: 1, mailbox: mailbox, room: room,
-            counters: counters, reports: reports)
+            counters: counters, firstStream: firstStream, reports: reports)
         publish([ListeningSocketBox(listener: 0, socket: socket)])
     }
 

@@ -52,6 +52,57 @@ struct RefusedStreamTests {
     }
 }
 
+/// Connections to endpoints that can carry nothing more, or not what they are given.
+struct HTTP2LimitTests {
+    /// Answers each request with an empty 200.
+    private static func answering() throws -> Backend {
+        try Backend(connections: { _, connection in
+            guard connection.read(HTTP2Speech.preface.count) == HTTP2Speech.preface else { return }
+            connection.say(.settings)
+            while let frame = connection.readFrame() {
+                if frame.kind <= 1, frame.flags & HTTP2Speech.endStream != 0 {
+                    connection.say(.ok(stream: frame.stream))
+                }
+            }
+        })
+    }
+
+    @Test func `a connection whose streams are used up is followed by another, and no request waits for it`() throws {
+        let endpoint = try Self.answering()
+        let proxy = try ProxyUnderTest([[endpoint]], firstStream: 0x7fff_fffd) {
+            $0.service.protocol = .http2
+            $0.service.retry.attempts = 0
+        }
+        for request in [get, get, get, post, get, post, get] { #expect(try proxy.ask(request).status == 200) }
+        // Two on each.
+        #expect(endpoint.connections.count == 4)
+        #expect(proxy.endpointCounters(0, 0).successes.count == 7)
+        #expect(proxy.endpointCounters(0, 0).resets.count == 0)
+        #expect(proxy.endpointCounters(0, 0).failureRun.level == 0)
+    }
+
+    @Test func `a request's head is as large for an endpoint of HTTP 2 as its listener allows`() throws {
+        let proxy = try ProxyUnderTest([[try Self.answering()]]) {
+            $0.service.protocol = .http2
+            $0.listener.limits.headBytes = 262_144
+        }
+        let fields = (0..<40).map { "x-\($0): \(String(repeating: "{}", count: 2_000))\r\n" }.joined()
+        #expect(try proxy.ask("GET / HTTP/1.1\r\nhost: a.example\r\n\(fields)\r\n").status == 200)
+    }
+
+    @Test func `an answer's head is as large for a client of HTTP 2 as for one of HTTP 1`() throws {
+        let fields = (0..<30).map { "x-\($0): \(String(repeating: "{}", count: 1_085))\r\n" }.joined()
+        let endpoint = try Backend(Backend.says("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\(fields)\r\nok"))
+        let proxy = try ProxyUnderTest([[endpoint]])
+        #expect(try proxy.ask(get).text == "ok")
+        let client = try proxy.connect()
+        client.send(HTTP2Speech.preface)
+        client.say(.settings, .get(stream: 1))
+        let body = client.readFrame { $0.kind == 0 || $0.kind == 3 || $0.kind == 7 }
+        #expect(body?.kind == 0 && body?.payload == Array("ok".utf8))
+    }
+}
+
 /// A request, by its stream; `count` is its number on its connection, `connection` that of the connection.
 private struct Asked {
     let stream: UInt8

@@ -22,6 +22,10 @@ struct ForwardedResponseTests {
                 "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\(date)via: 1.0 spillway\r\n\r\n"
             ),
             (
+                .get, 1, "HTTP/1.2 200 Fine\r\nContent-Length: 5\r\n\r\n", .length, true,
+                "HTTP/1.1 200 Fine\r\nContent-Length: 5\r\n\(date)via: 1.1 spillway\r\n\r\n"
+            ),
+            (
                 .get, 0, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: x\r\n\r\n", .untilClose, false,
                 "HTTP/1.1 200 OK\r\n\(date)via: 1.1 spillway\r\nconnection: close\r\n\r\n"
             ),

@@ -26,7 +26,9 @@ struct ResponseHeadTests {
             ("HTTP/1.1 600 High\r\n\r\n", .statusInvalid),
             ("HTTP/1.1 +20 OK\r\n\r\n", .statusInvalid),
             ("HTTP/2.0 200 OK\r\n\r\n", .statusLineInvalid),
-            ("HTTP/1.2 200 OK\r\n\r\n", .statusLineInvalid),
+            ("HTTP/1.x 200 OK\r\n\r\n", .statusLineInvalid),
+            ("HTTP/1.12 200 OK\r\n\r\n", .statusLineInvalid),
+            ("HTTP/0.9 200 OK\r\n\r\n", .statusLineInvalid),
             ("http/1.1 200 OK\r\n\r\n", .statusLineInvalid),
             ("ICY 200 OK\r\n\r\n", .statusLineInvalid),
             ("\r\nHTTP/1.1 200 OK\r\n\r\n", .statusLineInvalid),
@@ -38,6 +40,14 @@ struct ResponseHeadTests {
         ] as [(String, Malformed)])
     func refuses(text: String, reason: Malformed) {
         #expect(response(text).reason == reason)
+    }
+
+    // RFC 9110, 2.5.
+    @Test(
+        "of a later minor version is one of HTTP/1.1", arguments: ["HTTP/1.2 200 OK\r\n\r\n", "HTTP/1.9 200\r\n\r\n"])
+    func takesLaterVersions(text: String) throws {
+        let head = try #require(response(text).head)
+        #expect(head.status == 200)
     }
 
     @Test("may lack its reason, and the space before it", arguments: ["HTTP/1.1 200 \r\n\r\n", "HTTP/1.1 200\r\n\r\n"])

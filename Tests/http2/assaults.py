@@ -90,6 +90,20 @@ def compression_bomb(target):
         yield headers(stream, bomb)
 
 
+def nameless_fields(target):
+    """Fields whose names and values are empty: each is three octets, and an error of its stream."""
+    yield from (headers(stream, target.request() + b"\0\0\0" * 5_400) for stream in itertools.count(1, 2))
+
+
+def crumbs(number):
+    """Heads of so many empty crumbs of a cookie, an octet each."""
+
+    def acts(target):
+        yield from (headers(stream, target.request() + hpack.indexed(32) * number) for stream in itertools.count(1, 2))
+
+    return acts
+
+
 def huge_headers(target):
     """A megabyte of fields in each request."""
     parts = [continuation(0, FILLER, end_headers=number == 89) for number in range(90)]
@@ -239,6 +253,9 @@ ASSAULTS = [
     Assault("continuation", "a head without end, in CONTINUATION", endless_continuation),
     Assault("empty-continuation", "CONTINUATION without octets, without end", empty_continuation),
     Assault("bomb", "heads of 16 KB that say 60 MB", compression_bomb),
+    Assault("nameless", "fields without a name or a value, thousands in each head", nameless_fields),
+    Assault("crumbs", "sixteen thousand crumbs of a cookie in each head", crumbs(16_000)),
+    Assault("refused-crumbs", "as many crumbs as are answered 431", crumbs(3_300)),
     Assault("huge-headers", "heads of a megabyte", huge_headers),
     Assault("table-sizes", "thousands of table size updates in each head", table_sizes),
     Assault("settings", "SETTINGS, each to be acknowledged", settings_flood),

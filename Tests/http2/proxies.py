@@ -54,6 +54,8 @@ class Proxy:
     # Tells how many clients it has refused or ended, if it does.
     count = None
     alpn = "h2"
+    # Where requests for /hostile go, in HTTP/2.
+    hostile_port = None
     patience = head_patience = PATIENCE
 
     def __init__(self, directory, origin_port, tls=False):
@@ -89,6 +91,12 @@ class Spillway(Proxy, contenders.Spillway):
         table = super().table()
         table["listeners"]["web"]["timeouts"] = {"head": PATIENCE, "idle": PATIENCE, "body": PATIENCE}
         table["services"]["s"]["probe"] = "none"
+        if self.hostile_port:
+            endpoints = {"r1": [f"127.0.0.1:{self.hostile_port}"]}
+            table["services"]["hostile"] = {
+                "prefer": ["r1"], "endpoints": endpoints, "protocol": "http2", "probe": "none", "retry": {"attempts": 0}
+            }
+            table["routes"].insert(0, {"match": {"path": "/hostile"}, "to": "hostile"})
         return table
 
     def count(self):
