@@ -217,7 +217,7 @@ final class Arrival: Connection, Client, TimerOwner {
         while isOpen {
             if share.isUsedUp { return yieldTurn() }
             switch receive(after: 0, untilEnd: true) {
-            case .bytes: continue
+            case .bytes: share.work = 0
             case .wouldBlock: return
             case .endOfStream, .failed: return close()
             }

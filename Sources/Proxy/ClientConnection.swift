@@ -162,7 +162,10 @@ final class ClientConnection: Downstream, Client, TimerOwner {
             case .answer:
                 used = 0
                 isReadPaused = true
-            case .lingering: used = rest.byteCount
+            case .lingering:
+                // Nobody needs it: a piece a turn is enough.
+                used = rest.byteCount
+                share.work = 0
             }
             offset += used
             if used == 0 { break }
@@ -444,6 +447,7 @@ final class ClientConnection: Downstream, Client, TimerOwner {
         if peerEnded || !hasMore && !isConsuming { return close() }
         shutdownWrite()
         phase = .lingering
+        readLimit = Self.smallRead
         held.removeAll()
         isReadPaused = false
         arm(Self.lingerTime)
