@@ -33,7 +33,7 @@ struct Check: ParsableCommand {
                 try end(table, error)
             }
         }
-        for warning in warnings { tell("warning: \(warning)") }
+        for warning in warnings { StandardStreams.tell("warning: \(warning)") }
         let parts = [
             count(found.listeners.count, "listener"), count(found.regions.count, "region"),
             count(found.services.count, "service"), count(found.routes.count, "route"),

@@ -29,14 +29,14 @@ final class Command: Sendable {
 
     init(
         _ arguments: [String], environment: [String: String] = [:], output: Destination = .collected,
-        errors: Destination = .collected
+        errors: Destination = .collected, openFiles: Int? = nil
     ) throws {
         self.output = try Collected()
         self.errors = try Collected()
         let process = Process()
         // A shell closes what is to be closed, and becomes the command.
         process.executableURL = URL(fileURLWithPath: "/bin/sh")
-        var line = "exec \"$@\""
+        var line = (openFiles.map { "ulimit -n \($0); " } ?? "") + "exec \"$@\""
         process.standardOutput = self.output.pipe
         process.standardError = self.errors.pipe
         if case .file(let file) = output { process.standardOutput = file }
@@ -115,12 +115,16 @@ final class RouterUnderTest {
     /// - Parameters:
     ///   - table: the table's directory within `directory`.
     ///   - state: the state directory, if it is not to be within `directory` as well.
-    init(_ directory: TemporaryDirectory, table: String = "", state: String? = nil, settings: [String] = []) throws {
+    ///   - openFiles: the limit of its open files; nil: as this process has it.
+    init(
+        _ directory: TemporaryDirectory, table: String = "", state: String? = nil, settings: [String] = [],
+        openFiles: Int? = nil
+    ) throws {
         let command = try Command(
             [
                 "run", directory.path + "/" + table, "--admin", "127.0.0.1:0", "--workers", "2", "--state",
                 state ?? directory.path + "/state",
-            ] + settings)
+            ] + settings, openFiles: openFiles)
         var ports: (web: UInt16, admin: UInt16)?
         let hasStarted = eventually {
             let log = command.errorsSoFar
