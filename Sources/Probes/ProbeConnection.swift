@@ -125,7 +125,10 @@ final class ProbeConnection: EventHandler, TimerOwner, Deferred {
                     health?.take(bytes)
                 }
                 judge(isWhole: false)
-            case .wantsMore: return
+            case .wantsMore:
+                // There is more, and others have their turn first.
+                if !received.isSocketEmpty { prober.loop.defer(self) }
+                return
             case .closed: judge(isWhole: true)
             case .failed: end(.failed(.closed))
             }
@@ -133,7 +136,8 @@ final class ProbeConnection: EventHandler, TimerOwner, Deferred {
     }
 
     func resume() {
-        if let early { end(early) }
+        if let early { return end(early) }
+        if socket.isOpen { read() }
     }
 
     func deadlineReached() {

@@ -37,6 +37,9 @@ extension Exchange {
         restsOnPurpose ? max(service.idleTimeout, listener.tunnelTimeout) : service.idleTimeout
     }
 
+    /// A call whose answer has begun and is not whole: it may rest for hours.
+    var isRestingCall: Bool { phase == .answering && restsOnPurpose }
+
     /// It is a call to a service that can be called.
     var restsOnPurpose: Bool { isGRPC && service?.lend { $0.isHTTP2 } == true }
 
@@ -162,6 +165,18 @@ extension Exchange {
         downstream?.lend { $0.abortAnswer() }
         finish()
     }
+
+    /// A call that rests is ended, as nothing is sent to its region or its endpoint any more: its caller may call again,
+    /// and is served elsewhere.
+    func callLeft() {
+        ownToken = Self.failoverToken
+        tunnel.end = .failover
+        count(.unavailable)
+        downstream?.lend { $0.abortAnswer() }
+        finish()
+    }
+
+    static let failoverToken: StaticString = "failover"
 
     /// A call has ended: with its status in the region that answered it, or without any.
     func count(_ status: GRPCStatus) {

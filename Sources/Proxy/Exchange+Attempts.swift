@@ -308,6 +308,7 @@ extension Exchange {
         if now >= requestDeadline { return timedOut(.requestTimeout) }
         if isTunnel, tunnelTimedOut(now: now) { return }
         if phase == .answering {
+            if now >= tunnel.closeDeadline { return callLeft() }
             if now >= idleDeadline, !isClientFull(), !isClientAwaited(now: now) {
                 grpcStatus = nil
                 return answerStalled()
@@ -436,7 +437,8 @@ extension Exchange {
     func armTimer() {
         guard phase != .free, let timer else { return }
         var deadline = min(requestDeadline, phase == .answering ? idleDeadline : overstayDeadline)
-        if isTunnel { deadline = min(deadline, idleDeadline, tunnel.closeDeadline) }
+        if isTunnel { deadline = min(deadline, idleDeadline) }
+        if phase == .answering || isTunnel { deadline = min(deadline, tunnel.closeDeadline) }
         if phase == .waiting {
             if let first { deadline = min(deadline, first.lend { $0.deadline }) }
             if let second { deadline = min(deadline, second.lend { $0.deadline }) }

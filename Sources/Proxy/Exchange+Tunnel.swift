@@ -298,6 +298,7 @@ extension Exchange {
     /// Its region gets nothing any more, or its endpoint is no longer in the table.
     /// A connection that is still being made is asked again once it is there.
     func lostPlace(_ choice: OnFailover) {
+        if !isTunnel { return callLostPlace(choice) }
         guard first?.lend({ $0.isConnected }) == true else {
             (first?.counted as? TunnelUpstream)?.lostPlace = choice
             return
@@ -305,6 +306,17 @@ extension Exchange {
         switch choice {
         case .keep: break
         case .close: endTunnel(.failover)
+        case .closeAfter(let time):
+            tunnel.closeDeadline = min(tunnel.closeDeadline, worker.loop.now + time.nanoseconds)
+            armTimer()
+        }
+    }
+
+    private func callLostPlace(_ choice: OnFailover) {
+        guard isRestingCall else { return }
+        switch choice {
+        case .keep: break
+        case .close: callLeft()
         case .closeAfter(let time):
             tunnel.closeDeadline = min(tunnel.closeDeadline, worker.loop.now + time.nanoseconds)
             armTimer()

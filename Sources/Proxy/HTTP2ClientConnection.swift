@@ -323,7 +323,7 @@ final class HTTP2ClientConnection: HTTP2Connection, Client, TimerOwner {
 
     /// Visits a copy: visiting may end streams.
     func forEachTunnel(_ visit: (Exchange) -> Void) {
-        for stream in streams where stream.isTunnel { visit(stream.exchange) }
+        for stream in streams where stream.isTunnel || stream.exchange.isRestingCall { visit(stream.exchange) }
     }
 
     // The end

@@ -268,9 +268,13 @@ final class HTTP2ClientStream: Downstream {
             // A status that is not OK tells a caller as much as a reset, and better.
             worker.fieldBuffer.clear()
             let isExpired = exchange.grpcStatus == .deadlineExceeded
+            let isLeft = exchange.tunnel.end == .failover
             worker.fieldBuffer.append(
-                grpcStatus: exchange.grpcStatus ?? .unavailable, token: isExpired ? "request-timeout" : "truncated",
-                sentence: isExpired ? "The call took too long." : "The service broke off its answer.")
+                grpcStatus: exchange.grpcStatus ?? .unavailable,
+                token: isExpired ? "request-timeout" : isLeft ? Exchange.failoverToken : "truncated",
+                sentence: isExpired
+                    ? "The call took too long."
+                    : isLeft ? "Nothing is sent to the call's region any more." : "The service broke off its answer.")
             worker.fieldBuffer.withBytes { body.trailers.append(contentsOf: $0) }
             return endAnswer()
         }

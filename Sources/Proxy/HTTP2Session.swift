@@ -92,6 +92,11 @@ internal import Wire
         _ = unsafe nghttp2_submit_goaway(pointer, Self.noFlags, last, HTTP2Error.noError.rawValue, nil, 0)
     }
 
+    /// Asks the peer whether it is there. If it cannot be said, nothing will come, as if it were not.
+    func ping() {
+        _ = unsafe nghttp2_submit_ping(pointer, Self.noFlags, nil)
+    }
+
     /// The peer may send so many bytes more, on all streams together. It fails for more than came.
     func openWindow(_ count: Int) {
         _ = unsafe nghttp2_session_consume_connection(pointer, count)

@@ -8,7 +8,7 @@ internal import Wire
 /// An HTTP/2 connection to an endpoint, shared by as many exchanges as the endpoint allows.
 ///
 /// Each stream is an attempt. Streams may be added while the connection is being opened; they are told when it is open.
-final class HTTP2UpstreamConnection: HTTP2Connection {
+final class HTTP2UpstreamConnection: HTTP2Connection, TimerOwner {
     private enum State {
         case connecting, open, closed
     }
@@ -26,6 +26,8 @@ final class HTTP2UpstreamConnection: HTTP2Connection {
     private(set) var idleSince: Int64 = 0
     /// When something last came from the endpoint.
     private(set) var lastHeard: Int64
+    private var keepAlive: HTTP2KeepAlive
+    private var timer: TimerWheel.Handle?
     /// An answer has come on it.
     private(set) var hasServed = false
     /// The fields that are coming, and of which stream.
@@ -46,6 +48,7 @@ final class HTTP2UpstreamConnection: HTTP2Connection {
         load = cell.load
         self.endpoint = endpoint
         lastHeard = worker.loop.now
+        keepAlive = HTTP2KeepAlive(interval: endpoint.pingInterval, now: worker.loop.now)
         let socket = Self.connect(to: endpoint, of: cell.load, by: worker, &connectFailure)
         let isConnected = !socket.isConnecting && service.tls == nil
         super.init(worker: worker, socket: socket)
@@ -63,6 +66,9 @@ final class HTTP2UpstreamConnection: HTTP2Connection {
             ], window: Self.window)
         if !isSettled { broke() }
         queuePump()
+        keepAlive.heard(now: worker.loop.now)
+        timer = worker.timers.add(self)
+        arm(worker.loop.now + endpoint.pingInterval)
     }
 
     var isConnected: Bool { state == .open }
@@ -130,7 +136,37 @@ final class HTTP2UpstreamConnection: HTTP2Connection {
 
     /// An exchange has waited in vain: if nothing has come since it began, nobody else is to wait here.
     func waitedInVain(since began: Int64) {
-        if lastHeard < began { isRetiring = true }
+        guard lastHeard < began else { return }
+        isRetiring = true
+        doubt()
+    }
+
+    // Whether the endpoint is there
+
+    /// There is reason to think that it is not: those whose requests rest on this connection are to know soon.
+    func doubt() {
+        keepAlive.interval = endpoint.pingInterval
+        if state == .open, !streams.isEmpty, keepAlive.doubts(now: worker.loop.now) { ask() }
+    }
+
+    private func ask() {
+        session.ping()
+        queuePump()
+        arm(keepAlive.asked(now: worker.loop.now))
+    }
+
+    func deadlineReached() {
+        guard state == .open else { return }
+        keepAlive.interval = endpoint.pingInterval
+        switch keepAlive.next(now: worker.loop.now, isBusy: !streams.isEmpty) {
+        case .ask: ask()
+        case .dead: close(.responseTimedOut)
+        case .wait(let time): arm(time)
+        }
+    }
+
+    private func arm(_ deadline: Int64) {
+        if let timer { worker.arm(timer, at: deadline) }
     }
 
     /// Whether that a stream was refused says nothing about the endpoint: it leaves a connection on which it has served,
@@ -189,6 +225,7 @@ final class HTTP2UpstreamConnection: HTTP2Connection {
 
     override func countReceived(_ count: Int) {
         lastHeard = worker.loop.now
+        keepAlive.heard(now: lastHeard)
     }
 
     override func peerEnded() {
@@ -290,6 +327,8 @@ final class HTTP2UpstreamConnection: HTTP2Connection {
     func close(_ failure: AttemptFailure) {
         guard state != .closed else { return }
         state = .closed
+        if let timer { worker.timers.remove(timer) }
+        timer = nil
         closeSocket()
         endpoint.removeShared(self)
         Self.countClosed(endpoint, of: load)

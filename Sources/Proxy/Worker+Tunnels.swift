@@ -1,13 +1,15 @@
 internal import Picking
 internal import RouteTable
 
-/// Open tunnels do not move; what becomes of those that are where nothing is sent any more is their service's choice.
+/// Open tunnels, and gRPC calls that rest within their answers, are never moved. When their cell's share falls to 0, or their
+/// endpoint leaves the table, `on_failover` decides whether they are kept or ended.
 extension Worker {
     /// The brain has changed a service's split.
     func splitChanged(of service: WorkerService, from before: [Int]) {
         let after = service.split.shares
         for (index, cell) in service.cells.enumerated() where (before[index] > 0) != (after[index] > 0) {
             let isLost = after[index] == 0
+            if isLost { for endpoint in cell.endpoints { endpoint.doubt() } }
             if isLost && service.onFailover == .keep { continue }
             forEachTunnel { tunnel, upstream in
                 guard upstream.cell.region == cell.region, upstream.service.name == service.name else { return }

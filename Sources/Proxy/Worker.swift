@@ -121,6 +121,7 @@ package final class Worker: TimerOwner, TurnObserver {
         case .endpoint(let number, let share):
             guard let (endpoint, cell) = table.endpoints[number] else { return }
             endpoint.share = share
+            if share == 0 { endpoint.doubt() }
             cell.endpointsChanged()
         case .secure(let servers, let clients, let generation):
             guard isServed(generation) else { return }
@@ -449,7 +450,7 @@ protocol Client: AnyObject {
     var listener: WorkerListener { get }
     /// The worker drains, or the listener is gone: what is under way is finished, and who has just come may ask once.
     func drainStarted()
-    /// What is passed on as it comes.
+    /// What may stay open for long: tunnels, and calls within their answers.
     func forEachTunnel(_ visit: (Exchange) -> Void)
 }
 

@@ -19,6 +19,8 @@ final class WorkerEndpoint {
     var weight: Int { didSet { weigh() } }
     /// How long a connection may rest in the pool, nanoseconds.
     var idleTimeout: Int64 = 60_000_000_000
+    /// After so long without a word, while requests are under way in HTTP/2, it is asked whether it is there; nanoseconds.
+    var pingInterval: Int64 = 300_000_000_000
     /// How much of the weight counts, in ten-thousandths, as the brain says.
     var share = 10_000 { didSet { weigh() } }
     private var loadOfOne = 0
@@ -116,6 +118,11 @@ final class WorkerEndpoint {
 
     func removeShared(_ connection: HTTP2UpstreamConnection) {
         if let index = shared.firstIndex(where: { $0.isSame(as: connection) }) { shared.remove(at: index) }
+    }
+
+    /// Nothing is sent to it any more, for a reason that its open connections may not know yet.
+    func doubt() {
+        for connection in shared { connection.lend { $0.doubt() } }
     }
 
     private func closeIdleShared(unusedSince time: Int64) {

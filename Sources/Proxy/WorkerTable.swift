@@ -30,6 +30,7 @@ final class WorkerTable {
                     member.share = endpoint.share
                     member.peerName = endpoint.peerName
                     member.idleTimeout = service.timeouts.idle.nanoseconds
+                    member.pingInterval = service.timeouts.ping.nanoseconds
                     return member
                 }
                 let made = WorkerCell(
@@ -59,6 +60,7 @@ final class WorkerTable {
     private func retireEndpoints(notIn remaining: [Int: (WorkerEndpoint, WorkerCell)]) {
         for (number, (endpoint, _)) in endpoints where remaining[number] == nil {
             endpoint.isRetired = true
+            endpoint.doubt()
             endpoint.closeIdle(unusedSince: .max)
         }
     }

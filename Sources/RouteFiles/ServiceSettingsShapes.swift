@@ -15,6 +15,11 @@ extension Shapes {
             Field(
                 "request", \.request, Form<Duration>.duration(.milliseconds(1) ... .seconds(86_400)).or("none"),
                 "A whole exchange, retries included."),
+            Field(
+                "ping", \.ping, .duration(.seconds(1) ... .seconds(86_400)),
+                "With `protocol: http2`: after so long without a word, while requests are under way, an endpoint is asked (PING) "
+                    + "whether it is there; one that says nothing for 10 s more, or as long again if that is shorter, is taken for "
+                    + "dead. gRPC servers end connections that ask much more often than every 5m."),
         ])
 }
 

@@ -52,9 +52,9 @@ extension Shapes {
             ),
             Field(
                 "on_failover", \.service.onFailover, Forms.onFailover,
-                "What becomes of open tunnels (`tcp`, `tls_passthrough`, WebSocket) when their region gets nothing any more, or "
-                    + "their endpoint is no longer in the table: `keep`, `close`, or `{ close_after: 30s }`. "
-                    + "What is closed is reset on both sides."),
+                "What becomes of open tunnels (`tcp`, `tls_passthrough`, WebSocket), and of gRPC calls within their answers, when "
+                    + "their region gets nothing any more, or their endpoint is no longer in the table: `keep`, `close`, or "
+                    + "`{ close_after: 30s }`. Tunnels are reset on both sides; callers are told 14 (UNAVAILABLE)."),
             Field(
                 "tls", \.service.tls, serviceTLS.form.or("none"),
                 "How endpoints are spoken to encrypted; `{}`: with every default. `none`: they are not."),

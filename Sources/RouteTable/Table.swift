@@ -350,6 +350,8 @@ package struct ServiceTimeouts: Sendable, Equatable {
     package var idle: Duration = .seconds(60)
     /// A whole exchange, retries included. Absent: no limit.
     package var request: Duration?
+    /// Without a word of an HTTP/2 endpoint while requests are under way; then it is asked whether it is there.
+    package var ping: Duration = .seconds(300)
 
     package init() {}
 }

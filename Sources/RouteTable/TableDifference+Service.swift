@@ -19,6 +19,7 @@ extension TableDifference {
         notes.compare("timeouts.connect", old.timeouts.connect, new.timeouts.connect)
         notes.compare("timeouts.response", old.timeouts.response, new.timeouts.response)
         notes.compare("timeouts.idle", old.timeouts.idle, new.timeouts.idle)
+        notes.compare("timeouts.ping", old.timeouts.ping, new.timeouts.ping)
         notes.compare("timeouts.request", old.timeouts.request, new.timeouts.request)
         notes.compare("retry.attempts", old.retry.attempts, new.retry.attempts)
         notes.compareShare("retry.budget", old.retry.budget, new.retry.budget)

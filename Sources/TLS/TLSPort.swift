@@ -38,6 +38,8 @@ package import Reactor
 
     // Input
 
+    var inputCount: Int { unsafe state.pointee.input_count }
+
     package var hasInput: Bool { unsafe state.pointee.input_count > 0 }
 
     /// Reads once from a socket. The last input must have been used.

@@ -31,6 +31,12 @@ package import Reactor
     private var isOverfull = false
     /// What there was to say after the last bytes of plaintext.
     private var ending: Reading?
+    /// Bytes of ciphertext since the last of plaintext.
+    private var barrenBytes = 0
+
+    /// The longest record is a quarter of it. A peer that sends so much and says nothing (tickets, updates of keys) makes work
+    /// and nothing else.
+    private static let barrenLimit = 65_536
 
     /// A server's side.
     package init(_ server: TLSServer, port: TLSPort) throws(TLSFailure) {
@@ -118,16 +124,20 @@ package import Reactor
     /// Decrypts the port's input, all of it as far as `room` goes. What is over is kept, and told by `hasUnread`.
     package func read(into room: UnsafeMutableRawBufferPointer) -> Reading {
         if let ending { return ending }
+        barrenBytes += port.inputCount
         var count = 0
         while count < room.count {
             let result = unsafe cssl_read(session, room.baseAddress.map { unsafe $0 + count }, room.count - count)
             if result > 0 {
                 count += result
+                barrenBytes = 0
                 continue
             }
             isOverfull = false
             switch result {
-            case 0: return count > 0 ? .bytes(count) : .wantsMore
+            case 0 where count > 0: return .bytes(count)
+            case 0 where barrenBytes <= Self.barrenLimit: return .wantsMore
+            case 0: ending = .failed(.protocolError)
             case -1: ending = .closed
             default: ending = .failed(TLSFailure(result: result + 1))
             }

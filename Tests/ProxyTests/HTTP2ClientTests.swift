@@ -35,6 +35,28 @@ struct HTTP2ClientTests {
         #expect(try proxy.ask(get).status == 200)
     }
 
+    @Test func `a burst of fields that are an octet each waits for its turns, and others have theirs`() throws {
+        let proxy = try ProxyUnderTest([[try Backend()]]) {
+            $0.services = []
+            $0.routes = [Route(match: Match(), action: .respond(FixedResponse(status: 204)))]
+        }
+        // Eight hundred empty crumbs of a cookie: name and value are entry 32 of HPACK's table.
+        let head = HTTP2Speech.get(stream: 1).payload + [UInt8](repeating: 0xa0, count: 800)
+        let burst = (0..<300).flatMap {
+            HTTP2Speech(
+                Kind.headers, flags: HTTP2Speech.endHeaders | HTTP2Speech.endStream, stream: UInt32(2 * $0 + 1), head
+            ).bytes
+        }
+        let clean = try proxy.connect()
+        clean.send(get)
+        #expect(clean.readMessage(hasBody: false)?.status == 204)
+        let greedy = try proxy.connect()
+        greedy.send(HTTP2Speech.preface + HTTP2Speech.settings.bytes + burst)
+        clean.send(get)
+        #expect(clean.readMessage(hasBody: false)?.status == 204)
+        #expect(proxy.listenerCounters.requests.count < 290, "the clean request did not wait for all of the others")
+    }
+
     @Test func `a stream of the highest number is served`() throws {
         let proxy = try ProxyUnderTest([[try Backend()]])
         let client = try proxy.connect()

@@ -58,6 +58,21 @@ struct HostileRecordTests {
         }
     }
 
+    @Test func `a peer that sends records without end and says nothing in them has failed`() throws {
+        var (link, forged) = try link(forgedBy: false)
+        // NewSessionTicket (RFC 8446, 4.6.1): of an hour, a nonce of two bytes, a ticket of four, no extensions.
+        func ticket(_ number: Int) -> [UInt8] {
+            let nonce = [UInt8(truncatingIfNeeded: number >> 8), UInt8(truncatingIfNeeded: number)]
+            return [4, 0, 0, 19, 0, 0, 14, 16, 1, 2, 3, 4, 2] + nonce + [0, 4, 1, 2, 3, 4, 0, 0]
+        }
+        for number in 0..<1_000 { link.toClient += forged.seal(.handshake, ticket(number)) }
+        link.toClient += forged.seal(.data, [1, 2, 3])
+        let some = link.read(byServer: false, piece: 16_384)
+        #expect(some.bytes == [1, 2, 3] && some.end != .failed(.protocolError))
+        for number in 0..<2_000 { link.toClient += forged.seal(.handshake, ticket(number)) }
+        #expect(link.read(byServer: false, piece: 16_384).end == .failed(.protocolError))
+    }
+
     @Test func `what OpenSSL complained of before is no part of what is told of a file`() throws {
         ForgedRecords.leaveError()
         #expect(throws: Never.self) {
