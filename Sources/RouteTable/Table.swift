@@ -112,9 +112,9 @@ package struct ListenerLimits: Sendable, Equatable {
     /// Bytes of a request head, request line and fields together; more is answered 431.
     package var headBytes: Int = 32_768
     /// Bytes of a request target; more is answered 414.
-    package var targetBytes: Int = 8_192
+    package var targetBytes: Int = 16_384
     /// Field lines in a request head; more is answered 431.
-    package var headerCount: Int = 100
+    package var headerCount: Int = 200
     /// Bytes of a request body; more is answered 413. Absent: no limit.
     package var bodyBytes: Int?
     /// Client connections open at once on this listener, all workers together; further ones wait in the backlog.

@@ -28,7 +28,8 @@ enum Framing {
         return value.count == 1 || bytes.byte(at: Int(value.start)) != UInt8(ascii: "0")
     }
 
-    /// Accepts exactly one Transfer-Encoding field, and in it exactly `chunked`.
+    /// Accepts exactly one Transfer-Encoding field, and in it exactly `chunked`, perhaps beside empty list members,
+    /// which a recipient must ignore (RFC 9110, 5.6.1.2). What is sent on is `chunked` alone.
     ///
     /// `encodingUnsupported` is for well-formed lists that end with `chunked`, or lack it, and name other codings;
     /// `encodingInvalid` for everything that two readers could take differently.
@@ -41,11 +42,13 @@ enum Framing {
         while let i = index {
             var members = ListMembers(of: fields[i].value)
             while let member = members.next(in: bytes) {
+                if member.isEmpty { continue }
                 guard bytes.isToken(member), !sawChunked else { throw .encodingInvalid }
                 if bytes.isToken(member, "chunked") { sawChunked = true } else { sawOther = true }
             }
             index = fields.nextIndex(of: .transferEncoding, from: i &+ 1)
         }
-        throw sawOther ? .encodingUnsupported : .encodingInvalid
+        if sawOther { throw .encodingUnsupported }
+        if !sawChunked || fields.repeated.contains(.transferEncoding) { throw .encodingInvalid }
     }
 }

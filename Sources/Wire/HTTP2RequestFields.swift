@@ -194,5 +194,4 @@ extension WriteBuffer {
 
 extension UInt8 {
     var isVisible: Bool { self > 0x20 && self != 0x7f }
-    fileprivate var isLetter: Bool { (0x41...0x5a).contains(self & 0xdf) }
 }

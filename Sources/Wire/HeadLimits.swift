@@ -7,7 +7,7 @@ package struct HeadLimits: Sendable, Equatable {
     /// Field lines; more is 431. The head's own `fieldLimit` counts as well.
     package var fieldCount: Int
 
-    package init(headBytes: Int = 32_768, targetBytes: Int = 8_192, fieldCount: Int = 100) {
+    package init(headBytes: Int = 32_768, targetBytes: Int = 16_384, fieldCount: Int = 200) {
         self.headBytes = headBytes
         self.targetBytes = targetBytes
         self.fieldCount = fieldCount

@@ -89,6 +89,14 @@ extension UInt8 {
     @inline(__always)
     var isDigit: Bool { self &- 0x30 < 10 }
 
+    /// An ASCII letter.
+    @inline(__always)
+    var isLetter: Bool { (self | 0x20) &- 0x61 < 26 }
+
+    /// RFC 3986, 3.1: what a scheme consists of behind its first letter.
+    @inline(__always)
+    var isSchemeByte: Bool { isLetter || isDigit || self == 0x2b || self == 0x2d || self == 0x2e }
+
     /// The value of a hexadecimal digit, or nil.
     @inline(__always)
     var hexValue: UInt8? {

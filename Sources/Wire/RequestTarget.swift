@@ -2,7 +2,7 @@
 package enum TargetForm: UInt8, Sendable {
     /// `/path?query`
     case origin
-    /// `http://host/path?query`
+    /// `http://host/path?query`, with any scheme
     case absolute
     /// `*`, of OPTIONS only
     case asterisk
@@ -87,7 +87,7 @@ struct RequestTarget {
             path = ByteRange(start, start)
             return
         }
-        let schemeCount = Self.schemeCount(bytes, start)
+        let schemeCount = Self.schemeCount(bytes, start, end)
         if schemeCount == 0 { throw .targetInvalid }
         form = .absolute
         let authorityStart = start &+ schemeCount
@@ -97,12 +97,15 @@ struct RequestTarget {
         try setAuthority(bytes, authorityStart, pathStart)
     }
 
-    /// `http://` or `https://`: nothing else is served here, and a reader that took another scheme for part of the
-    /// path would see another request.
-    private static func schemeCount(_ bytes: RawSpan, _ start: Int) -> Int {
-        if bytes.isToken(start..<start &+ 7, "http://") { return 7 }
-        if bytes.isToken(start..<start &+ 8, "https://") { return 8 }
-        return 0
+    /// The bytes of a scheme and the `://` behind it (RFC 3986, 3.1); 0 if the target does not begin so.
+    ///
+    /// Any scheme will do: it is not sent on, and the authority behind it is read as that of `http`.
+    private static func schemeCount(_ bytes: RawSpan, _ start: Int, _ end: Int) -> Int {
+        guard bytes.byte(at: start).isLetter else { return 0 }
+        var colon = start &+ 1
+        while colon < end, bytes.byte(at: colon).isSchemeByte { colon &+= 1 }
+        let behind = colon &+ 3
+        return behind <= end && bytes.isToken(colon..<behind, "://") ? behind &- start : 0
     }
 
     private mutating func setAuthority(_ bytes: RawSpan, _ start: Int, _ end: Int) throws(Malformed) {

@@ -102,7 +102,7 @@ extension ResponseHead {
 private func writeStatusLine(
     _ head: borrowing ResponseHead, _ bytes: RawSpan, into out: inout WriteBuffer
 ) -> Int {
-    if head.minorVersion == 1, head.hasReasonSpace, head.isVersionSpoken { return 0 }
+    if head.minorVersion == 1, head.isStatusLineValid, head.isVersionSpoken { return 0 }
     out.append("HTTP/1.1 ")
     out.append(decimal: UInt64(head.status))
     out.append(" ")

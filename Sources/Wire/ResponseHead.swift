@@ -12,7 +12,7 @@ package enum ResponseBody: Sendable, Equatable {
 package struct ResponseHead: ~Copyable {
     /// 100 to 599.
     package private(set) var status: UInt16 = 200
-    /// The reason phrase as sent; may be empty.
+    /// The reason phrase as sent; empty if there is none, or a control byte in it.
     package private(set) var reason = ByteRange()
     /// All bytes of the head, with the empty line behind it.
     package private(set) var byteCount = 0
@@ -26,8 +26,9 @@ package struct ResponseHead: ~Copyable {
 
     private(set) var fields: FieldTable
     private(set) var connection = ConnectionOptions()
-    /// The status line has the space behind the status that RFC 9112, 4 demands.
-    private(set) var hasReasonSpace = true
+    /// The status line can be passed on as it is, if its version can: it has the space behind the status that RFC 9112,
+    /// 4 demands, and no control byte in its reason.
+    private(set) var isStatusLineValid = true
     /// The version is one that is spoken here, and can be passed on as it is.
     private(set) var isVersionSpoken = true
     /// What a HEAD or 304 response says about the length of a body it does not have.
@@ -81,7 +82,7 @@ package struct ResponseHead: ~Copyable {
     }
 
     /// RFC 9112, 4: `HTTP-version SP status-code SP [ reason-phrase ] CRLF`; the second space may be missing together
-    /// with the reason, as many servers have it.
+    /// with the reason, as many servers have it. A reason with control bytes is dropped: nobody acts upon its text.
     @inline(__always)
     private mutating func parseStatusLine(_ bytes: RawSpan) throws(Malformed) -> Int? {
         let version = bytes.word(at: 0)
@@ -113,17 +114,33 @@ package struct ResponseHead: ~Copyable {
         }
         if number < 100 || number > 599 { throw .statusInvalid }
         var end = 12
-        hasReasonSpace = bytes.byte(at: end) == .space
-        if hasReasonSpace {
+        let hasReason = bytes.byte(at: end) == .space
+        isStatusLineValid = hasReason
+        if hasReason {
             end = FieldLine.textEnd(bytes, from: 13, bytes.word(at: 13))
         }
-        guard Words.keep(bytes.word(at: end), 2) == Words.word("\r\n") else {
-            try FieldLine.refuseUnlessIncomplete(bytes, at: end, hasReasonSpace ? .statusLineInvalid : .statusInvalid)
-            return nil
+        if Words.keep(bytes.word(at: end), 2) != Words.word("\r\n") {
+            guard hasReason, let lineEnd = try Self.spoiltReasonEnd(bytes, from: end) else {
+                if !hasReason { try FieldLine.refuseUnlessIncomplete(bytes, at: end, .statusInvalid) }
+                return nil
+            }
+            isStatusLineValid = false
+            end = lineEnd
         }
         status = number
-        reason = ByteRange(hasReasonSpace ? 13 : 12, end)
+        reason = isStatusLineValid ? ByteRange(13, end) : ByteRange()
         return end &+ 2
+    }
+
+    /// Where the line ends whose reason has a control byte at `start`; nil if that has not come yet.
+    private static func spoiltReasonEnd(_ bytes: RawSpan, from start: Int) throws(Malformed) -> Int? {
+        var end = start
+        while end < bytes.byteCount, bytes.byte(at: end) != .carriageReturn, bytes.byte(at: end) != .lineFeed {
+            end = FieldLine.textEnd(bytes, from: end &+ 1, bytes.word(at: end &+ 1))
+        }
+        if Words.keep(bytes.word(at: end), 2) == Words.word("\r\n") { return end }
+        try FieldLine.refuseUnlessIncomplete(bytes, at: end, .statusLineInvalid)
+        return nil
     }
 
     /// No version that is spoken here: refused, unless it may still become one.

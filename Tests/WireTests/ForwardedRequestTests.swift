@@ -42,6 +42,7 @@ struct ForwardedRequestTests {
             ("Content-Length: 5\r\n", "Content-Length: 5\r\n"),
             ("Content-Length: 005\r\n", "content-length: 5\r\n"),
             ("Transfer-Encoding:\tCHUNKED\r\n", "transfer-encoding: chunked\r\n"),
+            ("Transfer-Encoding: ,chunked,\r\n", "transfer-encoding: chunked\r\n"),
             ("Expect: 100-Continue\r\nContent-Length: 5\r\n", "Content-Length: 5\r\nexpect: 100-continue\r\n"),
         ] as [(String, String)])
     func framesItself(fields: String, kept: String) throws {
@@ -56,6 +57,7 @@ struct ForwardedRequestTests {
             ("GET http://b.example:81/p?q HTTP/1.1\r\nHost: a\r\n\r\n", "GET /p?q HTTP/1.1\r\nhost: b.example:81\r\n"),
             ("GET http://b.example HTTP/1.1\r\nHost: a\r\n\r\n", "GET / HTTP/1.1\r\nhost: b.example\r\n"),
             ("OPTIONS http://b.example HTTP/1.1\r\nHost: a\r\n\r\n", "OPTIONS * HTTP/1.1\r\nhost: b.example\r\n"),
+            ("GET ftp://b.example/p HTTP/1.1\r\nHost: a\r\n\r\n", "GET /p HTTP/1.1\r\nhost: b.example\r\n"),
             ("GET / HTTP/1.0\r\n\r\n", "GET / HTTP/1.1\r\nhost: \r\n"),
             ("GET / HTTP/1.0\r\nHost: a\r\n\r\n", "GET / HTTP/1.1\r\nHost: a\r\n"),
             ("\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", "GET / HTTP/1.1\r\nHost: a\r\n"),

@@ -18,6 +18,10 @@ struct ForwardedResponseTests {
                 "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\(date)via: 1.1 spillway\r\n\r\n"
             ),
             (
+                .get, 1, "HTTP/1.1 404 Not\u{1}Found\r\nTransfer-Encoding: chunked,\r\n\r\n", .chunked, true,
+                "HTTP/1.1 404 \r\ntransfer-encoding: chunked\r\n\(date)via: 1.1 spillway\r\n\r\n"
+            ),
+            (
                 .get, 1, "HTTP/1.0 200 OK\r\n\r\n", .chunked, true,
                 "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\(date)via: 1.0 spillway\r\n\r\n"
             ),

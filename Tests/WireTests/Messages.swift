@@ -52,7 +52,7 @@ extension [UInt8] {
     }
 
     func readRequest(_ limits: HeadLimits = HeadLimits()) -> Outcome<ReadRequest> {
-        var head = RequestHead(fieldLimit: 128)
+        var head = RequestHead(fieldLimit: 256)
         do throws(Malformed) {
             guard case .complete(let count) = try head.parse(unsafe span.bytes, limits) else { return .incomplete }
             return .read(

@@ -106,6 +106,9 @@ struct RequestHeadTests {
             ("GET", "HTTP://b.example:81", "", "", "b.example:81"),
             ("GET", "https://b.example?q", "", "?q", "b.example"),
             ("GET", "http://[2001:db8::1]:80/", "/", "", "[2001:db8::1]:80"),
+            ("GET", "ftp://b.example/p?q", "/p", "?q", "b.example"),
+            ("GET", "Git+ssh-2.0://b.example:22", "", "", "b.example:22"),
+            ("GET", "ftp://b.example?q=x://y", "", "?q=x://y", "b.example"),
             ("CONNECT", "b.example:443", "", "", "b.example:443"),
         ] as [(String, String, String, String, String)])
     func takesTargets(method: String, target: String, path: String, query: String, authority: String) throws {
@@ -122,7 +125,12 @@ struct RequestHeadTests {
             ("GET", "path", .targetInvalid),
             ("GET", "?q", .targetInvalid),
             ("GET", "b.example:80", .targetInvalid),
-            ("GET", "ftp://b.example/", .targetInvalid),
+            ("GET", "ftp:/b.example/", .targetInvalid),
+            ("GET", "urn:b.example", .targetInvalid),
+            ("GET", "1ftp://b.example/", .targetInvalid),
+            ("GET", "://b.example/", .targetInvalid),
+            ("GET", "f%74p://b.example/", .targetInvalid),
+            ("GET", "ftp?://b.example/", .targetInvalid),
             ("GET", "http:/b.example/", .targetInvalid),
             ("GET", "/a#f", .targetInvalid),
             ("GET", "/a\u{0}", .targetInvalid),
@@ -132,6 +140,9 @@ struct RequestHeadTests {
             ("GET", "http://", .authorityInvalid),
             ("GET", "http:///p", .authorityInvalid),
             ("GET", "http://u:p@b.example/", .authorityInvalid),
+            ("GET", "ftp://", .authorityInvalid),
+            ("GET", "file:///p", .authorityInvalid),
+            ("GET", "ftp://u@b.example/", .authorityInvalid),
             ("GET", "http://b.example:80x/", .authorityInvalid),
             ("GET", "http://[::1/", .authorityInvalid),
             ("CONNECT", "b.example", .authorityInvalid),
@@ -184,6 +195,9 @@ struct RequestHeadTests {
             ("Content-Length: 9223372036854775807\r\n", .length(9_223_372_036_854_775_807)),
             ("Transfer-Encoding: chunked\r\n", .chunked),
             ("transfer-encoding:\tChUnKeD \r\n", .chunked),
+            ("Transfer-Encoding: chunked,\r\n", .chunked),
+            ("Transfer-Encoding: ,chunked\r\n", .chunked),
+            ("Transfer-Encoding: , \t, Chunked , ,\r\n", .chunked),
         ] as [(String, RequestBody)])
     func readsFraming(fields: String, body: RequestBody) {
         #expect(requestWith(fields).head?.body == body)
@@ -208,7 +222,11 @@ struct RequestHeadTests {
             ("Transfer-Encoding: chunked\r\nContent-Length: 1\r\n", .lengthAndEncoding),
             ("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n", .encodingInvalid),
             ("Transfer-Encoding: chunked, chunked\r\n", .encodingInvalid),
-            ("Transfer-Encoding: chunked,\r\n", .encodingInvalid),
+            ("Transfer-Encoding: ,\r\n", .encodingInvalid),
+            ("Transfer-Encoding: ,chunked,,chunked\r\n", .encodingInvalid),
+            ("Transfer-Encoding:\r\nTransfer-Encoding: chunked\r\n", .encodingInvalid),
+            ("Transfer-Encoding: chunked\r\nTransfer-Encoding: ,\r\n", .encodingInvalid),
+            ("Content-Length: 1\r\nTransfer-Encoding: ,chunked\r\n", .lengthAndEncoding),
             ("Transfer-Encoding:\r\n", .encodingInvalid),
             ("Transfer-Encoding: \"chunked\"\r\n", .encodingInvalid),
             ("Transfer-Encoding: chunked;q=1\r\n", .encodingInvalid),
@@ -216,6 +234,7 @@ struct RequestHeadTests {
             ("Transfer-Encoding: xchunked\r\n", .encodingUnsupported),
             ("Transfer-Encoding: identity\r\n", .encodingUnsupported),
             ("Transfer-Encoding: gzip, chunked\r\n", .encodingUnsupported),
+            ("Transfer-Encoding: gzip,, chunked\r\n", .encodingUnsupported),
             ("Transfer-Encoding: \u{b}chunked\r\n", .fieldValueInvalid),
             ("Transfer-Encoding : chunked\r\n", .blankBeforeColon),
             ("Content-Length: 1\r\n\r\n", nil),
@@ -290,6 +309,20 @@ struct RequestHeadTests {
         #expect(read("GET / HTTP/1.1\r\nHost: a\r\nA:\r\nB:\r\n\r\n") == nil)
     }
 
+    @Test("may have a target of 16 KiB and 200 fields, unless the listener says otherwise")
+    func hasDefaultLimits() {
+        func target(_ count: Int) -> Malformed? {
+            request("GET /\(String(repeating: "x", count: count - 1)) HTTP/1.1\r\nHost: a\r\n\r\n").reason
+        }
+        func fields(_ count: Int) -> Malformed? {
+            requestWith(String(repeating: "A:\r\n", count: count - 1)).reason
+        }
+        #expect(target(16_384) == nil)
+        #expect(target(16_385) == .targetTooLong)
+        #expect(fields(200) == nil)
+        #expect(fields(201) == .tooManyFields)
+    }
+
     @Test("says the same however it was cut on its way")
     func isIndependentOfCuts() {
         let texts = [
@@ -302,6 +335,7 @@ struct RequestHeadTests {
             "GET / HTTP/1.3\r\nHost: a\r\n\r\n",
             "GET /\u{1} HTTP/1.1\r\nHost: a\r\n\r\n",
             "GET / HTTP/1.1\r\nHost: a\r\n folded\r\n\r\n",
+            "POST ftp://b.example/p HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: ,chunked,\r\n\r\n",
         ]
         for text in texts {
             let bytes = [UInt8](latin: text)

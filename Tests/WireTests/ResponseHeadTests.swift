@@ -32,7 +32,9 @@ struct ResponseHeadTests {
             ("http/1.1 200 OK\r\n\r\n", .statusLineInvalid),
             ("ICY 200 OK\r\n\r\n", .statusLineInvalid),
             ("\r\nHTTP/1.1 200 OK\r\n\r\n", .statusLineInvalid),
-            ("HTTP/1.1 200 O\u{0}K\r\n\r\n", .statusLineInvalid),
+            ("HTTP/1.1 200 O\u{0}K\n\r\n", .bareLineFeed),
+            ("HTTP/1.1 200 O\u{1}\rK\r\n\r\n", .bareCarriageReturn),
+            ("HTTP/1.1 200\u{1}\r\n\r\n", .statusInvalid),
             ("HTTP/1.1 200 OK\r\nX : y\r\n\r\n", .blankBeforeColon),
             ("HTTP/1.1 200 OK\r\nX: y\r\n z\r\n\r\n", .lineFolded),
             ("HTTP/1.1 200 OK\r\nX: y\rz\r\n\r\n", .bareCarriageReturn),
@@ -56,10 +58,25 @@ struct ResponseHeadTests {
     }
 
     @Test(
+        "loses its reason if there is a control byte in it",
+        arguments: [
+            "O\u{0}K", "O\u{1}K", "\u{7f}", "\u{1b}[31m\u{7}OK\u{1f}", "a longer reason with one at its end\u{8}",
+        ])
+    func dropsReason(reason: String) throws {
+        let text = "HTTP/1.1 200 \(reason)\r\nX: y\r\n\r\n"
+        let head = try #require(response(text).head)
+        #expect(head.status == 200)
+        #expect(head.reason == "")
+        #expect(head.fields == ["X=y"])
+        #expect(head.byteCount == text.utf8.count)
+    }
+
+    @Test(
         "says how its body ends, which depends on the request",
         arguments: [
             (Method.get, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", ResponseBody.length(5), true),
             (.get, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", .chunked, true),
+            (.get, "HTTP/1.1 200 OK\r\nTransfer-Encoding: ,chunked,\r\n\r\n", .chunked, true),
             (.get, "HTTP/1.1 200 OK\r\n\r\n", .untilClose, false),
             (.get, "HTTP/1.0 200 OK\r\nConnection: keep-alive\r\n\r\n", .untilClose, false),
             (.get, "HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 5\r\n\r\n", .length(5), true),
@@ -106,7 +123,8 @@ struct ResponseHeadTests {
     func isIndependentOfCuts() {
         let texts = [
             "HTTP/1.1 200 OK\r\nServer: some\r\nContent-Length: 5\r\nConnection: x\r\n\r\n",
-            "HTTP/1.0 204\r\n\r\n", "HTTP/1.1 1000 OK\r\n\r\n", "HTTP/1.1 200 OK\r\nX\r\n\r\n", "HTTP/3 200 OK\r\n\r\n",
+            "HTTP/1.0 204\r\n\r\n", "HTTP/1.1 200 \u{1}O\u{2}K\r\nX: y\r\n\r\n", "HTTP/1.1 200 \u{1}\rK\r\n\r\n",
+            "HTTP/1.1 1000 OK\r\n\r\n", "HTTP/1.1 200 OK\r\nX\r\n\r\n", "HTTP/3 200 OK\r\n\r\n",
         ]
         for text in texts {
             let bytes = [UInt8](latin: text)
