@@ -169,8 +169,8 @@ extension Control {
                         service: serviceIndex, cell: cellIndex, key: key, weight: endpoint.weight)
                     members.append(
                         ResolvedEndpoint(
-                            entry: entry, address: endpoint.address, name: endpoint.name, weight: endpoint.weight,
-                            peerName: endpoint.peerName))
+                            entry: entry, host: endpoint.host, address: endpoint.address, name: endpoint.name,
+                            weight: endpoint.weight, peerName: endpoint.peerName))
                 }
                 cells[serviceIndex].append(members.map(\.entry.number))
                 resolved[serviceIndex].append(members)
@@ -209,6 +209,8 @@ extension Control {
 
     struct ResolvedEndpoint {
         let entry: Registry.EndpointEntry
+        /// As the table names it.
+        let host: EndpointHost
         let address: SocketAddress
         let name: String
         let weight: Int
@@ -235,19 +237,30 @@ extension Control {
             handshakes: service.tls == nil ? nil : registry.handshakes(service.name)[worker])
     }
 
+    /// An address that an endpoint of the table stands for.
+    private struct Place {
+        let host: EndpointHost
+        let address: SocketAddress
+        let name: String
+        let weight: Int
+        let peerName: TLSPeerName
+    }
+
     /// The socket addresses an endpoint of the table stands for now.
-    private func addresses(
-        of endpoint: Endpoint, _ service: RouteTable.Service
-    ) -> [(address: SocketAddress, name: String, weight: Int, peerName: TLSPeerName)] {
-        let peerName = service.peerName(of: endpoint.host)
+    private func addresses(of endpoint: Endpoint, _ service: RouteTable.Service) -> [Place] {
+        func place(_ address: SocketAddress, _ name: String) -> Place {
+            Place(
+                host: endpoint.host, address: address, name: name, weight: endpoint.weight,
+                peerName: service.peerName(of: endpoint.host))
+        }
         return switch endpoint.host {
         case .ip(let ip, let port):
-            SocketAddress(ip: ip, port: port).map { [($0, $0.description, endpoint.weight, peerName)] } ?? []
+            SocketAddress(ip: ip, port: port).map { [place($0, $0.description)] } ?? []
         case .unix(let path):
-            SocketAddress(unixPath: path).map { [($0, "unix:\(path)", endpoint.weight, peerName)] } ?? []
+            SocketAddress(unixPath: path).map { [place($0, "unix:\(path)")] } ?? []
         case .name(let host, let port):
             discovery.addresses(of: host).compactMap { ip in
-                SocketAddress(ip: ip, port: port).map { ($0, $0.description, endpoint.weight, peerName) }
+                SocketAddress(ip: ip, port: port).map { place($0, $0.description) }
             }
         }
     }
@@ -258,13 +271,14 @@ extension Control {
             guard let probe = service.probe else { continue }
             for endpoint in resolved[index].joined() {
                 let address = probe.port.flatMap { endpoint.address.withPort($0) } ?? endpoint.address
+                let client = encryption.prober(of: service)
                 targets.append(
                     ProbeTarget(
                         number: endpoint.entry.number, address: address,
-                        authority: endpoint.address.isUnix ? "localhost" : endpoint.name, probe: probe,
+                        authority: endpoint.host.authority(port: probe.port, isEncrypted: client != nil), probe: probe,
                         // Another port than that of requests is asked as it is.
                         proxyHeader: probe.port == nil ? service.proxyHeader : nil,
-                        counters: endpoint.entry.counters, tls: encryption.prober(of: service),
+                        counters: endpoint.entry.counters, tls: client,
                         peerName: endpoint.peerName))
             }
         }

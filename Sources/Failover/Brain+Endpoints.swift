@@ -101,6 +101,10 @@ extension Brain {
 
     // Probes
 
+    /// A prober no later than this has its say, however often it probes: a machine that is busy for a moment is no reason to
+    /// ignore what times out.
+    private static let excusableLag = Duration.milliseconds(500)
+
     mutating func observe(_ outcome: ProbeOutcome, of id: EndpointID) {
         guard let record = endpoints.at(id.number), let rule = services[record.service].probe else { return }
         let number = id.number
@@ -114,7 +118,7 @@ extension Brain {
             riseIfPossible(number, rule)
         case .failed(let reason, let answered):
             // A prober that is late itself has no say.
-            guard proberLag <= rule.every, answered || !isInGrace else { return }
+            guard proberLag <= max(rule.every, Self.excusableLag), answered || !isInGrace else { return }
             hearProbe(number, answered: answered)
             endpoints[number]!.probeFailed(at: now)
             // Requests that fail are half of the evidence: one probe is the other.

@@ -5,7 +5,7 @@ internal import Wire
 
 /// One probe: a fresh connection, a handshake if it is encrypted, for HTTP and gRPC a request and as much of the answer as
 /// must be seen.
-final class ProbeConnection: EventHandler, TimerOwner, Deferred {
+final class ProbeConnection: EventHandler, TimerOwner, Deferred, Yielding {
     private let prober: Prober
     private let target: ProbeTarget
     private let began: Int64
@@ -20,6 +20,14 @@ final class ProbeConnection: EventHandler, TimerOwner, Deferred {
     private var answer: ProbeAnswer?
     private var health: HealthCheckExchange?
     private var early: ProbeFinding?
+    /// Turns that ended with more to read, and whether another one is to come.
+    private var fullTurns = 0
+    private var hasYielded = false
+
+    /// Reads a turn: a server that sends without end must not keep the prober from the others.
+    private static let readsATurn = 4
+    /// So many full turns are more than any answer within its limits takes: records of TLS may carry nothing.
+    private static let fullTurnsLimit = 4_096
 
     init(prober: Prober, target: ProbeTarget, report: @escaping (ProbeFinding) -> Void) {
         self.prober = prober
@@ -93,7 +101,7 @@ final class ProbeConnection: EventHandler, TimerOwner, Deferred {
     }
 
     private func shakeHands(_ session: TLSSession) {
-        while socket.isOpen && !isSecured {
+        for _ in 0..<Self.readsATurn {
             switch session.port.receive(from: socket) {
             case .bytes: break
             case .wouldBlock: return
@@ -107,14 +115,15 @@ final class ProbeConnection: EventHandler, TimerOwner, Deferred {
             case .done:
                 session.keepInput()
                 isSecured = true
-                speak()
+                return speak()
             }
         }
+        giveWay()
     }
 
     private func readEncrypted(_ session: TLSSession) {
         if !isSecured { shakeHands(session) }
-        while socket.isOpen && isSecured {
+        for _ in 0..<Self.readsATurn where socket.isOpen && isSecured {
             let received = session.receive(
                 from: socket, into: prober.receiveBuffer, after: 0, limit: 65_536, untilEnd: true)
             if session.port.hasOutput { sendOutput(of: session) }
@@ -125,14 +134,29 @@ final class ProbeConnection: EventHandler, TimerOwner, Deferred {
                     health?.take(bytes)
                 }
                 judge(isWhole: false)
-            case .wantsMore:
-                // There is more, and others have their turn first.
-                if !received.isSocketEmpty { prober.loop.defer(self) }
-                return
+            case .wantsMore where received.isSocketEmpty: return
+            case .wantsMore: break
             case .closed: judge(isWhole: true)
             case .failed: end(.failed(.closed))
             }
         }
+        if isSecured { giveWay() }
+    }
+
+    // Turns
+
+    /// There may be more to read, in another turn.
+    private func giveWay() {
+        guard socket.isOpen, !hasYielded else { return }
+        fullTurns += 1
+        if fullTurns > Self.fullTurnsLimit { return end(.failed(.tooLarge)) }
+        hasYielded = true
+        prober.loop.yield(self)
+    }
+
+    func turnCame() {
+        hasYielded = false
+        if socket.isOpen { read() }
     }
 
     func resume() {
@@ -145,8 +169,12 @@ final class ProbeConnection: EventHandler, TimerOwner, Deferred {
         // loop slept through the deadline, nothing says that the endpoint did.
         let late = prober.loop.now - deadline
         prober.noteLag(late)
-        end(late > ProbeSchedule.nanoseconds(target.probe.timeout) / 2 ? .unknown : .failed(.timeout))
+        let spoils = max(ProbeSchedule.nanoseconds(target.probe.timeout) / 2, Self.timersAccuracy)
+        end(late > spoils ? .unknown : .failed(.timeout))
     }
+
+    /// No timer is more exact than this, a little more than two ticks: later than that is late.
+    private static let timersAccuracy: Int64 = 10_000_000
 
     private func sendRequest() {
         if case .grpc(let service) = target.probe.kind {
@@ -184,7 +212,7 @@ final class ProbeConnection: EventHandler, TimerOwner, Deferred {
 
     private func read() {
         if let session { return readEncrypted(session) }
-        while socket.isOpen {
+        for _ in 0..<Self.readsATurn where socket.isOpen {
             switch prober.receiveBuffer.receive(from: socket) {
             case .bytes(let count):
                 prober.receiveBuffer.withBytes(count) { bytes in
@@ -196,6 +224,7 @@ final class ProbeConnection: EventHandler, TimerOwner, Deferred {
             case .wouldBlock: return
             }
         }
+        giveWay()
     }
 
     /// Looks at what has come so far; ends the probe as soon as the verdict is certain.

@@ -31,6 +31,11 @@ struct ProbeSchedule {
         due = now + interval + Int64.random(in: -tenth...tenth, using: &random)
     }
 
+    /// A probe has ended. If the next was due before, the time is now: what had to wait for its predecessor is not late.
+    mutating func ended(now: Int64) {
+        due = max(due, now)
+    }
+
     /// A faster cadence takes effect at once.
     mutating func set(_ cadence: ProbeCadence, now: Int64) {
         self.cadence = cadence

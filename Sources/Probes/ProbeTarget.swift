@@ -51,6 +51,8 @@ package enum ProbeFailure: Sendable, Equatable {
     /// The connection ended before the answer was complete.
     case closed
     case malformed
+    /// More came than is looked at.
+    case tooLarge
     case status(Int)
     case header(String)
     case body
@@ -64,7 +66,7 @@ extension ProbeFailure {
         switch self {
         case .connect(let error): !error.isUnreachable
         case .timeout: false
-        case .tls, .closed, .malformed, .status, .header, .body, .health: true
+        case .tls, .closed, .malformed, .tooLarge, .status, .header, .body, .health: true
         }
     }
 }
@@ -77,6 +79,7 @@ extension ProbeFailure: CustomStringConvertible {
         case .tls(let failure): "tls: \(failure.word)"
         case .closed: "closed before a whole answer"
         case .malformed: "malformed answer"
+        case .tooLarge: "answer too large"
         case .status(let status): "status \(status)"
         case .header(let name): "field \(name) not as expected"
         case .body: "expected text not in the body"

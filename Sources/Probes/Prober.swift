@@ -168,6 +168,7 @@ final class TargetState: TimerOwner {
 
     private func ended(_ finding: ProbeFinding) {
         connection = nil
+        schedule.ended(now: prober.loop.now)
         prober.reports.probed(target.number, finding, isAwaited: isAwaited || isSuspect)
         isAwaited = wantsAnother
         if wantsAnother {

@@ -276,6 +276,24 @@ package enum EndpointHost: Sendable, Hashable {
     case unix(path: String)
 }
 
+extension EndpointHost {
+    /// What it is called where it is asked for over HTTP (the Host field, `:authority`): as the table names it, with a port
+    /// that is not the scheme's own (RFC 9110, 7.2).
+    ///
+    /// - Parameter port: another one than the endpoint's own that is asked.
+    package func authority(port: UInt16? = nil, isEncrypted: Bool) -> String {
+        func text(_ host: String, _ own: UInt16) -> String {
+            let port = port ?? own
+            return port == (isEncrypted ? 443 : 80) ? host : "\(host):\(port)"
+        }
+        return switch self {
+        case .ip(let address, let own): text(address.contains(":") ? "[\(address)]" : address, own)
+        case .name(let name, let own): text(name.hasSuffix(".") ? String(name.dropLast()) : name, own)
+        case .unix: "localhost"
+        }
+    }
+}
+
 /// An active health check.
 package struct Probe: Sendable, Equatable {
     package enum Kind: Sendable, Equatable {

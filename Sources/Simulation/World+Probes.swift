@@ -143,7 +143,8 @@ extension World {
         if rhythm.isAwaited || rhythm.pace == .suspect { lookSoon() }
         rhythm.isUnderWay = false
         rhythm.isAwaited = rhythm.wantsAnother
-        if rhythm.wantsAnother { rhythm.due = min(rhythm.due, now) }
+        // What had to wait for its predecessor is not late.
+        rhythm.due = rhythm.wantsAnother ? now : max(rhythm.due, now)
         rhythm.wantsAnother = false
         backends[number].probe = rhythm
         putProbe(number)

@@ -116,6 +116,18 @@ import Testing
         #expect(world.decisions.isEmpty)
     }
 
+    @Test("A prober that is late by less than half a second keeps its say, however often it probes")
+    func somewhatLateProberHasItsSay() {
+        var world = World(services: 1, rate: 0) { topology in
+            topology.services[0].probe = Topology.ProbeRule(every: .milliseconds(20), fall: 2, rise: 2)
+        }
+        world.run(.seconds(2))
+        world.probesFail[0] = true
+        world.tell(.proberLag(.milliseconds(400)))
+        world.run(.seconds(4))
+        #expect(world.split()[0] == 0)
+    }
+
     @Test("When all regions fail the service fails open, stays where it is, and says so")
     func failsOpen() {
         var world = World()

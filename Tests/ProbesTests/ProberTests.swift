@@ -32,7 +32,7 @@ struct ProberTests {
         Case(
             what: "an interim answer before", script: Backend.says("HTTP/1.1 103 Early\r\n\r\nHTTP/1.1 204 No\r\n\r\n")),
         Case(
-            what: "interim answers without end", script: interimsWithoutEnd, finding: .failed(.malformed)),
+            what: "interim answers without end", script: interimsWithoutEnd, finding: .failed(.tooLarge)),
         Case(
             what: "interim answers, many of them, and then a final one",
             script: Backend.says(
@@ -78,9 +78,68 @@ struct ProberTests {
         Case(
             what: "half an answer", script: Backend.says("HTTP/1.1 200 OK\r\n", thenCloses: true),
             finding: .failed(.closed)),
+        Case(what: "256 interim answers", script: Backend.says(interims(256) + "HTTP/1.1 204 No\r\n\r\n")),
+        Case(what: "257 interim answers", script: Backend.says(interims(257)), finding: .failed(.tooLarge)),
+        Case(
+            what: "a head of 64 KiB",
+            script: Backend.says("HTTP/1.1 200 OK\r\nx: \(String(repeating: "a", count: 65_536 - 24))\r\n\r\n")),
+        Case(
+            what: "a head without end",
+            script: sends(String(repeating: "a", count: 1_000), after: "HTTP/1.1 200 OK\r\nx: "),
+            finding: .failed(.tooLarge)),
+        Case(
+            what: "fields without end", script: sends("x-y: z\r\n", after: "HTTP/1.1 200 OK\r\n"),
+            finding: .failed(.tooLarge)),
+        Case(
+            what: "a text at the end of 64 KiB of body", probe: HTTPProbe(path: "/healthz", expectBody: "up"),
+            script: Backend.body(String(repeating: "u", count: 65_534) + "up")),
+        Case(
+            what: "a text behind 64 KiB of body", probe: HTTPProbe(path: "/healthz", expectBody: "up"),
+            script: Backend.body(String(repeating: "u", count: 65_535) + "up"), finding: .failed(.body)),
+        Case(
+            what: "a body without end", probe: HTTPProbe(path: "/healthz", expectBody: "up"),
+            script: sends("uuuuu", after: "HTTP/1.1 200 OK\r\n\r\n"), finding: .failed(.body)),
+        Case(
+            what: "small chunks without end", probe: HTTPProbe(path: "/healthz", expectBody: "up"),
+            script: sends("1\r\nu\r\n", after: "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"),
+            finding: .failed(.tooLarge)),
         Case(what: "a reset", script: Backend.resets, finding: .failed(.closed)),
         Case(what: "nothing", script: Backend.hangs, finding: .failed(.timeout)),
     ]
+
+    private static func interims(_ count: Int) -> String {
+        String(repeating: "HTTP/1.1 103 Early\r\n\r\n", count: count)
+    }
+
+    /// The same again and again, until the connection breaks.
+    private static func sends(_ text: String, after start: String = "") -> Backend.Script {
+        { _, connection in
+            connection.send(start)
+            let many = Array(String(repeating: text, count: max(4_096 / text.utf8.count, 1)).utf8)
+            while connection.send(many) == many.count {}
+            return false
+        }
+    }
+
+    @Test func `whoever sends without end keeps the prober from nobody`() throws {
+        let prober = try ProberUnderTest()
+        let endless = try [Self.sends(Self.interims(100)), Self.sends("x: y\r\n", after: "HTTP/1.1 200 OK\r\n")].map {
+            try Backend($0)
+        }
+        let frames = try Backend(connections: { _, connection in
+            _ = connection.send([0, 0, 0, 4, 0, 0, 0, 0, 0])
+            let update: [UInt8] = [0, 0, 4, 8, 0, 0, 0, 0, 0, 0, 0, 0, 1]
+            let many = Array(repeatElement(update, count: 300).joined())
+            while connection.send(many) == many.count {}
+        })
+        let good = try Backend()
+        let http = Probe.Kind.http(HTTPProbe(path: "/"))
+        prober.probe([(1, endless[0], http), (2, endless[1], http), (3, frames, .grpc(service: "")), (4, good, http)])
+        for _ in 0..<5 { #expect(prober.next(of: 4)?.isPass == true) }
+        #expect(prober.next(of: 1) == .failed(.tooLarge))
+        #expect(prober.next(of: 2) == .failed(.tooLarge))
+        #expect(prober.next(of: 3) == .failed(.health(.malformed)))
+    }
 
     @Test func `where a PROXY header is wanted, probes begin with one that speaks for the router itself`() throws {
         let prober = try ProberUnderTest()
@@ -155,6 +214,24 @@ struct ProberTests {
         #expect(request["host"] == "shop.example")
         #expect(request["user-agent"] == "spillway-probe")
         #expect(request["connection"] == "close")
+    }
+
+    @Test func `a probe that is due while the one before still waits does not make the prober late`() throws {
+        let backend = try Backend(Backend.hangs)
+        let prober = try ProberUnderTest()
+        prober.probe([(1, backend, .http(HTTPProbe(path: "/healthz")))], timeout: .milliseconds(700))
+        for _ in 0..<3 { #expect(prober.next(of: 1) == .failed(.timeout)) }
+        let before = prober.lags.count
+        #expect(eventually { prober.lags.count >= before + 2 })
+        // One report may be of a busy machine.
+        #expect(prober.lags[before...].contains { $0 < 300_000_000 }, "\(prober.lags)")
+    }
+
+    @Test func `a time-out shorter than the timers can tell apart is one all the same`() throws {
+        let backend = try Backend(Backend.hangs)
+        let prober = try ProberUnderTest()
+        prober.probe([(1, backend, .http(HTTPProbe(path: "/healthz")))], timeout: .milliseconds(1))
+        #expect((0..<20).contains { _ in prober.next(of: 1) == .failed(.timeout) })
     }
 
     @Test func `a TCP probe passes when a connection is accepted, and fails when it is refused`() throws {
@@ -297,7 +374,7 @@ final class ProberUnderTest {
 
     func probe(
         _ targets: [(number: Int, backend: Backend, kind: Probe.Kind)], every: Duration = .milliseconds(20),
-        tls client: TLSClient? = nil, expecting peer: TLSPeerName = .none
+        timeout: Duration = .milliseconds(300), tls client: TLSClient? = nil, expecting peer: TLSPeerName = .none
     ) {
         tell(
             .targets(
@@ -306,7 +383,7 @@ final class ProberUnderTest {
                         ProbeTarget(
                             number: target.number, address: address, authority: "\(address)",
                             probe: Probe(
-                                kind: target.kind, every: every, timeout: .milliseconds(300),
+                                kind: target.kind, every: every, timeout: timeout,
                                 everySuspect: .milliseconds(20)), tls: client, peerName: peer)
                     }
                 }))
@@ -325,14 +402,18 @@ final class ProberUnderTest {
         return finding
     }
 
+    /// How late it said it was, second by second.
+    var lags: [Int64] { reports.lags.withLock { $0 } }
+
     private final class Reports: ProbeReports {
+        let lags = Mutex<[Int64]>([])
         private let all = Mutex<[Int: [ProbeFinding]]>([:])
 
         func findings(of number: Int) -> [ProbeFinding] { all.withLock { $0[number] ?? [] } }
         func probed(_ number: Int, _ finding: ProbeFinding, isAwaited: Bool) {
             all.withLock { $0[number, default: []].append(finding) }
         }
-        func lag(nanoseconds: Int64) {}
+        func lag(nanoseconds: Int64) { lags.withLock { $0.append(nanoseconds) } }
     }
 }
 

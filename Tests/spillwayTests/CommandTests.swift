@@ -98,6 +98,45 @@ struct CommandTests {
         #expect(router.command.finish().status == 0)
     }
 
+    @Test func `a probe asks for its endpoint by the name that the table has for it`() throws {
+        let directory = try TemporaryDirectory()
+        let (byName, byIP) = (try Backend(), try Backend())
+        let called = try Backend(connections: { backend, connection in
+            // Preface and SETTINGS, then HEADERS, whose fields are written out.
+            let head = connection.read(24 + 15 + 9)
+            let fields = connection.read(head.count == 48 ? Int(head[40]) << 8 | Int(head[41]) : 0)
+            let asked = String(decoding: fields, as: UTF8.self).contains("localhost:\(backend.port)")
+            _ = connection.send([0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0, 1, 1, 4, 0, 0, 0, 1, 0x88])
+            let health: UInt8 = asked ? 1 : 2
+            _ = connection.send([0, 0, 7, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 2, 8, health])
+            _ = connection.readEnd()
+        })
+        try directory.write(
+            "table.yaml",
+            """
+            listeners: { web: { bind: 127.0.0.1:0 } }
+            regions: { home: {} }
+            services:
+              name: { endpoints: { home: ["LocalHost:\(byName.port)"] }, probe: { http: /up, every: 50ms } }
+              other: { endpoints: { home: ["127.0.0.1:\(byName.port)"] }, probe: { http: /port, port: \(byIP.port), every: 50ms } }
+              grpc:
+                protocol: http2
+                endpoints: { home: ["localhost:\(called.port)"] }
+                probe: { grpc: "", every: 50ms }
+            routes: [ { to: name } ]
+            """)
+        let router = try RouterUnderTest(directory)
+        #expect(eventually { !byName.requests.isEmpty && !byIP.requests.isEmpty })
+        #expect(byName.requests.first?["host"]?.lowercased() == "localhost:\(byName.port)")
+        #expect(byIP.requests.first?["host"] == "127.0.0.1:\(byIP.port)")
+        #expect(
+            eventually {
+                router.metric(
+                    "spillway_probes_total{service=\"grpc\",region=\"home\",endpoint=\"127.0.0.1:\(called.port)\",result=\"passed\"}"
+                ) ?? 0 >= 1
+            })
+    }
+
     @Test func `status shows regions, shares and the latest decision, in a terminal and as JSON`() throws {
         let directory = try TemporaryDirectory()
         try directory.write("table.yaml", Self.table)
