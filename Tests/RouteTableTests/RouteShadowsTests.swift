@@ -98,8 +98,8 @@ struct RouteShadowsTests {
         #expect(found > 0)
     }
 
-    @Test func `is found among ten thousand of one host`() {
-        let routes = (0..<10_000).map { Self.with(.prefix("/\($0 % 9_990)"), methods: $0 % 2 == 0 ? ["GET"] : []) }
+    @Test func `is found among thousands of one host`() {
+        let routes = (0..<3_000).map { Self.with(.prefix("/\($0 % 2_990)"), methods: $0 % 2 == 0 ? ["GET"] : []) }
         #expect(RouteShadows(Self.table(routes)).all.count == 10)
     }
 }
