@@ -18,7 +18,7 @@ struct YAMLText {
     /// The first of the characters of private use.
     private static let coverBase: UInt32 = 0xE000
 
-    private var scalars: [Unicode.Scalar]
+    private(set) var scalars: [Unicode.Scalar]
     /// Keys that have been covered, by place.
     private(set) var coveredKeys: [Place: String] = [:]
 
@@ -199,7 +199,9 @@ struct YAMLText {
                     expected: "spaces: YAML indents with nothing else")
             }
             let while_ = context.map { " \($0.text)" } ?? ""
-            return Mistake(line: mark.line, column: mark.column, found: "not YAML: \(problem)\(while_)")
+            return Mistake(
+                line: mark.line, column: mark.column, found: "not YAML: \(problem)\(while_)",
+                expected: index(line: mark.line, column: mark.column).flatMap { quotes(for: problem, at: $0) })
         case .duplicatedKeysInMapping(let keys, let context):
             return Mistake(
                 line: context.mark.line, column: context.mark.column,

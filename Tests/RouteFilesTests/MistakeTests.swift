@@ -555,6 +555,36 @@ struct MistakeTests {
         #expect(problems(text) == [expected])
     }
 
+    @Test(
+        "of a text that should be in quotes says so, with the text in them",
+        arguments: [
+            ("{ match: { host: *.example.com }, to: s }", #""*.example.com""#),
+            ("{ match: { host: [*.example.com] }, to: s }", #""*.example.com""#),
+            ("{ match: { host: *.${DOMAIN} }, to: s }", #""*.${DOMAIN}""#),
+            ("{ match: { path: ${PATH} }, to: s }", #""${PATH}""#),
+            ("{ match: { method: [GET, ${METHOD}] }, to: s }", #""${METHOD}""#),
+            ("{ match: { path: ${PATH:-/a} }, to: s }", #""${PATH:-/a}""#),
+            ("{ to: [ { service: ${S}, weight: 1 } ] }", #""${S}""#),
+            ("{ to: s, request_headers: { set: { x-a: v${X} } } }", #""v${X}""#),
+            ("{ match: { path: { regex: /v[0-9]+/.* } }, to: s }", #""/v[0-9]+/.*""#),
+            (#"{ match: { path: { regex: /\d{2}/x } }, to: s }"#, #"'/\d{2}/x'"#),
+            ("{ to: s, request_headers: { set: { x-a: @b } } }", #""@b""#),
+            ("{ to: s, request_headers: { set: { x-a: %b, x-c: d } } }", #""%b""#),
+        ])
+    func tellsQuotes(route: String, expected: String) throws {
+        let found = problems("routes:\n  - \(route)\n")
+        #expect(found.count == 1)
+        let first = try #require(found.first)
+        #expect(first.hasSuffix("; expected quotes around the text: \(expected)"), "\(first)")
+    }
+
+    @Test(
+        "of YAML's own is not taken for a missing quote",
+        arguments: ["{ to: s", "{ to: [s, }", "{ to: s ] }", "{ to: s } }", "{ to: \"s }", "{ to: [s] [t] }"])
+    func tellsOther(route: String) {
+        #expect(problems("routes:\n  - \(route)\n").allSatisfy { !$0.contains("quotes") })
+    }
+
     @Test("that nests or repeats without an end is refused, not followed")
     func refusesBombs() {
         let deep = "regions: { a: " + String(repeating: "[", count: 40) + String(repeating: "]", count: 40) + " }"
