@@ -170,7 +170,7 @@ extension Control {
                     members.append(
                         ResolvedEndpoint(
                             entry: entry, host: endpoint.host, address: endpoint.address, name: endpoint.name,
-                            weight: endpoint.weight, peerName: endpoint.peerName))
+                            weight: endpoint.weight, peerName: endpoint.peerName, toldHost: endpoint.toldHost))
                 }
                 cells[serviceIndex].append(members.map(\.entry.number))
                 resolved[serviceIndex].append(members)
@@ -215,6 +215,8 @@ extension Control {
         let name: String
         let weight: Int
         let peerName: TLSPeerName
+        /// What it is told in Host; nil: what the client said.
+        let toldHost: String?
     }
 
     private func publishedService(_ index: Int, _ cells: [[ResolvedEndpoint]], worker: Int) -> Publication.Service {
@@ -229,7 +231,8 @@ extension Control {
                         Publication.Endpoint(
                             number: endpoint.entry.number, address: endpoint.address, name: endpoint.name,
                             weight: endpoint.weight, share: share(ofEndpoint: endpoint.entry.number),
-                            counters: endpoint.entry.counters[worker], peerName: endpoint.peerName)
+                            counters: endpoint.entry.counters[worker], peerName: endpoint.peerName,
+                            toldHost: endpoint.toldHost)
                     })
             },
             split: split(ofService: index).shares, shed: split(ofService: index).shed,
@@ -244,6 +247,8 @@ extension Control {
         let name: String
         let weight: Int
         let peerName: TLSPeerName
+        /// What it is told in Host; nil: what the client said.
+        let toldHost: String?
     }
 
     /// The socket addresses an endpoint of the table stands for now.
@@ -251,7 +256,7 @@ extension Control {
         func place(_ address: SocketAddress, _ name: String) -> Place {
             Place(
                 host: endpoint.host, address: address, name: name, weight: endpoint.weight,
-                peerName: service.peerName(of: endpoint.host))
+                peerName: service.peerName(of: endpoint), toldHost: service.toldHost(of: endpoint))
         }
         return switch endpoint.host {
         case .ip(let ip, let port):
@@ -275,7 +280,9 @@ extension Control {
                 targets.append(
                     ProbeTarget(
                         number: endpoint.entry.number, address: address,
-                        authority: endpoint.host.authority(port: probe.port, isEncrypted: client != nil), probe: probe,
+                        authority: endpoint.toldHost
+                            ?? endpoint.host.authority(port: probe.port, isEncrypted: client != nil),
+                        probe: probe,
                         // Another port than that of requests is asked as it is.
                         proxyHeader: probe.port == nil ? service.proxyHeader : nil,
                         counters: endpoint.entry.counters, tls: client,

@@ -143,9 +143,12 @@ extension Service {
     }
 
     /// What an endpoint is called where it is spoken to encrypted.
-    func peerName(of host: EndpointHost) -> TLSPeerName {
+    func peerName(of endpoint: Endpoint) -> TLSPeerName {
         if let name = tls?.name { return TLSPeerName(host: name) }
-        return switch host {
+        if let name = toldName(of: endpoint) {
+            return IPAddress(name) == nil ? TLSPeerName(host: name) : TLSPeerName(ip: name)
+        }
+        return switch endpoint.host {
         case .ip(let address, _): TLSPeerName(ip: address)
         case .name(let name, _): TLSPeerName(host: name)
         case .unix: .none

@@ -14,6 +14,8 @@ final class HTTP2UpstreamConnection: HTTP2Connection, TimerOwner {
     }
 
     let endpoint: WorkerEndpoint
+    /// Of the endpoint, when it was connected.
+    private let renamings: Int
     /// Where it is counted.
     private let load: CellLoad
     private let settings: ConnectSettings
@@ -47,6 +49,7 @@ final class HTTP2UpstreamConnection: HTTP2Connection, TimerOwner {
         settings = ConnectSettings(of: service)
         load = cell.load
         self.endpoint = endpoint
+        renamings = endpoint.renamings
         lastHeard = worker.loop.now
         keepAlive = HTTP2KeepAlive(interval: endpoint.pingInterval, now: worker.loop.now)
         let socket = Self.connect(to: endpoint, of: cell.load, by: worker, &connectFailure)
@@ -74,7 +77,9 @@ final class HTTP2UpstreamConnection: HTTP2Connection, TimerOwner {
     var isConnected: Bool { state == .open }
 
     /// Whether it is spoken to as the service has it now.
-    func serves(_ service: WorkerService) -> Bool { (settings.tls != nil) == service.isEncrypted }
+    func serves(_ service: WorkerService) -> Bool {
+        (settings.tls != nil) == service.isEncrypted && (settings.tls == nil || renamings == endpoint.renamings)
+    }
 
     /// Another stream may be added.
     var hasRoom: Bool {

@@ -47,7 +47,7 @@ final class HTTP2UpstreamStream: Upstream {
         exchange.route?.lend { route in
             encodeRequest(
                 head, bytes, client: exchange.client, rewrite: route.rewrite, edits: route.requestEdits,
-                into: &worker.fieldBuffer)
+                host: endpoint.hostLine, into: &worker.fieldBuffer)
         }
         let acceptsTrailers = head.acceptsTrailers(bytes)
         let hasBody = head.hasBody

@@ -74,12 +74,15 @@ package final class Publication: Sendable {
         package let counters: EndpointCounters
         /// What it is called where it is spoken to encrypted.
         package let peerName: TLSPeerName
+        /// What it is told in Host; nil: what the client said.
+        package let toldHost: String?
 
         package init(
             number: Int, address: SocketAddress, name: String, weight: Int, share: Int, counters: EndpointCounters,
-            peerName: TLSPeerName = .none
+            peerName: TLSPeerName = .none, toldHost: String? = nil
         ) {
             self.peerName = peerName
+            self.toldHost = toldHost
             self.number = number
             self.address = address
             self.name = name

@@ -53,9 +53,12 @@ final class UpstreamConnection: Upstream {
 
     /// How it is opened.
     private let settings: ConnectSettings
+    /// Of the endpoint, when it was connected.
+    private let renamings: Int
 
     init(worker: Worker, service: WorkerService, cell: WorkerCell, endpoint: WorkerEndpoint) {
         settings = ConnectSettings(of: service)
+        renamings = endpoint.renamings
         let socket = Self.connect(to: endpoint, of: cell.load, by: worker, &connectFailure)
         if connectFailure == nil, !socket.isConnecting, service.tls == nil { state = .idle }
         super.init(worker: worker, service: service, cell: cell, endpoint: endpoint, socket: socket)
@@ -69,7 +72,7 @@ final class UpstreamConnection: Upstream {
 
     /// Whether a service that tells its endpoints of their clients can use it for this one.
     func serves(_ client: ProxiedClient?, of service: WorkerService) -> Bool {
-        guard isEncrypted == service.isEncrypted else { return false }
+        guard isEncrypted == service.isEncrypted, !isEncrypted || renamings == endpoint.renamings else { return false }
         if service.proxyHeader == nil { return !hasTold }
         return hasTold ? toldVersion == service.proxyHeader && toldClient == client : !hasServed
     }
@@ -97,7 +100,7 @@ final class UpstreamConnection: Upstream {
         exchange.route?.lend { route in
             encodeRequest(
                 head, bytes, client: exchange.client, rewrite: route.rewrite, edits: route.requestEdits,
-                keepsUpgrade: exchange.asksForUpgrade, into: &worker.sendBuffer)
+                host: endpoint.hostLine, keepsUpgrade: exchange.asksForUpgrade, into: &worker.sendBuffer)
         }
         sendsChunks = head.sendsChunks
         if !exchange.keptBody.isEmpty { exchange.keptBody.withBytes { sendBody($0) } }

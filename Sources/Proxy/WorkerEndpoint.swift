@@ -13,7 +13,11 @@ final class WorkerEndpoint {
     let identity: UInt64
     let counters: EndpointCounters
     /// What it is called where it is spoken to encrypted.
-    var peerName: TLSPeerName
+    private(set) var peerName: TLSPeerName
+    /// How often it was called otherwise: connections of before serve no more requests.
+    private(set) var renamings = 0
+    /// The line of Host that it is sent, with its line end; nil: the client's.
+    private(set) var hostLine: [UInt8]?
     /// The last session it offered.
     let resumption = TLSResumption()
     var weight: Int { didSet { weigh() } }
@@ -43,8 +47,19 @@ final class WorkerEndpoint {
         identity = published.name.utf8.reduce(0xcbf2_9ce4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
         counters = published.counters
         peerName = published.peerName
+        hostLine = published.toldHost.map { Array("host: \($0)\r\n".utf8) }
         weight = published.weight
         weigh()
+    }
+
+    /// Takes on what a new table says of it.
+    func update(_ published: Publication.Endpoint) {
+        weight = published.weight
+        share = published.share
+        hostLine = published.toldHost.map { Array("host: \($0)\r\n".utf8) }
+        guard peerName != published.peerName else { return }
+        peerName = published.peerName
+        renamings += 1
     }
 
     private func weigh() {

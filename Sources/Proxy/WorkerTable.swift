@@ -26,9 +26,7 @@ final class WorkerTable {
             for (position, cell) in service.cells.enumerated() {
                 let members = published.cells[position].endpoints.map { endpoint in
                     let member = previous?.endpoints[endpoint.number]?.0 ?? WorkerEndpoint(endpoint)
-                    member.weight = endpoint.weight
-                    member.share = endpoint.share
-                    member.peerName = endpoint.peerName
+                    member.update(endpoint)
                     member.idleTimeout = service.timeouts.idle.nanoseconds
                     member.pingInterval = service.timeouts.ping.nanoseconds
                     return member

@@ -48,6 +48,20 @@ enum AddressText {
         return name.lowercased()
     }
 
+    /// `host` or `host:port`, the host in small letters, as Host has it.
+    static func authority(_ text: some StringProtocol) -> String? {
+        let text = String(text)
+        if case .ip(let address, let port)? = parts(text), port > 0 {
+            return (address.isFour ? "\(address)" : "[\(address)]") + ":\(port)"
+        }
+        if case .name(let name, let port)? = parts(text), port > 0 { return "\(name):\(port)" }
+        if text.hasPrefix("["), text.hasSuffix("]"), let address = IPAddress(String(text.dropFirst().dropLast())) {
+            return address.isFour ? nil : "[\(address)]"
+        }
+        if let address = IPAddress(text) { return address.isFour ? "\(address)" : nil }
+        return hostName(text)
+    }
+
     private static func isNameByte(_ byte: UInt8) -> Bool {
         switch byte {
         case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, UInt8(ascii: "-"), UInt8(ascii: "_"): true

@@ -75,7 +75,9 @@ extension Forms {
         if ownFields.contains(name) {
             reading.report(
                 node.position, "the field \(name.quotedForPeople)",
-                expected: "another field: this one the router makes itself")
+                expected: name == "host"
+                    ? "`host` of the service or of an endpoint: `keep`, `endpoint`, or a name"
+                    : "another field: this one the router makes itself")
             return nil
         }
         return name

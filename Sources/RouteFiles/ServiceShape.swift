@@ -51,6 +51,11 @@ extension Shapes {
                     + "Not with `protocol: http2`, whose connections serve many clients."
             ),
             Field(
+                "host", \.service.toldHost, Forms.toldHost,
+                "What endpoints are told in Host (`:authority`): `keep`, what the client said; `endpoint`, each its own name as "
+                    + "the table has it; or a name, which is also the one they are asked for by TLS, unless `tls` has a `name`."
+            ),
+            Field(
                 "on_failover", \.service.onFailover, Forms.onFailover,
                 "What becomes of open tunnels (`tcp`, `tls_passthrough`, WebSocket), and of gRPC calls within their answers, when "
                     + "their region gets nothing any more, or their endpoint is no longer in the table: `keep`, `close`, or "
@@ -141,20 +146,44 @@ extension Forms {
         [
             Field("address", \.host, address, isRequired: true, "Host and port."),
             Field("weight", \.weight, .integer(1...1_000), "Its share of requests beside the others of its region."),
+            Field(
+                optional: "host", \.toldHost, toldHost, "What it is told in Host, in place of what its service says."),
         ])
+
+    /// A word, or a host with or without a port.
+    static let toldHost = Form<ToldHost>.parsed(
+        FormType(
+            name: "`keep`, `endpoint`, or host",
+            expectation: "keep, endpoint, or a host such as shop.example.com or shop.example.com:8443",
+            schema: .object(["type": "string"]))
+    ) { text in
+        switch text {
+        case "keep": return .value(.keep)
+        case "endpoint": return .value(.endpoint)
+        default: break
+        }
+        if text.contains("://") || text.contains("/") {
+            let bare = text.split(separator: "://").last?.prefix { $0 != "/" } ?? ""
+            return .nothing(suggestion: AddressText.authority(bare))
+        }
+        return AddressText.authority(text).map { .value(.named($0)) }
+            ?? .nothing(suggestion: NearName.of(text, among: ["keep", "endpoint"]))
+    } write: {
+        .text("\($0)")
+    }
 
     /// An address, or a mapping of address and weight.
     static let endpoint = Form<Endpoint>(
         FormType(
             name: "address, or mapping, see endpoint",
-            expectation: "\(address.type.expectation), or { address, weight }",
+            expectation: "\(address.type.expectation), or { address, weight, host }",
             schema: .object(["anyOf": .array([address.type.schema, weightedEndpoint.type.schema])]),
             shapes: weightedEndpoint.type.shapes)
     ) { node, reading in
         if case .mapping = node.content { return weightedEndpoint.form.read(node, &reading) }
         return address.read(node, &reading).map { Endpoint(host: $0) }
     } write: { endpoint, writing in
-        endpoint.weight == 1
+        endpoint.weight == 1 && endpoint.toldHost == nil
             ? address.write(endpoint.host, writing) : weightedEndpoint.form.write(endpoint, writing)
     }
 }

@@ -296,12 +296,15 @@ extension ServiceDraft {
     /// What is verified must have a name to be verified by.
     private func checkNames(_ node: SourceNode, _ reading: inout Reading) {
         guard let tls = settings.service.tls, tls.verify, tls.name == nil else { return }
-        let hosts = endpoints.flatMap(\.value).map(\.value.host)
-        guard hosts.contains(where: { if case .unix = $0 { true } else { false } }) else { return }
+        let nameless = endpoints.flatMap(\.value).map(\.value).contains { endpoint in
+            guard case .unix = endpoint.host else { return false }
+            return settings.service.toldName(of: endpoint) == nil
+        }
+        guard nameless else { return }
         reading.at("tls") {
             $0.report(
                 node["tls"]?.position ?? node.position, "endpoints without a name, on a path",
-                expected: "`name`, or `verify: false`")
+                expected: "`name`, a name as `host` beside `tls`, or `verify: false`")
         }
     }
 

@@ -193,6 +193,8 @@ package struct Service: Sendable, Equatable {
     /// The header by which endpoints are told who the client is, before everything else. Absent: none.
     package var proxyHeader: ProxyHeaderVersion?
     package var onFailover = OnFailover.keep
+    /// What its endpoints are told in Host.
+    package var toldHost = ToldHost.keep
 
     package enum `Protocol`: String, Sendable, Equatable, CaseIterable {
         case http1
@@ -225,6 +227,16 @@ package struct Service: Sendable, Equatable {
         self.failover = failover
         self.resolveEvery = resolveEvery
     }
+}
+
+/// What an endpoint is told in Host, or `:authority`.
+package enum ToldHost: Sendable, Hashable {
+    /// What the client said.
+    case keep
+    /// The endpoint's own name, as the table has it.
+    case endpoint
+    /// A name, perhaps with a port.
+    case named(String)
 }
 
 /// The versions of the PROXY protocol.
@@ -260,10 +272,13 @@ package struct Endpoint: Sendable, Hashable {
     package var host: EndpointHost
     /// Relative share among the endpoints of its cell, 1 to 1,000.
     package var weight: Int
+    /// Absent: as its service says.
+    package var toldHost: ToldHost?
 
-    package init(host: EndpointHost, weight: Int = 1) {
+    package init(host: EndpointHost, weight: Int = 1, toldHost: ToldHost? = nil) {
         self.host = host
         self.weight = weight
+        self.toldHost = toldHost
     }
 }
 

@@ -37,6 +37,7 @@ extension TableDifference {
         compareFailover(old.failover, new.failover, &notes)
         notes.compare("resolve_every", old.resolveEvery, new.resolveEvery)
         notes.compare("proxy_protocol", old.proxyHeader, new.proxyHeader) { $0?.rawValue ?? "none" }
+        notes.compare("host", old.toldHost, new.toldHost) { "\($0)" }
         notes.compare("on_failover", old.onFailover, new.onFailover) { "\($0)" }
         notes.compareUnprinted("tls", old.tls, new.tls)
         return notes

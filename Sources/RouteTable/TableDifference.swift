@@ -21,7 +21,7 @@ package struct TableDifference: Sendable, Equatable {
     package internal(set) var regions = Count()
     /// Changed: anything about the service but its endpoints.
     package internal(set) var services = Count()
-    /// Changed: the weight.
+    /// Changed: the weight, or the host it is told.
     package internal(set) var endpoints = Count()
     /// Changed: what is done with the requests.
     package internal(set) var routes = Count()
@@ -212,13 +212,16 @@ extension TableDifference {
         for cell in new.cells {
             let region = newRegions[cell.region]
             let known = Dictionary(
-                (before[region] ?? []).map { ($0.host, $0.weight) }, uniquingKeysWith: { first, _ in first })
+                (before[region] ?? []).map { ($0.host, $0) }, uniquingKeysWith: { first, _ in first })
             for endpoint in cell.endpoints {
                 let subject = "service \(new.name): endpoint \(endpoint.host)"
-                if let weight = known[endpoint.host] {
-                    if weight == endpoint.weight { continue }
+                if let known = known[endpoint.host] {
+                    var notes = Notes()
+                    notes.compare("weight", known.weight, endpoint.weight)
+                    notes.compare("host", known.toldHost, endpoint.toldHost) { $0.map { "\($0)" } ?? "as its service" }
+                    if notes.texts.isEmpty { continue }
                     endpoints.changed += 1
-                    sentences.append("\(subject) in \(region): weight \(weight) → \(endpoint.weight)")
+                    sentences.append("\(subject) in \(region): \(notes.texts.joined(separator: ", "))")
                 } else {
                     endpoints.added += 1
                     sentences.append("\(subject) added in \(region)")

@@ -69,6 +69,16 @@ extension HostMatch: CustomStringConvertible {
     }
 }
 
+extension ToldHost: CustomStringConvertible {
+    package var description: String {
+        switch self {
+        case .keep: "keep"
+        case .endpoint: "endpoint"
+        case .named(let name): name
+        }
+    }
+}
+
 extension PathMatch: CustomStringConvertible {
     /// As in sentences: `/checkout`, `exactly /checkout`, `matching /v[0-9]+/.*`.
     package var description: String {

@@ -8,11 +8,12 @@
 /// - Parameters:
 ///   - head: as parsed from `bytes`. Not of a CONNECT, which is not forwarded. `maxForwards` is not 0.
 ///   - rewrite: replaces the beginning of the path.
+///   - host: the line of Host that is sent in place of the client's, with its line end; nil: the client's.
 ///   - keepsUpgrade: passes on `head.upgrade`, if there is one.
 ///   - out: has `overflowed` if it was too small, and then holds no part of the head's last piece.
 package func encodeRequest(
     _ head: borrowing RequestHead, _ bytes: RawSpan, client: ClientContext, rewrite: PathRewrite? = nil,
-    edits: borrowing CompiledEdits, keepsUpgrade: Bool = false, into out: inout WriteBuffer
+    edits: borrowing CompiledEdits, host: [UInt8]? = nil, keepsUpgrade: Bool = false, into out: inout WriteBuffer
 ) {
     precondition(head.method != .connect, "CONNECT is not forwarded")
     var drop = FieldSet.hopByHop
@@ -23,16 +24,18 @@ package func encodeRequest(
     } else {
         drop.formUnion(.forwarding)
     }
-    let writesHost = head.targetForm == .absolute || !head.fields.present.contains(.host)
+    let writesHost = host != nil || head.targetForm == .absolute || !head.fields.present.contains(.host)
     if writesHost { drop.insert(.host) }
     let keepsLength = head.keepsLengthLine(bytes)
     if !keepsLength { drop.insert(.contentLength) }
     let hops = head.maxForwards(bytes)
     if hops != nil { drop.insert(.maxForwards) }
 
-    let keepsStartLine = rewrite == nil && head.minorVersion == 1 && head.targetForm != .absolute
+    let keepsStartLine = rewrite == nil && host == nil && head.minorVersion == 1 && head.targetForm != .absolute
     if !keepsStartLine { writeRequestLine(head, bytes, rewrite, into: &out) }
-    if writesHost && !edits.replaced.contains(.host) {
+    if let host {
+        out.append(host.span)
+    } else if writesHost && !edits.replaced.contains(.host) {
         out.append("host: ")
         out.append(bytes, head.authority)
         out.append("\r\n")

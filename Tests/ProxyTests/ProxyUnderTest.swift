@@ -63,7 +63,10 @@ final class ProxyUnderTest {
                         Publication.Endpoint(
                             number: region * 100 + index, address: $0, name: "127.0.0.1:\(backend.port)",
                             weight: table.services.first?.cells[region].endpoints[index].weight ?? 1, share: 10_000,
-                            counters: EndpointCounters(), peerName: peer)
+                            counters: EndpointCounters(), peerName: peer,
+                            toldHost: table.services.first.flatMap {
+                                $0.toldHost(of: $0.cells[region].endpoints[index])
+                            })
                     }
                 })
         }

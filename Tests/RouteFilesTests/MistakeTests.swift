@@ -126,7 +126,7 @@ struct MistakeTests {
                 "10.0.0.1:80]", "{ adress: \"10.0.0.1:80\" }]",
                 [
                     #"t.yaml:10:19: services.shop.endpoints.us-east-1[0]: no `address`; expected an address such as 10.0.1.10:8080, [::1]:8080, west.internal:8080 or unix:/path"#,
-                    #"t.yaml:10:21: services.shop.endpoints.us-east-1[0].adress: unknown key "adress"; expected one of address and weight; did you mean "address"?"#,
+                    #"t.yaml:10:21: services.shop.endpoints.us-east-1[0].adress: unknown key "adress"; expected one of address, weight and host; did you mean "address"?"#,
                 ]
             ),
             (
@@ -332,6 +332,30 @@ struct MistakeTests {
                 ]
             ),
             (
+                "to: shop", "to: shop, request_headers: { set: { Host: a.example } }",
+                [
+                    #"t.yaml:13:69: routes[0].request_headers.set.Host: the field "host"; expected `host` of the service or of an endpoint: `keep`, `endpoint`, or a name"#
+                ]
+            ),
+            (
+                "    prefer:", "    host: https://a.example/\n    prefer:",
+                [
+                    #"t.yaml:8:11: services.shop.host: found "https://a.example/"; expected keep, endpoint, or a host such as shop.example.com or shop.example.com:8443; did you mean "a.example"?"#
+                ]
+            ),
+            (
+                "    prefer:", "    host: \"*.example\"\n    prefer:",
+                [
+                    #"t.yaml:8:11: services.shop.host: found "*.example"; expected keep, endpoint, or a host such as shop.example.com or shop.example.com:8443"#
+                ]
+            ),
+            (
+                "10.0.0.1:80]", "{ address: 10.0.0.1:80, host: a.example:99999 }]",
+                [
+                    #"t.yaml:10:49: services.shop.endpoints.us-east-1[0].host: found "a.example:99999"; expected keep, endpoint, or a host such as shop.example.com or shop.example.com:8443"#
+                ]
+            ),
+            (
                 "to: shop", "to: shop, request_headers: { set: { \"content-length\": \"1\" } }",
                 [
                     #"t.yaml:13:69: routes[0].request_headers.set.content-length: the field "content-length"; expected another field: this one the router makes itself"#
@@ -532,7 +556,7 @@ struct MistakeTests {
             problems.description == """
                 a.yaml:2:31: services.s.endpoints.b: unknown region "b"; expected one of the regions of this table; did you mean "a"?
                 a.yaml:2:49: services.s.wieght: unknown key "wieght"; expected one of prefer, endpoints, capacity, needs, \
-                probe, protocol, balance, timeouts, retry, limits, importance, moves, mode, failover, resolve_every, proxy_protocol, on_failover and tls
+                probe, protocol, balance, timeouts, retry, limits, importance, moves, mode, failover, resolve_every, proxy_protocol, host, on_failover and tls
                 b.yaml:1:12: regions.a: the region "a" a second time; expected each name once; the first is at a.yaml:1:12
                 b.yaml:2:17: routes[0].to: unknown service "t"; expected one of the services of this table; did you mean "s"?
                 """)

@@ -38,7 +38,7 @@ struct NormalFormTests {
           checkout:
             prefer: [us-west-2, us-east-1]
             endpoints:
-              us-east-1: [10.0.1.10:8080, { address: "[::1]:8081", weight: 2 }]
+              us-east-1: [10.0.1.10:8080, { address: "[::1]:8081", weight: 2, host: "[::1]" }]
               us-west-2: [west.internal:8080, "unix:/run/app.sock"]
             probe:
               http: /healthz
@@ -65,6 +65,7 @@ struct NormalFormTests {
             tls: { verify: false, ca: ca.pem, name: inventory.example, certificate: me.pem, key: me.key, min_version: 1.3 }
             retry: { hedge_after: { learned: 80ms } }
             balance: round_robin
+            host: bucket.example:8443
             proxy_protocol: v1
             on_failover: close
           greeter:

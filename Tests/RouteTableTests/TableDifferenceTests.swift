@@ -49,6 +49,17 @@ struct TableDifferenceTests {
                 "service checkout: endpoint 10.0.1.10:8080 removed from us-east-1",
             ], summary: "1 endpoint removed, 1 endpoint changed"),
         Case(
+            testDescription: "another host to be told",
+            edit: {
+                $0.services[0].toldHost = .named("a.example")
+                $0.services[0].cells[0].endpoints[0].toldHost = .keep
+                $0.services[0].cells[0].endpoints[0].weight = 3
+            },
+            sentences: [
+                "service checkout: host keep → a.example",
+                "service checkout: endpoint 10.0.1.10:8080 in us-east-1: weight 1 → 3, host as its service → keep",
+            ], summary: "1 service changed, 1 endpoint changed"),
+        Case(
             testDescription: "settings of a service",
             edit: {
                 $0.services[0].timeouts.connect = .milliseconds(1_500)

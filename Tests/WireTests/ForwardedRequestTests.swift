@@ -52,6 +52,32 @@ struct ForwardedRequestTests {
     }
 
     @Test(
+        "has the Host that its endpoint is to be told, once, and tells of the client's",
+        arguments: [
+            ("GET /p?q HTTP/1.1\r\nHost: a\r\nX-A: 1\r\n\r\n", "GET /p?q HTTP/1.1\r\nhost: b.example\r\nX-A: 1\r\n"),
+            (
+                "GET /p HTTP/1.1\r\nX-A: 1\r\nHOST: a\r\nX-B: 2\r\n\r\n",
+                "GET /p HTTP/1.1\r\nhost: b.example\r\nX-A: 1\r\nX-B: 2\r\n"
+            ),
+            ("GET http://a/p HTTP/1.1\r\nHost: c\r\n\r\n", "GET /p HTTP/1.1\r\nhost: b.example\r\n"),
+            ("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", "OPTIONS * HTTP/1.1\r\nhost: b.example\r\n"),
+            (
+                "POST / HTTP/1.1\r\nHost: a\r\nConnection: host\r\nContent-Length: 5\r\n\r\n",
+                "POST / HTTP/1.1\r\nhost: b.example\r\nContent-Length: 5\r\n"
+            ),
+        ])
+    func tellsHost(request: String, expected: String) throws {
+        #expect(try forwarded(request, host: "b.example") == expected + Self.own)
+    }
+
+    @Test("of a client that named no host has its endpoint's")
+    func tellsHostForNone() throws {
+        let text = try forwarded("GET / HTTP/1.0\r\n\r\n", host: "b.example")
+        #expect(text.hasPrefix("GET / HTTP/1.1\r\nhost: b.example\r\nx-forwarded-proto: http\r\n"))
+        #expect(!text.contains("x-forwarded-host"))
+    }
+
+    @Test(
         "is always HTTP/1.1 in origin form with one Host",
         arguments: [
             ("GET http://b.example:81/p?q HTTP/1.1\r\nHost: a\r\n\r\n", "GET /p?q HTTP/1.1\r\nhost: b.example:81\r\n"),

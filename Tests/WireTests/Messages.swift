@@ -108,15 +108,15 @@ extension WriteBuffer {
 /// A request as it goes to an upstream.
 func forwarded(
     _ text: String, client: ClientContext = ClientContext(), rewrite: PathRewrite? = nil,
-    edits: CompiledEdits = CompiledEdits(), keepsUpgrade: Bool = false
+    edits: CompiledEdits = CompiledEdits(), host: String? = nil, keepsUpgrade: Bool = false
 ) throws -> String {
     let bytes = [UInt8](latin: text)
     var head = RequestHead(fieldLimit: 128)
     guard case .complete = try head.parse(unsafe bytes.span.bytes, HeadLimits()) else { throw Incomplete() }
     var out = WriteBuffer(capacity: 4_096)
     encodeRequest(
-        head, unsafe bytes.span.bytes, client: client, rewrite: rewrite, edits: edits, keepsUpgrade: keepsUpgrade,
-        into: &out)
+        head, unsafe bytes.span.bytes, client: client, rewrite: rewrite, edits: edits,
+        host: host.map { Array("host: \($0)\r\n".utf8) }, keepsUpgrade: keepsUpgrade, into: &out)
     return out.text
 }
 

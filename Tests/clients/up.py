@@ -22,8 +22,12 @@ def world(directory, binary, encrypted=False):
         services = {
             "origin": service(first.port, second.port, **spoken),
             "narrow": service(narrow.port, **spoken),
+            "named": service(first.port, host="bucket.test:8443", **spoken),
         }
-        routes = [route("/slow/40", "narrow"), route("/", "origin")]
+        # What authority.trusted names, the certificate has; the name that is told it has not.
+        if encrypted:
+            services["named"]["tls"] = {**authority.trusted, "name": "127.0.0.1"}
+        routes = [route("/slow/40", "narrow"), route("/fields/named", "named"), route("/", "origin")]
         with Router(directory, binary, services, routes) as router:
             router.first, router.second, router.narrow = first, second, narrow
             router.scheme = "https" if encrypted else "http"
@@ -109,6 +113,15 @@ def fields(router):
     holds(b"via: 2.0 spillway" in router.curl(H1, "-i", router.url + "/").lower(), "the answer's version is not told")
     for name in ("host:", "connection:", "keep-alive:", "x-gone:", "transfer-encoding:"):
         holds(not any(line.startswith(name) for line in seen), f"{name} was sent: {seen}")
+
+
+@GROUP.test
+def host(router):
+    """A service that has a host of its own is told that, and not the client's."""
+    for option in (H1, H2):
+        seen = router.curl(option, "-H", "Host: clients.test", router.url + "/fields/named").decode().splitlines()
+        equal([line for line in seen if "authority" in line], [":authority: bucket.test:8443"])
+        holds("x-forwarded-host: clients.test" in seen, seen)
 
 
 @GROUP.test
