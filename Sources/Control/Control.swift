@@ -11,6 +11,7 @@ internal import ServiceLifecycle
 package import Store
 internal import TLS
 internal import Telemetry
+internal import Wire
 
 /// The one caller of the brain: it reads tables, publishes them and the splits to the workers, collects what they
 /// counted, and keeps the prober on its targets.
@@ -167,10 +168,11 @@ package actor Control: ServiceLifecycle.Service {
         firstReadAt = EventLoop.wallClock()
         try Prober.start(seed: configuration.seed, mailbox: proberMailbox, reports: inbox)
         let empty = Publication.empty(workers: configuration.workers)
+        let pseudonym = Pseudonym(UInt32(truncatingIfNeeded: (configuration.seed &* 0x9e37_79b9_7f4a_7c15) >> 32))
         for (index, mailbox) in mailboxes.enumerated() {
             try Worker.start(
                 name: "worker \(index)", publication: empty, seed: configuration.seed &+ UInt64(index) &* 7919,
-                mailbox: mailbox, room: descriptors.room, counters: workerCounters[index],
+                mailbox: mailbox, pseudonym: pseudonym, room: descriptors.room, counters: workerCounters[index],
                 reports: inbox)
         }
         workersRunning = mailboxes.count

@@ -48,6 +48,10 @@ struct OwnAnswer: Sendable {
     /// TRACE or OPTIONS that were to go no further than here.
     static let hopsExhausted = OwnAnswer(status: 200)
 
+    /// This router has passed it on before.
+    static let loop = OwnAnswer(
+        status: 508, token: "loop", sentence: "The request goes in a circle: it came back to this router.")
+
     static let tlsOnPlain = OwnAnswer(
         status: 400, token: "tls-on-plain-http", sentence: "This port is for HTTP without TLS.", closes: true)
 

@@ -116,7 +116,7 @@ package final class CompiledTable: Sendable {
     package init(_ table: Table) {
         self.table = table
         matcher = RouteMatcher(table)
-        let identityFields = table.listeners.compactMap { $0.tls?.client?.header }.flatMap(FieldAliases.of)
+        let identityFields = table.listeners.compactMap { $0.tls?.client?.header }
         routes = table.routes.map { WorkerRoute($0, identityFields: identityFields) }
     }
 }

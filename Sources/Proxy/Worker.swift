@@ -3,7 +3,7 @@ package import Reactor
 internal import RouteTable
 internal import TLS
 package import Telemetry
-internal import Wire
+package import Wire
 
 /// One core's share of the work: its loop, its listeners' sockets, its connections, pools, buffers and counters.
 ///
@@ -68,10 +68,14 @@ package final class Worker: TimerOwner, TurnObserver {
     private var formerTables: [WorkerTable] = []
     private var secondTimer: TimerWheel.Handle?
 
+    /// What this router calls itself in Via.
+    let pseudonym: Pseudonym
+
     private init(
-        publication: Publication, seed: UInt64, room: ConnectionRoom, counters: WorkerCounters, firstStream: Int,
-        reports: any WorkerReports
+        publication: Publication, seed: UInt64, pseudonym: Pseudonym, room: ConnectionRoom, counters: WorkerCounters,
+        firstStream: Int, reports: any WorkerReports
     ) throws(SystemError) {
+        self.pseudonym = pseudonym
         self.room = room
         self.counters = counters
         self.firstStream = firstStream
@@ -87,14 +91,14 @@ package final class Worker: TimerOwner, TurnObserver {
     /// - Parameter firstStream: of connections to endpoints that speak HTTP/2: 1, but for tests of their last.
     package static func start(
         name: String, publication: Publication, seed: UInt64, mailbox: Mailbox<WorkerMessage>,
-        room: ConnectionRoom = ConnectionRoom(), counters: WorkerCounters, firstStream: Int = 1,
-        reports: any WorkerReports
+        pseudonym: Pseudonym = .none, room: ConnectionRoom = ConnectionRoom(), counters: WorkerCounters,
+        firstStream: Int = 1, reports: any WorkerReports
     ) throws(SystemError) {
         try Thread.start(name: name) {
             do {
                 let worker = try Worker(
-                    publication: publication, seed: seed, room: room, counters: counters, firstStream: firstStream,
-                    reports: reports)
+                    publication: publication, seed: seed, pseudonym: pseudonym, room: room, counters: counters,
+                    firstStream: firstStream, reports: reports)
                 try mailbox.attach(to: worker.loop) { worker.receive($0) }
                 worker.secondTimer = worker.timers.add(worker)
                 worker.deadlineReached()

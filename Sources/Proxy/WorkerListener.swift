@@ -196,7 +196,7 @@ final class WorkerListener: EventHandler {
     func context(for peer: SocketAddress, on client: borrowing Socket) -> ClientContext {
         guard let source = peer.proxied,
             let destination = (isUnspecified ? client.localAddress() : socket.address)?.proxied
-        else { return ClientContext(scheme: .http) }
+        else { return ClientContext(scheme: .http).through(worker.pseudonym) }
         return context(for: ProxiedClient(source: source, destination: destination))
     }
 
@@ -206,7 +206,8 @@ final class WorkerListener: EventHandler {
         let text = ip.text
         return ClientContext(
             address: text.bytes, addressCount: Int(text.count), proxied: proxied, isTrusted: isTrusted(ip),
-            scheme: .http)
+            scheme: .http
+        ).through(worker.pseudonym)
     }
 
     private func isTrusted(_ ip: SocketIP) -> Bool {
@@ -218,6 +219,7 @@ final class WorkerListener: EventHandler {
         if case .connect = head.method { return .connectRefused }
         if let bodyLimit, case .length(let length) = head.body, length > UInt64(bodyLimit) { return .bodyTooLarge }
         if head.maxForwards(bytes) == 0 { return .hopsExhausted }
+        if head.hasPassed(worker.pseudonym, bytes) { return .loop }
         return nil
     }
 }

@@ -30,9 +30,7 @@ final class WorkerRoute: Sendable {
         self.response = response
         let prefix = if case .prefix(let prefix)? = route.match.path { prefix } else { "/" }
         rewrite = route.rewritePrefix.map { PathRewrite(prefixCount: prefix.utf8.count, replacement: $0) }
-        var edits = route.requestHeaders
-        edits.remove += identityFields
-        requestEdits = CompiledEdits(edits: edits)
+        requestEdits = CompiledEdits(edits: route.requestHeaders, removeAlike: identityFields)
         responseEdits = CompiledEdits(edits: route.responseHeaders)
     }
 
@@ -68,20 +66,11 @@ struct Destinations: Sendable {
     }
 }
 
-enum FieldAliases {
-    /// A field's name and all that gateways take for it because they read `_` as `-`.
-    static func of(_ name: String) -> [String] {
-        name.reduce(into: [""]) { names, letter in
-            let letters: [Character] = letter == "-" || letter == "_" ? ["-", "_"] : [letter]
-            names = names.flatMap { name in letters.map { name + String($0) } }
-        }
-    }
-}
-
 extension CompiledEdits {
-    fileprivate init(edits: HeaderEdits) {
+    fileprivate init(edits: HeaderEdits, removeAlike: [String] = []) {
         self.init(
-            remove: edits.remove, set: edits.set.map { ($0.name, $0.value) }, add: edits.add.map { ($0.name, $0.value) }
+            remove: edits.remove, removeAlike: removeAlike, set: edits.set.map { ($0.name, $0.value) },
+            add: edits.add.map { ($0.name, $0.value) }
         )
     }
 }

@@ -210,8 +210,7 @@ extension Shapes {
                 "overprovisioning", \.overprovisioning, .share(10_000...100_000),
                 "How much more than its share the healthy part of a region can take: at 140% traffic begins to spill "
                     + "when less than 1 / 1.4 of the weight is healthy."),
-            Field("degraded_below", \.degradedBelow, share, "Healthy share below which a region is degraded."),
-            Field("down_below", \.downBelow, share, "Healthy share below which it is down."),
+            Field("down_below", \.downBelow, share, "Healthy share below which a region is down."),
             Field("restored_at", \.restoredAt, share, "Healthy share at which it counts as restored."),
             Field(
                 "probe_removal", \.probeRemoval, share,
@@ -248,17 +247,11 @@ extension Shapes {
                     key: "ejection_limit", found: "a limit of \(policy.ejectionLimit.tableText)",
                     expected: "no less than ejection, \(policy.ejection.tableText)"))
         }
-        if policy.downBelow > policy.degradedBelow {
-            breaches.append(
-                Breach(
-                    key: "down_below", found: "down below \(policy.downBelow.percentText)",
-                    expected: "no more than degraded_below, \(policy.degradedBelow.percentText)"))
-        }
-        if policy.restoredAt < policy.degradedBelow {
+        if policy.restoredAt < policy.downBelow {
             breaches.append(
                 Breach(
                     key: "restored_at", found: "restored at \(policy.restoredAt.percentText)",
-                    expected: "no less than degraded_below, \(policy.degradedBelow.percentText)"))
+                    expected: "no less than down_below, \(policy.downBelow.percentText)"))
         }
         let ascends = zip(policy.steps, policy.steps.dropFirst()).allSatisfy { $0 < $1 }
         if !ascends || policy.steps.last != 10_000 {

@@ -24,7 +24,10 @@ extension Shapes {
             Field(
                 "protocol", \.service.protocol, .words(["http1": .http1, "http2": .http2]),
                 "What the endpoints speak: HTTP/1.1, or HTTP/2, whose connections requests share."),
-            Field("balance", \.service.balance, Forms.balance, "Which endpoint of a region gets a request."),
+            Field(
+                "balance", \.service.balance, Forms.balance,
+                "Which endpoint of a region gets a request. `hash`: requests alike in the client's address, the path, a field or a cookie "
+                    + "get the same one as long as it can be used."),
             Field(nested: "timeouts", \.service.timeouts, serviceTimeouts, "How long the service is waited for."),
             Field(nested: "retry", \.service.retry, retry, "Which requests are tried again, and how often."),
             Field(nested: "limits", \.service.limits, serviceLimits, "What the service gets at once, at most."),
@@ -196,7 +199,8 @@ extension Forms {
     /// A word, or `hash` and what is hashed.
     static let balance: Form<Balance> = Form<Balance>(
         FormType(
-            name: "\(simpleBalance.type.name), or `{ hash: … }`",
+            name: "\(simpleBalance.type.name), `{ hash: source }`, `{ hash: path }`, `{ hash: { header: NAME } }` or "
+                + "`{ hash: { cookie: NAME } }`",
             expectation: "least_requests, round_robin, random, or { hash: source }, { hash: path }, "
                 + "{ hash: { header: NAME } } or { hash: { cookie: NAME } }",
             schema: .object([

@@ -26,8 +26,7 @@ package struct FailoverPolicy: Sendable, Equatable, Codable {
     package var ejectionLimit: Duration = .seconds(300)
     /// A cell counts as whole until its healthy weight times this falls below 1.
     package var overprovisioning: Int = 14_000
-    /// A cell below this healthy share is degraded; below `downBelow` it is down; at `restoredAt` and above it is restored.
-    package var degradedBelow: Int = 7_000
+    /// A cell below this healthy share is down; at `restoredAt` and above it is restored.
     package var downBelow: Int = 2_500
     package var restoredAt: Int = 8_500
     /// Share of a region's capacity that probes alone may take out per `removalWindow` while requests succeed.

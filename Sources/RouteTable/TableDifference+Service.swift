@@ -71,7 +71,6 @@ extension TableDifference {
         notes.compare("failover.ejection", old.ejection, new.ejection)
         notes.compare("failover.ejection_limit", old.ejectionLimit, new.ejectionLimit)
         notes.compareShare("failover.overprovisioning", old.overprovisioning, new.overprovisioning)
-        notes.compareShare("failover.degraded_below", old.degradedBelow, new.degradedBelow)
         notes.compareShare("failover.down_below", old.downBelow, new.downBelow)
         notes.compareShare("failover.restored_at", old.restoredAt, new.restoredAt)
         notes.compareShare("failover.probe_removal", old.probeRemoval, new.probeRemoval)

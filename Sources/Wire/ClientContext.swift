@@ -25,6 +25,9 @@ package struct ClientContext: Sendable {
     /// The same for those who are told in a PROXY protocol header; nil for a client without an IP address.
     package let proxied: ProxiedClient?
 
+    /// What the router that it is connected to calls itself.
+    package private(set) var pseudonym = Pseudonym.none
+
     /// The line that tells who the client has proved to be, with its line end; empty: none.
     let identity: [UInt8]
 
@@ -34,6 +37,12 @@ package struct ClientContext: Sendable {
 
     /// What ends the prelude, and must go if there is no authority to follow it.
     static let hostParameter: StaticString = ";host="
+
+    package func through(_ pseudonym: Pseudonym) -> ClientContext {
+        var copy = self
+        copy.pseudonym = pseudonym
+        return copy
+    }
 
     package func speakingHTTP2() -> ClientContext {
         var copy = self
@@ -76,7 +85,8 @@ package struct ClientContext: Sendable {
     package func encrypted(identity: String) -> ClientContext {
         ClientContext(
             address: address, addressCount: addressCount, proxied: proxied, isTrusted: isTrusted, scheme: .https,
-            identity: identity)
+            identity: identity
+        ).through(pseudonym)
     }
 
     /// RFC 7239, 4: an IPv6 address is bracketed, and so must be quoted.

@@ -13,6 +13,8 @@ package struct CompiledEdits: Sendable, Equatable {
     private(set) var replaced = FieldSet()
     /// Names of others to drop, in lower case: those whose identity does not tell them apart.
     private(set) var names: [[UInt8]] = []
+    /// The same, of which `-` and `_` are one letter.
+    private(set) var foldedNames: [[UInt8]] = []
     /// The lines to append.
     private(set) var lines: [UInt8] = []
 
@@ -20,11 +22,19 @@ package struct CompiledEdits: Sendable, Equatable {
     package init() {}
 
     /// Names may be in any case; a name set twice has its last value.
+    /// - Parameter removeAlike: fields to remove however gateways spell them, that is with `_` for any `-` as well.
     package init(
-        remove: [String] = [], set: [(name: String, value: String)] = [], add: [(name: String, value: String)] = []
+        remove: [String] = [], removeAlike: [String] = [], set: [(name: String, value: String)] = [],
+        add: [(name: String, value: String)] = []
     ) {
         for name in remove {
             if let name = Self.name(name), name.id != .host { drop(name.bytes, name.id) }
+        }
+        for name in removeAlike {
+            guard let name = Self.name(name), name.id != .host else { continue }
+            if !name.id.isShared { replaced.insert(name.id) }
+            let folded = name.bytes.map { $0 == UInt8(ascii: "_") ? UInt8(ascii: "-") : $0 }
+            if !foldedNames.contains(folded) { foldedNames.append(folded) }
         }
         var lines: [(name: [UInt8], value: [UInt8])] = []
         func put(_ entry: (name: String, value: String), replacing: Bool) {
@@ -43,7 +53,10 @@ package struct CompiledEdits: Sendable, Equatable {
     package var isEmpty: Bool { lines.isEmpty && drops == false }
 
     /// Whether any field may be dropped.
-    var drops: Bool { replaced.bits != 0 || !names.isEmpty }
+    var drops: Bool { replaced.bits != 0 || dropsNames }
+
+    /// Whether any field may be dropped whose identity does not tell.
+    var dropsNames: Bool { !names.isEmpty || !foldedNames.isEmpty }
 
     private mutating func drop(_ name: [UInt8], _ id: FieldID) {
         if !id.isShared { replaced.insert(id) } else if !names.contains(name) { names.append(name) }
@@ -54,7 +67,18 @@ package struct CompiledEdits: Sendable, Equatable {
         for i in names.indices where names[i].count == Int(name.count) {
             if bytes.isToken(name.bounds, names[i]) { return true }
         }
+        for i in foldedNames.indices where foldedNames[i].count == Int(name.count) {
+            if Self.isAlike(name, of: bytes, foldedNames[i]) { return true }
+        }
         return false
+    }
+
+    private static func isAlike(_ name: ByteRange, of bytes: RawSpan, _ folded: [UInt8]) -> Bool {
+        for i in folded.indices {
+            let byte = bytes.byte(at: Int(name.start) &+ i).lowercased
+            if (byte == UInt8(ascii: "_") ? UInt8(ascii: "-") : byte) != folded[i] { return false }
+        }
+        return true
     }
 
     /// Whether a trailer's line is dropped, its name not being one with an identity of its own.

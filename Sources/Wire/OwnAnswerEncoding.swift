@@ -116,6 +116,7 @@ package func reasonPhrase(of status: Int) -> StaticString {
     case 503: "Service Unavailable"
     case 504: "Gateway Timeout"
     case 505: "HTTP Version Not Supported"
+    case 508: "Loop Detected"
     case 511: "Network Authentication Required"
     case 200..<300: "Successful"
     case 300..<400: "Redirection"

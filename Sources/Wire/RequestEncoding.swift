@@ -65,7 +65,9 @@ package func encodeRequest(
         out.append("\r\n")
     }
     writeForwarding(head, bytes, client, edits, into: &out)
-    if !edits.replaced.contains(.via) { out.append(viaMinorVersion: head.minorVersion, isHTTP2: client.speaksHTTP2) }
+    if !edits.replaced.contains(.via) {
+        out.append(viaMinorVersion: head.minorVersion, isHTTP2: client.speaksHTTP2, by: client.pseudonym)
+    }
     if !client.identity.isEmpty { out.append(client.identity.span) }
     if !edits.lines.isEmpty { out.append(edits.lines.span) }
     out.append("\r\n")
@@ -114,7 +116,7 @@ func copyKept(
     _ fields: borrowing FieldTable, _ bytes: RawSpan, from start: Int, to end: Int, dropping drop: FieldSet,
     named namesFields: Bool, _ edits: borrowing CompiledEdits, into out: inout WriteBuffer
 ) {
-    let comparesNames = namesFields || !edits.names.isEmpty
+    let comparesNames = namesFields || edits.dropsNames
     var run = start
     if comparesNames || !fields.present.isDisjoint(with: drop) {
         for i in 0..<fields.count {
