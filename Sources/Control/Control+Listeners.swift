@@ -8,18 +8,18 @@ extension Control {
     /// Opens what the new table adds, one socket for each worker, before anything is changed.
     func openListeners(
         of new: Table
-    ) throws(StartFailure) -> (sockets: [[ListeningSocketBox]], addresses: [BindAddress: SocketAddress]) {
+    ) throws(StartFailure) -> (sockets: [[ListeningSocketBox]], addresses: [ListenerIdentity: SocketAddress]) {
         var boxes: [[ListeningSocketBox]] = mailboxes.map { _ in [] }
-        var opened: [BindAddress: SocketAddress] = [:]
+        var opened: [ListenerIdentity: SocketAddress] = [:]
         for (index, listener) in new.listeners.enumerated() {
-            if let known = listening[listener.bind] {
-                opened[listener.bind] = known
+            if let known = listening[listener.identity] {
+                opened[listener.identity] = known
                 try updateAccess(of: listener)
                 continue
             }
             do {
                 let first = try open(listener, beside: opened)
-                opened[listener.bind] = first.address
+                opened[listener.identity] = first.address
                 for worker in 1..<max(mailboxes.count, 1) {
                     let another = first.address.isUnix ? try first.duplicate() : try ListeningSocket(at: first.address)
                     boxes[worker].append(ListeningSocketBox(listener: index, socket: another))
@@ -37,7 +37,8 @@ extension Control {
         return (boxes, opened)
     }
 
-    private func open(_ listener: Listener, beside opened: [BindAddress: SocketAddress]) throws -> ListeningSocket {
+    private func open(_ listener: Listener, beside opened: [ListenerIdentity: SocketAddress]) throws -> ListeningSocket
+    {
         switch listener.bind {
         case .ip(let text, let port):
             guard let address = SocketAddress(ip: text, port: port) else { throw SystemError.invalid }
@@ -56,7 +57,7 @@ extension Control {
     }
 
     /// Whether this router listens on a port already, on that address or another.
-    private func isOurs(_ port: UInt16, _ opened: [BindAddress: SocketAddress]) -> Bool {
+    private func isOurs(_ port: UInt16, _ opened: [ListenerIdentity: SocketAddress]) -> Bool {
         port == 0 || (Array(listening.values) + opened.values).contains { !$0.isUnix && $0.port == port }
     }
 
@@ -81,7 +82,7 @@ extension Control {
     /// A socket that stays gets the mode and owner of the new table.
     private func updateAccess(of listener: Listener) throws(StartFailure) {
         guard case .unix(let path) = listener.bind,
-            table.listeners.first(where: { $0.bind == listener.bind })?.socketAccess != listener.socketAccess
+            table.listeners.first(where: { $0.identity == listener.identity })?.socketAccess != listener.socketAccess
         else { return }
         let access = try listener.resolvedAccess()
         do {

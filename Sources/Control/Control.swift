@@ -66,7 +66,7 @@ package actor Control: ServiceLifecycle.Service {
     var generation = 0
     var registry: Registry
     var discovery = Discovery()
-    var listening: [BindAddress: SocketAddress] = [:]
+    var listening: [ListenerIdentity: SocketAddress] = [:]
     var servesLastGoodTable = false
     var refusedReload: String?
     var confirmation = ReloadConfirmation()

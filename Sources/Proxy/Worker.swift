@@ -181,7 +181,7 @@ package final class Worker: TimerOwner, TurnObserver {
         tableChanged(from: before)
         var kept: [WorkerListener] = []
         for (index, listener) in publication.table.listeners.enumerated() {
-            if let known = listeners.first(where: { $0.bind == listener.bind }) {
+            if let known = listeners.first(where: { $0.identity == listener.identity }) {
                 known.update(index: index, listener, publication)
                 kept.append(known)
             } else if let socket = sockets.first(where: { $0.listener == index })?.take() {

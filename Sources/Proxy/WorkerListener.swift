@@ -25,7 +25,7 @@ final class WorkerListener: EventHandler {
     private(set) var redirectsToHTTPS = false
     /// Absent: what is spoken is not encrypted.
     var tls: TLSServer?
-    let bind: BindAddress
+    let identity: ListenerIdentity
 
     private var trustedProxies: [AddressBlock] = []
     private var readsProxyHeader = false
@@ -49,7 +49,7 @@ final class WorkerListener: EventHandler {
         self.worker = worker
         self.index = index
         name = listener.name
-        bind = listener.bind
+        identity = listener.identity
         counters = publication.listeners[index]
         headLimits = HeadLimits()
         isUnspecified = socket.address.ip?.isUnspecified == true

@@ -67,6 +67,22 @@ package struct Listener: Sendable, Equatable {
     }
 }
 
+/// By what a listener is the same one in two tables: where it listens. Several may ask the system for a free port, and these
+/// are told apart by their names.
+package struct ListenerIdentity: Sendable, Hashable {
+    private let bind: BindAddress
+    private let name: String?
+
+    init(_ listener: Listener) {
+        bind = listener.bind
+        name = if case .ip(_, port: 0) = listener.bind { listener.name } else { nil }
+    }
+}
+
+extension Listener {
+    package var identity: ListenerIdentity { ListenerIdentity(self) }
+}
+
 /// Where a listener listens.
 package enum BindAddress: Sendable, Hashable {
     /// A numeric IPv4 or IPv6 address (without brackets) and a port; port 0 asks the system for a free one.

@@ -76,6 +76,22 @@ struct ReloadTests {
         #expect(told("routes[2]: never matches: ") == 1)
     }
 
+    @Test func `listeners that each ask for a free port get one each, also in a reload`() throws {
+        let directory = try TemporaryDirectory()
+        let two = CommandTests.table.replacing(
+            "web: { bind: 127.0.0.1:0 }", with: "web: { bind: 127.0.0.1:0 }, other: { bind: 127.0.0.1:0 }")
+        try directory.write("tables/table.yaml", CommandTests.table)
+        let router = try RouterUnderTest(directory, table: "tables")
+        try directory.write("tables/table.yaml", two)
+        router.signal(SIGHUP)
+        #expect(eventually { router.command.errorsSoFar.contains(/listener other on 127.0.0.1:\d+\n/) })
+        let log = router.command.errorsSoFar
+        let port = try #require(log.firstMatch(of: /listener other on 127.0.0.1:(\d+)\n/).flatMap { UInt16($0.1) })
+        #expect(port != router.port)
+        #expect(eventually { (try? RawConnection(port: port)) != nil })
+        #expect(try router.get("/hello").text == "version one")
+    }
+
     @Test func `a listener that keeps its name may move to another port`() throws {
         let directory = try TemporaryDirectory()
         try directory.write("tables/table.yaml", CommandTests.table)
