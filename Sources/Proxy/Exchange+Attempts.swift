@@ -295,6 +295,8 @@ extension Exchange {
     /// The answer of `upstream` was not passed on (see `retriesInstead`).
     func answerDeclined(by upstream: Upstream) {
         guard remove(upstream) else { return }
+        // A status that is a failure was counted as it came.
+        if upstream.owesSuccess { count(.replaced, of: upstream) }
         if first != nil { return armTimer() }
         lastFailure = .reset
         if let service = presentService() { retry(after: upstream, service) }

@@ -121,6 +121,14 @@ struct BlameTests {
         #expect(held(proxy.endpointCounters(0, 0)) == 0)
     }
 
+    @Test func `an attempt whose answer is not passed on is one outcome, whatever its status`() throws {
+        let (first, second) = (try Backend(Backend.status(404)), try Backend())
+        let proxy = try ProxyUnderTest([[first], [second]]) { $0.service.retry.on = [.status(404)] }
+        #expect(try proxy.ask(get).status == 200)
+        expectAllEnded(proxy, 1)
+        #expect(held(proxy.endpointCounters(0, 0)) == 0)
+    }
+
     @Test func `an endpoint of a tunnel that ends without a word, once its client has spoken, is not to blame`() throws
     {
         let backend = try Backend(connections: { _, connection in
