@@ -11,12 +11,15 @@ struct ConnectSettings {
     let handshakes: HandshakeCounters?
     /// How endpoints are told who the client is.
     let proxyHeader: ProxyHeader.Version?
+    /// How long a connection may take to open that no request waits for.
+    let timeout: Int64
     let load: ServiceLoad
 
     init(of service: WorkerService) {
         tls = service.tls
         handshakes = service.handshakes
         proxyHeader = service.proxyHeader
+        timeout = service.connectTimeout
         load = service.load
     }
 }

@@ -29,6 +29,7 @@ final class HTTP2UpstreamConnection: HTTP2Connection, TimerOwner {
     /// When something last came from the endpoint.
     private(set) var lastHeard: Int64
     private var keepAlive: HTTP2KeepAlive
+    /// Of its opening, where nobody waits for that; of keep-alive pings once it is open.
     private var timer: TimerWheel.Handle?
     /// An answer has come on it.
     private(set) var hasServed = false
@@ -59,6 +60,13 @@ final class HTTP2UpstreamConnection: HTTP2Connection, TimerOwner {
         if isConnected, connectFailure == nil { begin() }
     }
 
+    /// It is opened for requests to come. No request's deadline ends its opening, so it has one of its own.
+    func warm() {
+        guard state == .connecting else { return }
+        timer = worker.timers.add(self)
+        arm(worker.loop.now + settings.timeout)
+    }
+
     private func begin() {
         state = .open
         idleSince = worker.loop.now
@@ -70,7 +78,7 @@ final class HTTP2UpstreamConnection: HTTP2Connection, TimerOwner {
         if !isSettled { broke() }
         queuePump()
         keepAlive.heard(now: worker.loop.now)
-        timer = worker.timers.add(self)
+        if timer == nil { timer = worker.timers.add(self) }
         arm(worker.loop.now + endpoint.pingInterval)
     }
 
@@ -161,6 +169,8 @@ final class HTTP2UpstreamConnection: HTTP2Connection, TimerOwner {
     }
 
     func deadlineReached() {
+        // Requests that have come to wait for it have deadlines of their own.
+        if state == .connecting, streams.isEmpty { return close(.connectTimedOut) }
         guard state == .open else { return }
         keepAlive.interval = endpoint.pingInterval
         switch keepAlive.next(now: worker.loop.now, isBusy: !streams.isEmpty) {

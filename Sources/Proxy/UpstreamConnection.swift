@@ -4,7 +4,7 @@ internal import Telemetry
 internal import Wire
 
 /// An HTTP/1.1 connection to an endpoint: it carries one exchange at a time and rests in its endpoint's pool between.
-final class UpstreamConnection: Upstream {
+final class UpstreamConnection: Upstream, TimerOwner {
     private enum State {
         case connecting, idle, busy, closed
     }
@@ -30,6 +30,8 @@ final class UpstreamConnection: Upstream {
     /// Why there is no connection, once that is known.
     private var connectFailure: AttemptFailure?
     private(set) var idleSince: Int64 = 0
+    /// Of its opening, where no request waits for that.
+    private var openingTimer: TimerWheel.Handle?
     /// The endpoint was told whose connection this is, in this version and of this client.
     private var toldVersion: ProxyHeader.Version?
     private var toldClient: ProxiedClient?
@@ -65,9 +67,19 @@ final class UpstreamConnection: Upstream {
         awaitOpening(&connectFailure)
     }
 
-    /// It is opened for requests to come.
+    /// It is opened for requests to come. No request's deadline ends its opening, so it has one of its own.
     func warm() {
-        if state == .idle { rest() }
+        if state == .idle { return rest() }
+        let timer = worker.timers.add(self)
+        worker.arm(timer, at: worker.loop.now + settings.timeout)
+        openingTimer = timer
+    }
+
+    func deadlineReached() { close() }
+
+    private func endOpening() {
+        if let openingTimer { worker.timers.remove(openingTimer) }
+        openingTimer = nil
     }
 
     /// Whether a service that tells its endpoints of their clients can use it for this one.
@@ -168,6 +180,7 @@ final class UpstreamConnection: Upstream {
     }
 
     private func connected() {
+        endOpening()
         state = .busy
         if let exchange { exchange.lend { $0.upstreamConnected(self) } } else { rest() }
     }
@@ -466,6 +479,7 @@ final class UpstreamConnection: Upstream {
     func close() {
         guard state != .closed else { return }
         if state == .idle { endpoint.removeIdle(self) }
+        endOpening()
         state = .closed
         held.removeAll()
         closeSocket()

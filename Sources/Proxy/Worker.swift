@@ -157,8 +157,9 @@ package final class Worker: TimerOwner, TurnObserver {
         let wanted = min((service.load.inFlight * share / 10_000 + endpoints.count - 1) / endpoints.count, 16)
         if service.isHTTP2 {
             for endpoint in endpoints where endpoint.sharedCount == 0 {
-                endpoint.addShared(
-                    HTTP2UpstreamConnection(worker: self, service: service, cell: cell, endpoint: endpoint))
+                let made = HTTP2UpstreamConnection(worker: self, service: service, cell: cell, endpoint: endpoint)
+                endpoint.addShared(made)
+                made.warm()
             }
             return
         }

@@ -174,6 +174,11 @@ final class ProxyUnderTest {
         mailbox.post(.split(service: 0, shares: shares, shed: 10_000 - shares.reduce(0, +), generation: generation))
     }
 
+    /// Opens connections to a cell's endpoints, ahead of requests.
+    func warm(_ cell: Int) {
+        mailbox.post(.warm(service: 0, cell: cell, share: 10_000, generation: generation))
+    }
+
     func drain() {
         isDraining = true
         mailbox.post(.drain)

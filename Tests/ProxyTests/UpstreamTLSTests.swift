@@ -30,6 +30,27 @@ struct UpstreamTLSTests {
         #expect(proxy.handshakes.completed.count == UInt64(backend.connections.count))
     }
 
+    /// An endpoint that accepts and says nothing: the handshake never comes to an end by itself.
+    @Test(arguments: [false, true])
+    func `a connection that is opened ahead has a connection's time to open`(speaksHTTP2: Bool) throws {
+        let isOver = Atomic<Bool>(false)
+        defer { isOver.store(true, ordering: .relaxed) }
+        let silent = try Backend(connections: { _, connection in
+            while !eventually({ isOver.load(ordering: .relaxed) }) {}
+            connection.close()
+        })
+        let proxy = try proxy(
+            [[silent]],
+            table: {
+                $0.service.protocol = speaksHTTP2 ? .http2 : .http1
+                $0.service.timeouts.connect = .milliseconds(200)
+            })
+        let counters = proxy.endpointCounters(0, 0)
+        proxy.warm(0)
+        #expect(eventually { counters.connectionsOpened.count == 1 })
+        #expect(eventually { counters.openConnections.level == 0 })
+    }
+
     @Test func `a request that moves while its connection is still being made is no failed connect`() throws {
         let isOver = Atomic<Bool>(false)
         let server = try makeServer([Self.files])
