@@ -350,6 +350,8 @@ package final class Worker: TimerOwner, TurnObserver {
     private func end() {
         for (endpoint, _) in table.endpoints.values { endpoint.closeIdle(unusedSince: .max) }
         listeners = []
+        // They keep the worker that keeps them.
+        streams = HTTP2StreamPool()
         loop.dismiss()
     }
 

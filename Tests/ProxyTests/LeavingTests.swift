@@ -103,4 +103,21 @@ struct LeavingTests {
         client.send(get)
         #expect(client.readMessage()?.text == "late")
     }
+
+    private struct Weak { weak var counters: WorkerCounters? }
+
+    @Test func `a worker that has drained is freed, whatever it has served`() throws {
+        var proxy: ProxyUnderTest? = try ProxyUnderTest([[try Backend()]])
+        // They are held by the worker, and by `proxy`.
+        let worker = Weak(counters: proxy?.counters)
+        let client = try #require(try proxy?.connect())
+        client.send(HTTP2Speech.preface)
+        client.say(.settings, .get(stream: 1), .goAway(lastStream: 0))
+        client.shutdownWrite()
+        #expect(client.readEnd() == .closed)
+        proxy?.drain()
+        #expect(eventually { proxy?.hasEnded == true })
+        proxy = nil
+        #expect(eventually { worker.counters == nil })
+    }
 }
