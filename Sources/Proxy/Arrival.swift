@@ -55,7 +55,7 @@ final class Arrival: Connection, Client, TimerOwner {
         guard readiness.isReadableOrEnded else { return }
         hasUnread = true
         if isYielding { return }
-        share = Share()
+        renewShare()
         goOn(untilEnd: readiness.isEnded)
     }
 

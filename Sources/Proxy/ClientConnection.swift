@@ -91,7 +91,7 @@ final class ClientConnection: Downstream, Client, TimerOwner {
             // Both ways broken: nobody will read an answer.
             return gone()
         }
-        share = Share()
+        renewShare()
         read(untilEnd: readiness.isEnded)
     }
 
@@ -130,7 +130,7 @@ final class ClientConnection: Downstream, Client, TimerOwner {
         if isBroken { return gone() }
         isReadPaused = false
         if isYielding { return }
-        share = Share()
+        renewShare()
         resumeTurn()
     }
 

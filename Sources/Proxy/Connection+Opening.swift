@@ -73,7 +73,7 @@ extension Connection {
         guard readiness.isWritable || readiness.isReadableOrEnded else { return .wantsMore }
         if tls == nil, let error = socketError { return .failed(AttemptFailure(connecting: error)) }
         guard let client = settings.tls else { return .done }
-        share = Share()
+        renewShare()
         if tls == nil { beforeHandshake() }
         return switch shakeHands(with: endpoint, as: client, settings.handshakes, readiness) {
         case .wantsMore: .wantsMore

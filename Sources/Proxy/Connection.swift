@@ -31,6 +31,8 @@ class Connection: EventHandler, Deferred, Yielding {
     final private(set) var isYielding = false
     /// What it may still do in this turn: see `Share`.
     final var share = Share()
+    /// The turn of the loop that `share` is of.
+    private var shareTurn = -1
 
     static let largeRead = 262_144
     static let smallRead = 32_768
@@ -109,8 +111,15 @@ class Connection: EventHandler, Deferred, Yielding {
     /// The connection's turn has come again, with a new share.
     final func turnCame() {
         isYielding = false
-        share = Share()
+        renewShare()
         resumeTurn()
+    }
+
+    /// One share a turn, however often the loop calls: what is left of it, if this turn has begun it already.
+    final func renewShare() {
+        guard shareTurn != worker.loop.turn else { return }
+        shareTurn = worker.loop.turn
+        share = Share()
     }
 
     /// Goes on with what the turn before had no time for.

@@ -82,7 +82,7 @@ final class HTTP2ClientConnection: HTTP2Connection, Client, TimerOwner {
     override func resume() {
         guard isOpen else { return }
         if isBroken { return close() }
-        goOnReading()
+        readAll(untilEnd: true)
         armTimer()
     }
 

@@ -17,12 +17,10 @@ class HTTP2Connection: Connection {
     /// Bytes of bodies that wait to be sent, of all streams.
     var waiting = 0
     private var scanner: HTTP2FrameScanner
-    private var turn = HTTP2Turn()
+    private var turn = HTTP2Turn(number: -1)
     /// What was read and waits for another turn, from `heldStart` on. Nothing is read meanwhile.
     private var held: [UInt8] = []
     private var heldStart = 0
-    /// Its next turn is asked for.
-    private var isTurnQueued = false
 
     /// What one system call sends.
     private static let waitingLimit = largeRead
@@ -83,18 +81,9 @@ class HTTP2Connection: Connection {
     /// Reads and takes as much as a turn allows; then others have theirs. From `ready`: whoever has asked for another turn
     /// waits for it.
     final func readAll(untilEnd: Bool) {
-        if !isTurnQueued { readInTurn(untilEnd: untilEnd) }
-    }
-
-    /// The turn that was asked for, if one was, has come: from `resume`.
-    final func goOnReading() {
-        isTurnQueued = false
-        readInTurn(untilEnd: true)
-    }
-
-    private func readInTurn(untilEnd: Bool) {
-        turn = HTTP2Turn()
-        takeHeld()
+        if isYielding { return }
+        if turn.number != worker.loop.turn { turn = HTTP2Turn(number: worker.loop.turn) }
+        if !turn.isSpent { takeHeld() }
         while hasUnread && isOpen && !isEnding && !isHolding && !turn.isSpent {
             turn.countRead()
             switch receive(after: 0, untilEnd: untilEnd) {
@@ -112,8 +101,7 @@ class HTTP2Connection: Connection {
         // Who sends more than a turn's work at once is read in smaller pieces: what waits is kept.
         readLimit = isHolding ? Self.smallRead : Self.largeRead
         guard hasUnread || isHolding else { return }
-        isTurnQueued = true
-        worker.loop.defer(self)
+        yieldTurn()
     }
 
     private var isHolding: Bool { !held.isEmpty }

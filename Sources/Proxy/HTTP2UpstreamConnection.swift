@@ -230,7 +230,7 @@ final class HTTP2UpstreamConnection: HTTP2Connection, TimerOwner {
         guard state != .closed else { return }
         if let connectFailure { return close(connectFailure) }
         if isBroken { return close(.reset) }
-        if state == .open { goOnReading() }
+        if state == .open { readAll(untilEnd: true) }
         if state != .closed, streams.isEmpty,
             state == .connecting || isRetiring || endpoint.isRetired || worker.isDraining
         {

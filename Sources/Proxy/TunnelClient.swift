@@ -73,7 +73,7 @@ final class TunnelClient: Downstream, Client {
         if readiness.isFailed, isReadPaused || hasEnded { return tellBroken() }
         if hasEnded { return }
         hasUnread = true
-        share = Share()
+        renewShare()
         read(untilEnd: readiness.isEnded)
     }
 
@@ -115,7 +115,7 @@ final class TunnelClient: Downstream, Client {
             said.withBytes { exchange.clientSaid($0) }
             exchange.flushRequest()
         }
-        share = Share()
+        renewShare()
         read(untilEnd: true)
     }
 

@@ -111,7 +111,7 @@ final class TunnelUpstream: Upstream {
             return
         }
         hasUnread = true
-        share = Share()
+        renewShare()
         read(untilEnd: readiness.isEnded)
     }
 
@@ -180,7 +180,7 @@ final class TunnelUpstream: Upstream {
             hasUnread = true
             isReadPaused = false
         }
-        share = Share()
+        renewShare()
         readOn()
     }
 

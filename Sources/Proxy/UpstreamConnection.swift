@@ -159,7 +159,7 @@ final class UpstreamConnection: Upstream, TimerOwner {
         if readiness.isWritable, isCongested, transmitUnsent() { exchange?.lend { $0.upstreamDrained() } }
         if readiness.isReadableOrEnded {
             hasUnread = true
-            share = Share()
+            renewShare()
             read(untilEnd: readiness.isEnded)
         }
     }
@@ -262,7 +262,7 @@ final class UpstreamConnection: Upstream, TimerOwner {
             isReadPaused = false
         }
         if isYielding { return }
-        share = Share()
+        renewShare()
         resumeTurn()
     }
 

@@ -80,6 +80,8 @@ package final class EventLoop {
 
     /// Nanoseconds of CLOCK_MONOTONIC at the beginning of this turn.
     package private(set) var now: Int64
+    /// Counts turns, for whoever has one share of work in each.
+    package private(set) var turn = 0
     package let timers: TimerWheel
     package var observer: (any TurnObserver)?
 
@@ -175,7 +177,7 @@ package final class EventLoop {
         unregister(registration)
     }
 
-    /// Has `work` resumed before this turn ends, outside whatever runs now.
+    /// Has `work` resumed outside whatever runs now: before this turn ends, if its time is not up.
     package func `defer`(_ work: any Deferred) {
         deferred.append(work)
     }
@@ -213,6 +215,7 @@ package final class EventLoop {
                 next = 0
             }
             now = clinux_monotonic_nanoseconds()
+            turn &+= 1
             let yieldedBefore = yielded.count
             while next < count {
                 let data = unsafe clinux_event_data(events + next)
@@ -227,7 +230,7 @@ package final class EventLoop {
             if next == count && count < limit || grace == 0 {
                 grace = Self.turnsOfGrace
                 runTimers()
-                runDeferred()
+                if !deferred.isEmpty, !isTurnOver { runDeferred() }
             } else {
                 grace -= 1
             }
@@ -284,10 +287,15 @@ package final class EventLoop {
     }
 
     private func runDeferred() {
-        // What the work defers in turn runs in the next turn, so that no two can keep each other going for ever.
+        // What the work defers in turn runs later, so that no two can keep each other going for ever.
         if deferred.isEmpty { return }
         let work = deferred
         deferred.removeAll(keepingCapacity: true)
-        for one in work { one.resume() }
+        for (index, one) in work.enumerated() {
+            one.resume()
+            if (index + 1) % Self.servedBetweenLooks == 0, isTurnOver {
+                return deferred.insert(contentsOf: work[(index + 1)...], at: 0)
+            }
+        }
     }
 }

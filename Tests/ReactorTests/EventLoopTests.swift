@@ -62,6 +62,50 @@ struct EventLoopTests {
         loop.dismiss()
         #expect(pair.filter { $0.wasClosedByOther && !$0.received.isEmpty }.isEmpty)
     }
+
+    @Test func `work for which a turn has no time comes in the next ones, in its order`() throws {
+        let loop = try EventLoop()
+        let mailbox = try Mailbox<Int>()
+        let record = Record()
+        try mailbox.attach(to: loop) { number in
+            // Together they take ten times what a turn has.
+            for index in 0..<number { loop.defer(Slow(loop, index, of: number, record)) }
+        }
+        mailbox.post(40)
+        loop.run()
+        loop.dismiss()
+        #expect(record.order == Array(0..<40))
+        let inOneTurn = Dictionary(grouping: record.turns) { $0 }.values.map(\.count)
+        #expect(inOneTurn.max() ?? 0 <= 8)
+    }
+}
+
+private final class Record {
+    var order: [Int] = []
+    var turns: [Int] = []
+}
+
+/// Takes a quarter of a millisecond.
+private final class Slow: Deferred {
+    private let loop: EventLoop
+    private let index: Int
+    private let number: Int
+    private let record: Record
+
+    init(_ loop: EventLoop, _ index: Int, of number: Int, _ record: Record) {
+        self.loop = loop
+        self.index = index
+        self.number = number
+        self.record = record
+    }
+
+    func resume() {
+        let end = EventLoop.clock() + 250_000
+        while EventLoop.clock() < end {}
+        record.order.append(index)
+        record.turns.append(loop.turn)
+        if record.order.count == number { loop.stop() }
+    }
 }
 
 private final class EchoServer: EventHandler {
