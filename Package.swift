@@ -51,6 +51,8 @@ let package = Package(
         // Moving bytes
         .target(name: "CLinux", linkerSettings: [.linkedLibrary("resolv")]),
         .target(name: "CNGHTTP2"),
+        // The archive, not the shared library: the command needs no other file for it.
+        .target(name: "CZlib", linkerSettings: [.linkedLibrary(":libz.a")]),
         module("Reactor", ["CLinux"], isHot: true),
         .target(name: "COpenSSL", linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
         module("TLS", ["COpenSSL", "Reactor", "RouteTable"], isHot: true),
@@ -69,7 +71,7 @@ let package = Package(
         module(
             "Control",
             [
-                "CLinux", "Failover", "Probes", "Proxy", "Reactor", "RouteFiles", "RouteTable", "Store", "TLS",
+                "CLinux", "CZlib", "Failover", "Probes", "Proxy", "Reactor", "RouteFiles", "RouteTable", "Store", "TLS",
                 "Telemetry", "Wire",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),

@@ -41,10 +41,12 @@ package struct AdminServer: Service {
         let router = Router(options: .autoGenerateHeadEndpoints)
         router.add(middleware: AdminGuard(hosts: hosts))
         let control = control
-        router.get("/metrics") { _, _ in
-            Response(
-                status: .ok, headers: [.contentType: "text/plain; version=0.0.4; charset=utf-8"],
-                body: .init(byteBuffer: .init(string: await control.metrics())))
+        router.get("/metrics") { request, _ in
+            let accepted = AcceptEncoding(request.headers[.acceptEncoding])
+            let page = await control.metrics(isCompressed: accepted.prefersGzip)
+            var answer = Self.answer(page, "text/plain; version=0.0.4; charset=utf-8")
+            answer.headers[.vary] = "accept-encoding"
+            return answer
         }
         // Alive: this process answers. Ready: a table is served and the router does not drain.
         router.get("/live") { _, _ in "live\n" }
@@ -54,12 +56,7 @@ package struct AdminServer: Service {
                 : Response(status: .serviceUnavailable, body: .init(byteBuffer: .init(string: "not ready\n")))
         }
         router.get("/api/v1/status") { _, _ in
-            let encoder = JSONEncoder()
-            encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-            let json = try encoder.encode(await control.status())
-            return Response(
-                status: .ok, headers: [.contentType: "application/json"],
-                body: .init(byteBuffer: .init(bytes: json)))
+            Self.answer(await control.status())
         }
         router.get("/api/v1/explain") { request, _ in
             Self.answer(await control.explain(request.uri.queryParameters.get("name")))
@@ -101,13 +98,18 @@ package struct AdminServer: Service {
         return (String(text[..<colon]), number)
     }
 
-    private static func answer(_ answer: Control.Answer) -> Response {
+    private static func answer(_ answer: Control.Answer, _ type: String = "application/json") -> Response {
         switch answer {
-        case .json(let json):
-            Response(
-                status: .ok, headers: [.contentType: "application/json"],
-                body: .init(byteBuffer: .init(string: json + "\n")))
-        case .unknown(let problem): Self.answer(.notFound, problem)
+        case .page(let page, let isCompressed):
+            var answer = Response(
+                status: .ok, headers: [.contentType: type], body: .init(byteBuffer: .init(bytes: page)))
+            if isCompressed { answer.headers[.contentEncoding] = "gzip" }
+            return answer
+        case .unknown(let problem): return Self.answer(.notFound, problem)
+        case .busy:
+            var answer = Self.answer(.serviceUnavailable, "too many others wait for a page; ask again")
+            answer.headers[.retryAfter] = "1"
+            return answer
         }
     }
 

@@ -104,4 +104,9 @@ void clinux_return_memory(void) {
 #endif
 }
 
+void clinux_give_way(void) {
+    // On Linux a thread has a priority of its own.
+    setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), 10);
+}
+
 void clinux_name_thread(const char *name) { pthread_setname_np(pthread_self(), name); }

@@ -154,7 +154,7 @@ extension [HandshakeCounters] {
 
 // Metrics
 
-extension Control {
+extension Snapshot {
     func encryptionMetrics(_ text: inout MetricsText) {
         let listeners = table.listeners.filter { $0.tls != nil }.compactMap { listener in
             registry.listeners[listener.name].map { (listener.name, $0.map(\.handshakes)) }

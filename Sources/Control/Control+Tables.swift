@@ -143,7 +143,7 @@ extension Control {
     /// One for each worker.
     private func compile(_ table: Table) async -> [CompiledTable] {
         let count = mailboxes.count
-        return await Task.detached { (0..<count).map { _ in CompiledTable(table) } }.value
+        return await Thread.run(name: "compile") { (0..<count).map { _ in CompiledTable(table) } }
     }
 
     /// Tells the brain, the workers and the prober what there is now.
@@ -152,10 +152,8 @@ extension Control {
         var live: Set<Registry.EndpointKey> = []
         var liveCells: Set<Registry.CellKey> = []
         var places: [Int: EndpointPlace] = [:]
-        var cells: [[[Int]]] = []
         var resolved: [[[ResolvedEndpoint]]] = []
         for (serviceIndex, service) in table.services.enumerated() {
-            cells.append([])
             resolved.append([])
             for (cellIndex, cell) in service.cells.enumerated() {
                 let region = table.regions[cell.region].name
@@ -172,11 +170,9 @@ extension Control {
                             entry: entry, host: endpoint.host, address: endpoint.address, name: endpoint.name,
                             weight: endpoint.weight, peerName: endpoint.peerName, toldHost: endpoint.toldHost))
                 }
-                cells[serviceIndex].append(members.map(\.entry.number))
                 resolved[serviceIndex].append(members)
             }
         }
-        cellEndpoints = cells
         endpointPlaces = places
         servedEndpoints = places.sorted { $0.key < $1.key }.compactMap { registry.endpoints[$0.value.key] }
         tellBrain(resolved)
@@ -194,6 +190,7 @@ extension Control {
             mailbox.post(.publish(publication, sockets: sockets.isEmpty ? [] : sockets[worker]))
         }
         self.resolved = resolved
+        roster = makeRoster()
         publishProbes()
         carryOutTopologyActions()
         cellEvidence.adopt(table, registry)

@@ -51,11 +51,15 @@ package actor Control: ServiceLifecycle.Service {
     let inbox = Inbox()
     let mailboxes: [Mailbox<WorkerMessage>]
     let workerCounters: [WorkerCounters]
-    var descriptors = DescriptorBudget(limit: 1_024, workers: 1)
+    let descriptors: DescriptorBudget
     /// When it was last told, nanoseconds.
     var exhaustionTold: [Exhaustion: Int64] = [:]
     let proberMailbox: Mailbox<ProberMessage>
     let resolver = Resolver()
+    let executor: ControlExecutor
+    /// Where pages are made, and where longer questions are answered.
+    let pages: WorkThread
+    let questions: WorkThread
     let logWriter: AccessLogWriter
     let began = EventLoop.clock()
 
@@ -73,8 +77,7 @@ package actor Control: ServiceLifecycle.Service {
     /// What was told of the table that is served.
     var knownWarnings: Set<String> = []
     var reloads = ReloadCounts()
-    /// Numbers of the endpoints of each cell of each service, as published.
-    var cellEndpoints: [[[Int]]] = []
+    /// By number, as published.
     var endpointPlaces: [Int: EndpointPlace] = [:]
     /// The endpoints of each cell of each service, as published.
     var resolved: [[[ResolvedEndpoint]]] = []
@@ -108,17 +111,19 @@ package actor Control: ServiceLifecycle.Service {
     var cellEvidence = CellEvidence()
     /// The endpoints that are served, by number.
     var servedEndpoints: [Registry.EndpointEntry] = []
+    /// The same, for pages.
+    var roster: [Snapshot.Endpoint] = []
     let stateWriter: StateWriter
     /// Held as long as the process lives.
     var stateLock: StateLock?
     /// What the monotonic clock is to be increased by to give the brain's time, nanoseconds.
     var clockOffset: Int64 = 0
     var rates = Rates()
+    var lag = BrainLag()
 
     /// A table is served and the router does not drain.
     package private(set) var isReady = false
     private var workersRunning = 0
-    private var isDraining = false
 
     /// Where an endpoint stands in the published table.
     struct EndpointPlace {
@@ -141,6 +146,10 @@ package actor Control: ServiceLifecycle.Service {
         configuration: Configuration, store: StateDirectory, logger: Logger, log: LineOutput? = nil,
         onDecision: (@Sendable (String) -> Void)? = nil
     ) throws {
+        descriptors = DescriptorBudget(limit: clinux_raise_descriptor_limit(), workers: configuration.workers)
+        executor = try ControlExecutor()
+        pages = try WorkThread(name: "pages", costLimit: 16, givesWay: true)
+        questions = try WorkThread(name: "questions", costLimit: 16, givesWay: true)
         self.log = log
         self.onDecision = onDecision
         self.configuration = configuration
@@ -156,11 +165,12 @@ package actor Control: ServiceLifecycle.Service {
         stateWriter = try StateWriter(store: store, logger: logger)
     }
 
+    package nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe executor.asUnownedSerialExecutor() }
+
     // Life
 
     /// Reads the table and serves it. Throws `StartFailure` when there is nothing to serve.
     package func start() async throws {
-        descriptors = DescriptorBudget(limit: clinux_raise_descriptor_limit(), workers: configuration.workers)
         logger.info(
             "open files: at most \(descriptors.limit), \(descriptors.reserve) of them kept, so at most \(descriptors.clients) clients at once"
         )
@@ -197,7 +207,7 @@ package actor Control: ServiceLifecycle.Service {
             group.addTask { await chores.carryOut { await self.carryOut($0) } }
             group.addTask {
                 while !Task.isCancelled {
-                    try? await Task.sleep(for: .milliseconds(100))
+                    try? await Task.sleep(for: .nanoseconds(BrainLag.pause))
                     self.inbox.tick()
                 }
             }
@@ -250,7 +260,6 @@ package actor Control: ServiceLifecycle.Service {
 
     private func drain() async {
         isReady = false
-        isDraining = true
         logger.notice("draining: no new connections, at most \(configuration.drain) for those under way")
         for mailbox in mailboxes { mailbox.post(.drain) }
         proberMailbox.post(.stop)

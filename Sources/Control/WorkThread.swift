@@ -1,3 +1,4 @@
+internal import CLinux
 internal import Dispatch
 internal import Reactor
 internal import Synchronization
@@ -18,13 +19,19 @@ final class WorkThread: Sendable {
     private let wake = DispatchSemaphore(value: 0)
     private let costLimit: Int
 
-    /// - Parameter costLimit: of what waits, in the unit of those who give it.
-    init(name: String, costLimit: Int) throws(SystemError) {
+    /// - Parameters:
+    ///   - costLimit: of what waits, in the unit of those who give it.
+    ///   - givesWay: when there are too few cores, others run first.
+    init(name: String, costLimit: Int, givesWay: Bool = false) throws(SystemError) {
         self.costLimit = costLimit
         try Thread.start(name: name) { [self] in
+            if givesWay { clinux_give_way() }
             while carryOutNext() {}
         }
     }
+
+    /// Whether a piece of work would be taken now: to be asked where preparing it is expensive.
+    var hasRoom: Bool { state.withLock { !$0.isOver && $0.cost < costLimit } }
 
     /// Has `body` carried out after all that was given before. False, and nothing is done, when too much waits.
     func add(cost: Int = 1, limit: Int? = nil, _ body: @escaping @Sendable () -> Void) -> Bool {

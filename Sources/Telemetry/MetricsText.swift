@@ -6,18 +6,21 @@ package struct MetricsText {
         case counter, gauge, histogram
     }
 
-    package private(set) var text = ""
+    /// UTF-8.
+    package private(set) var bytes: [UInt8] = []
     private var name = ""
 
+    package var text: String { String(decoding: bytes, as: UTF8.self) }
+
     package init() {
-        text.reserveCapacity(65_536)
+        bytes.reserveCapacity(65_536)
     }
 
     /// Begins a family. Counters' names end in `_total`.
     package mutating func family(_ name: String, _ kind: Kind, _ help: String) {
         precondition(kind != .counter || name.hasSuffix("_total"), "\(name): a counter's name ends in _total")
         self.name = name
-        text += "# HELP \(name) \(help)\n# TYPE \(name) \(kind.rawValue)\n"
+        bytes += "# HELP \(name) \(help)\n# TYPE \(name) \(kind.rawValue)\n".utf8
     }
 
     package mutating func sample(_ labels: [(String, String)] = [], _ value: some BinaryInteger) {
@@ -48,30 +51,28 @@ package struct MetricsText {
     }
 
     private mutating func line(_ suffix: String, _ labels: [(String, String)], _ value: String) {
-        text += name
-        text += suffix
-        if !labels.isEmpty {
-            text += "{"
-            for (index, (key, value)) in labels.enumerated() {
-                if index > 0 { text += "," }
-                text += "\(key)=\"\(escaped(value))\""
-            }
-            text += "}"
+        bytes += name.utf8
+        bytes += suffix.utf8
+        for (index, (key, value)) in labels.enumerated() {
+            bytes.append(index == 0 ? UInt8(ascii: "{") : UInt8(ascii: ","))
+            bytes += key.utf8
+            bytes += [UInt8(ascii: "="), UInt8(ascii: "\"")]
+            escape(value)
+            bytes.append(UInt8(ascii: "\""))
         }
-        text += " \(value)\n"
+        if !labels.isEmpty { bytes.append(UInt8(ascii: "}")) }
+        bytes.append(UInt8(ascii: " "))
+        bytes += value.utf8
+        bytes.append(UInt8(ascii: "\n"))
     }
 
-    private func escaped(_ value: String) -> String {
-        guard value.utf8.contains(where: { $0 == 0x5c || $0 == 0x22 || $0 == 0x0a }) else { return value }
-        var out = ""
-        for character in value.unicodeScalars {
-            switch character {
-            case "\\": out += "\\\\"
-            case "\"": out += "\\\""
-            case "\n": out += "\\n"
-            default: out.unicodeScalars.append(character)
+    private mutating func escape(_ value: String) {
+        for byte in value.utf8 {
+            switch byte {
+            case UInt8(ascii: "\\"), UInt8(ascii: "\""): bytes += [UInt8(ascii: "\\"), byte]
+            case UInt8(ascii: "\n"): bytes += [UInt8(ascii: "\\"), UInt8(ascii: "n")]
+            default: bytes.append(byte)
             }
         }
-        return out
     }
 }

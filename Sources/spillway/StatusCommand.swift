@@ -18,7 +18,7 @@ struct Status: AsyncParsableCommand {
         let address = admin ?? ProcessInfo.processInfo.environment["SPILLWAY_ADMIN"] ?? Settings.defaultAdmin
         let body = try await AdminClient(address: address).get("/api/v1/status")
         if json {
-            print(String(decoding: body, as: UTF8.self))
+            print(String(decoding: body, as: UTF8.self), terminator: "")
             return
         }
         let status = try JSONDecoder().decode(RouterStatus.self, from: body)

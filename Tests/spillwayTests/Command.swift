@@ -171,12 +171,14 @@ final class RouterUnderTest {
     }
 
     func get(_ path: String) throws -> Message {
-        try ask(port, path, host: "a.example")
+        try Self.ask(port, path, host: "a.example")
     }
 
-    func admin(_ path: String) throws -> Message {
-        try ask(UInt16(adminAddress.split(separator: ":")[1]) ?? 0, path, host: adminAddress)
+    func admin(_ path: String, _ fields: [String] = []) throws -> Message {
+        try Self.ask(adminPort, path, host: adminAddress, fields)
     }
+
+    var adminPort: UInt16 { UInt16(adminAddress.split(separator: ":")[1]) ?? 0 }
 
     /// A sample of the metrics page, by its name and labels.
     func metric(_ sample: String) -> Double? {
@@ -186,9 +188,10 @@ final class RouterUnderTest {
         }
     }
 
-    private func ask(_ port: UInt16, _ path: String, host: String) throws -> Message {
+    static func ask(_ port: UInt16, _ path: String, host: String, _ fields: [String] = []) throws -> Message {
         let connection = try RawConnection(port: port)
-        connection.send("GET \(path) HTTP/1.1\r\nhost: \(host)\r\nconnection: close\r\n\r\n")
+        let lines = ["GET \(path) HTTP/1.1", "host: \(host)", "connection: close"] + fields + ["", ""]
+        connection.send(lines.joined(separator: "\r\n"))
         guard let answer = connection.readMessage() else { throw Failure(what: "\(path): no answer") }
         return answer
     }
@@ -221,4 +224,13 @@ final class TemporaryDirectory {
     func read(_ name: String) -> String {
         (try? String(contentsOfFile: path + "/" + name, encoding: .utf8)) ?? ""
     }
+}
+
+/// Set once, by any thread.
+final class Switch: Sendable {
+    private let state = Mutex(false)
+
+    var isOn: Bool { state.withLock { $0 } }
+
+    func set() { state.withLock { $0 = true } }
 }

@@ -224,11 +224,3 @@ private enum NamedPipe {
         return String(decoding: piece.prefix(max(count, 0)), as: UTF8.self)
     }
 }
-
-private final class Switch: Sendable {
-    private let state = Mutex(false)
-
-    var isOn: Bool { state.withLock { $0 } }
-
-    func set() { state.withLock { $0 = true } }
-}

@@ -261,6 +261,9 @@ long clinux_raise_descriptor_limit(void);
 /// back only what lies last. Threads that allocate meanwhile may wait: some 0.1 ms for each MiB that is given back.
 void clinux_return_memory(void);
 
+/// Has the calling thread run after others where there are too few cores.
+void clinux_give_way(void);
+
 /// Names the calling thread, for `top -H` and `perf`: at most 15 bytes.
 void clinux_name_thread(const char *name);
 

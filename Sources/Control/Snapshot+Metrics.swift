@@ -1,12 +1,11 @@
 internal import Failover
-internal import Reactor
 internal import RouteTable
 internal import Telemetry
 internal import Wire
 
 /// The metrics page. Every name is in docs/metrics.md.
-extension Control {
-    package func metrics() -> String {
+extension Snapshot {
+    func metrics() -> [UInt8] {
         var text = MetricsText()
         processMetrics(&text)
         listenerMetrics(&text)
@@ -15,23 +14,23 @@ extension Control {
         cellMetrics(&text)
         endpointMetrics(&text)
         decisionMetrics(&text)
-        return text.text
+        return text.bytes
     }
 
     private func processMetrics(_ text: inout MetricsText) {
         text.family("spillway_build_info", .gauge, "The version that runs; always 1.")
-        text.sample([("version", configuration.version)], 1)
+        text.sample([("version", version)], 1)
         text.family("spillway_uptime_seconds", .gauge, "Since the process started.")
-        text.sample([], Double(EventLoop.clock() - began) / 1e9)
+        text.sample([], Double(uptime) / 1e9)
         text.family("spillway_workers", .gauge, "Worker threads.")
-        text.sample([], mailboxes.count)
+        text.sample([], workers.count)
         text.family(
             "spillway_client_connections_limit", .gauge, "Client connections that the limit of open files allows.")
         text.sample([], descriptors.clients)
         text.family(
             "spillway_worker_longest_turn_seconds", .gauge,
             "The longest turn of a worker's loop in the last one to two minutes.")
-        for (worker, counters) in workerCounters.enumerated() {
+        for (worker, counters) in workers.enumerated() {
             text.sample([("worker", "\(worker)")], Double(counters.longestTurn.level) / 1e9)
         }
         text.family("spillway_table_generation", .gauge, "Rises with every table or address change taken on.")
@@ -196,20 +195,21 @@ extension Control {
         }
         text.family("spillway_split_ratio", .gauge, "Share of the service's requests sent to this region.")
         for (labels, service, cell, _) in cells {
-            text.sample(labels, Double(split(ofService: service).shares[cell]) / 10_000)
+            text.sample(labels, Double(splits[service].shares[cell]) / 10_000)
         }
         cellHealthMetrics(&text, cells.map { ($0.labels, $0.service, $0.cell) })
     }
 
     private func endpointMetrics(_ text: inout MetricsText) {
-        let endpoints = endpointPlaces.sorted { $0.key < $1.key }.compactMap { number, place in
-            registry.endpoints[place.key].map { entry in
-                (
-                    number,
-                    [("service", place.key.service), ("region", place.key.region), ("endpoint", place.key.address)],
-                    EndpointTotals(entry.counters)
-                )
-            }
+        let endpoints = self.endpoints.enumerated().map { index, endpoint in
+            (
+                index,
+                [
+                    ("service", table.services[endpoint.service].name), ("region", endpoint.region),
+                    ("endpoint", endpoint.address),
+                ],
+                EndpointTotals(endpoint.counters)
+            )
         }
         func counter(_ name: String, _ help: String, _ value: (EndpointTotals) -> UInt64) {
             text.family(name, .counter, help)

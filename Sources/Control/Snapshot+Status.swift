@@ -1,21 +1,25 @@
 internal import Failover
-internal import Reactor
 internal import RouteTable
 internal import Telemetry
 
-extension Control {
-    /// What the router is doing now.
-    package func status() -> RouterStatus {
-        RouterStatus(
-            version: configuration.version, uptimeSeconds: Int((EventLoop.clock() - began) / 1_000_000_000),
-            workers: mailboxes.count, generation: generation, refusedReload: refusedReload,
-            servesLastGoodTable: servesLastGoodTable, regions: brain.regionViews.map(status(of:)), holds: brain.holds,
-            overrides: brain.orders.map { order in
+extension Snapshot {
+    var status: RouterStatus {
+        // They come in the order of the table: service by service, cell by cell.
+        var members = table.services.map { $0.cells.map { _ in [RouterStatus.Endpoint]() } }
+        for (endpoint, health) in zip(endpoints, health) {
+            guard let health else { continue }
+            members[endpoint.service][endpoint.cell].append(Self.status(of: endpoint, health))
+        }
+        return RouterStatus(
+            version: version, uptimeSeconds: Int(uptime / 1_000_000_000),
+            workers: self.workers.count, generation: generation, refusedReload: refusedReload,
+            servesLastGoodTable: servesLastGoodTable, regions: regions.map(status(of:)), holds: holds,
+            overrides: orders.map { order in
                 RouterStatus.Override(
                     subject: "\(order.subject)", kind: "\(order.kind)", until: order.until.date, why: order.why)
             },
             listeners: table.listeners.map(status(of:)),
-            services: table.services.indices.map(status(ofService:)),
+            services: table.services.indices.map { status(ofService: $0, members[$0]) },
             decisions: latestDecisions.reversed())
     }
 
@@ -35,34 +39,33 @@ extension Control {
             requestsPerSecond: rates[.requests(listener.name)])
     }
 
-    private func status(ofService index: Int) -> RouterStatus.Service {
+    private func status(ofService index: Int, _ members: [[RouterStatus.Endpoint]]) -> RouterStatus.Service {
         let service = table.services[index]
         return RouterStatus.Service(
-            name: service.name, importance: "\(service.importance)", shed: split(ofService: index).shed,
-            failsOpen: brain.failsOpen(service: index), isShadow: service.mode == .shadow,
-            cells: service.cells.indices.map { status(ofCell: $0, service: index) },
+            name: service.name, importance: "\(service.importance)", shed: splits[index].shed,
+            failsOpen: failsOpen[index], isShadow: service.mode == .shadow,
+            cells: service.cells.indices.map { status(ofCell: $0, service: index, members[$0]) },
             retriesPerSecond: rates[.retries(service.name)])
     }
 
-    private func status(ofCell position: Int, service index: Int) -> RouterStatus.Cell {
+    private func status(
+        ofCell position: Int, service index: Int, _ members: [RouterStatus.Endpoint]
+    ) -> RouterStatus.Cell {
         let service = table.services[index]
         let region = table.regions[service.cells[position].region].name
         let key = Registry.CellKey(service: service.name, region: region)
-        let view = brain.view(ofCell: position, service: index)
+        let view = cellViews[index][position]
         return RouterStatus.Cell(
-            region: region, share: split(ofService: index).shares[position], usable: view.usable, ceiling: view.ceiling,
+            region: region, share: splits[index].shares[position], usable: view.usable, ceiling: view.ceiling,
             state: view.state.rawValue, learnedCapacity: view.learnedCapacity, requestsPerSecond: rates[.attempts(key)],
             failuresPerSecond: rates[.failures(key)],
-            endpoints: cellEndpoints[index][position].compactMap(status(ofEndpoint:)))
+            endpoints: members)
     }
 
-    private func status(ofEndpoint number: Int) -> RouterStatus.Endpoint? {
-        guard let place = endpointPlaces[number], let entry = registry.endpoints[place.key],
-            let view = brain.view(of: EndpointID(number))
-        else { return nil }
-        let totals = EndpointTotals(entry.counters)
+    private static func status(of endpoint: Endpoint, _ health: Health) -> RouterStatus.Endpoint {
+        let totals = EndpointTotals(endpoint.counters)
         return RouterStatus.Endpoint(
-            address: place.key.address, weight: place.weight, state: view.state.rawValue, reason: view.reason,
+            address: endpoint.address, weight: endpoint.weight, state: health.state.rawValue, reason: health.reason,
             inFlight: totals.inFlight, requests: totals.attempts, failures: totals.failures)
     }
 }

@@ -1,0 +1,118 @@
+internal import Failover
+internal import Proxy
+internal import Reactor
+internal import RouteTable
+internal import Telemetry
+
+/// What the router is doing at one moment, for the pages that are made of it beside the brain: metrics, status.
+///
+/// It is taken on Control in a moment: tables and registries are shared with it, not copied, and of the brain it has what
+/// pages tell. Counters are the workers' own and are read when the page is made.
+struct Snapshot: Sendable {
+    /// An endpoint that is served.
+    struct Endpoint: Sendable {
+        let number: Int
+        /// Where it stands in the table.
+        let service: Int
+        let cell: Int
+        let region: String
+        let address: String
+        let weight: Int
+        let counters: [EndpointCounters]
+    }
+
+    /// How an endpoint stands.
+    struct Health: Sendable {
+        let state: EndpointState
+        /// Why, in a few words; empty when healthy.
+        let reason: String
+    }
+
+    /// Counters by the names of the table.
+    struct Counters: Sendable {
+        let cells: [Registry.CellKey: [CellCounters]]
+        let services: [String: [ServiceCounters]]
+        let listeners: [String: [ListenerCounters]]
+        let handshakes: [String: [HandshakeCounters]]
+    }
+
+    // The router
+    let version: String
+    /// Since the process started, in nanoseconds.
+    let uptime: Int64
+    let workers: [WorkerCounters]
+    let descriptors: DescriptorBudget
+    let droppedReports: Int
+    let log: LineOutput?
+    let logWriter: AccessLogWriter
+    let stateWriter: StateWriter
+
+    // The table
+    let table: Table
+    let generation: Int
+    let servesLastGoodTable: Bool
+    let refusedReload: String?
+    let reloads: Control.ReloadCounts
+    let listening: [ListenerIdentity: SocketAddress]
+    let encryption: Encryption
+    let certificateReloads: Control.ReloadCounts
+    let registry: Counters
+    /// In the order of the table.
+    let endpoints: [Endpoint]
+    let rates: Rates
+
+    // The brain
+    let now: Instant
+    /// How late it was, nanoseconds.
+    let lag: Int64
+    let holds: Bool
+    let regions: [Brain.RegionView]
+    let orders: [Override]
+    /// Of services and their cells, in the order of the table.
+    let splits: [(shares: [Int], shed: Int)]
+    let failsOpen: [Bool]
+    let cellViews: [[Brain.CellView]]
+    /// Of `endpoints`; nil for one that the brain does not know yet.
+    let health: [Health?]
+    let latestDecisions: [RouterStatus.Decision]
+    let decisionCounts: [String: UInt64]
+    let probeCounts: ProbeCounts
+}
+
+extension Control {
+    func snapshot() -> Snapshot {
+        Snapshot(
+            version: configuration.version, uptime: EventLoop.clock() - began, workers: workerCounters,
+            descriptors: descriptors, droppedReports: droppedReports, log: log, logWriter: logWriter,
+            stateWriter: stateWriter, table: table,
+            generation: generation, servesLastGoodTable: servesLastGoodTable, refusedReload: refusedReload,
+            reloads: reloads, listening: listening, encryption: encryption, certificateReloads: certificateReloads,
+            registry: Snapshot.Counters(
+                cells: registry.cells, services: registry.services, listeners: registry.listeners,
+                handshakes: registry.handshakes),
+            endpoints: roster, rates: rates, now: now, lag: lag.latest, holds: brain.holds, regions: brain.regionViews,
+            orders: brain.orders, splits: table.services.indices.map { brain.publishedSplit(ofService: $0) },
+            failsOpen: table.services.indices.map { brain.failsOpen(service: $0) },
+            cellViews: table.services.indices.map { service in
+                table.services[service].cells.indices.map { brain.view(ofCell: $0, service: service) }
+            },
+            health: roster.map { endpoint in
+                brain.view(of: EndpointID(endpoint.number)).map { Snapshot.Health(state: $0.state, reason: $0.reason) }
+            },
+            latestDecisions: latestDecisions, decisionCounts: decisionCounts, probeCounts: probeCounts)
+    }
+
+    /// The endpoints that are served, in the order of the table.
+    func makeRoster() -> [Snapshot.Endpoint] {
+        table.services.enumerated().flatMap { service, settings in
+            settings.cells.enumerated().flatMap { position, cell in
+                let region = table.regions[cell.region].name
+                return resolved[service][position].map { endpoint in
+                    Snapshot.Endpoint(
+                        number: endpoint.entry.number, service: service, cell: position, region: region,
+                        address: endpoint.name, weight: endpoint.weight, counters: endpoint.entry.counters)
+                }
+            }
+        }
+    }
+}
