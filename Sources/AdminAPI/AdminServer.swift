@@ -31,7 +31,11 @@ package struct AdminServer: Service {
         let onBound = onBound
         let application = Application(
             router: router(),
-            configuration: .init(address: .hostname(host, port: port), serverName: "spillway"),
+            // There are few connections: one that rests gives its place to another.
+            server: .http1(configuration: .init(idleTimeout: .seconds(30))),
+            configuration: .init(
+                address: .hostname(host, port: port), serverName: "spillway",
+                availableConnectionsDelegate: .maximum(control.adminConnections, logger: logger)),
             onServerRunning: { channel in onBound(channel.localAddress?.port ?? 0) },
             logger: logger)
         try await application.runService(gracefulShutdownSignals: [])

@@ -2,6 +2,9 @@
 #include "CLinux.h"
 
 #include <arpa/nameser.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <malloc.h>
 #include <netdb.h>
 #include <pthread.h>
@@ -11,10 +14,40 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
+
+/// Written once, before there are connections.
+static int descriptor_ceiling = INT_MAX;
+
+void clinux_set_descriptor_ceiling(int ceiling) { descriptor_ceiling = ceiling; }
+
+/// Closes a descriptor whose number is too high for a socket.
+static int below_ceiling(int fd) {
+    if (fd < descriptor_ceiling) return fd;
+    close(fd);
+    return -EMFILE;
+}
+
+int clinux_socket(int family) {
+    return below_ceiling((int)CLINUX_RETRY(socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)));
+}
+
+int clinux_duplicate(int fd) { return below_ceiling((int)CLINUX_RETRY(fcntl(fd, F_DUPFD_CLOEXEC, 0))); }
 
 int clinux_accept(int fd, clinux_address *peer) {
+    /// The number that this thread was given last. Descriptors are given out from the lowest free number on, so the next one
+    /// is near it, or lower, but for what other threads have opened meanwhile: a thread may go beyond the ceiling once.
+    static _Thread_local int last;
+    if (last >= descriptor_ceiling - 64) {
+        // An accepted client cannot be put back into the backlog, so the number that it would get is looked at first.
+        int next = clinux_duplicate(fd);
+        if (next < 0) return next;
+        close(next);
+    }
     peer->length = sizeof peer->address;
-    return (int)CLINUX_RETRY(accept4(fd, &peer->address.any, &peer->length, SOCK_NONBLOCK | SOCK_CLOEXEC));
+    int client = (int)CLINUX_RETRY(accept4(fd, &peer->address.any, &peer->length, SOCK_NONBLOCK | SOCK_CLOEXEC));
+    if (client >= 0) last = client;
+    return client;
 }
 
 /// The least time to live among the address records of a DNS answer, or `least` if there are none.
@@ -61,9 +94,23 @@ int clinux_core_count(void) {
 long clinux_raise_descriptor_limit(void) {
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) < 0) return -errno;
+    rlim_t before = limit.rlim_cur;
     limit.rlim_cur = limit.rlim_max;
-    if (setrlimit(RLIMIT_NOFILE, &limit) < 0) return -errno;
-    return (long)limit.rlim_cur;
+    if (setrlimit(RLIMIT_NOFILE, &limit) < 0) limit.rlim_cur = before;
+    return limit.rlim_cur > INT_MAX ? INT_MAX : (long)limit.rlim_cur;
+}
+
+long clinux_open_descriptors(void) {
+    // Since Linux 6.2 the directory's size is their number.
+    struct stat status;
+    if (stat("/proc/self/fd", &status) == 0 && status.st_size > 0) return (long)status.st_size;
+    DIR *directory = opendir("/proc/self/fd");
+    if (!directory) return -errno;
+    long count = 0;
+    while (readdir(directory)) count++;
+    closedir(directory);
+    // Neither the directory's own, nor "." and "..".
+    return count - 3;
 }
 
 // What a handler may do is little: it sets a bit, and wakes the thread that waits. Bits cannot be lost by being many.

@@ -147,6 +147,13 @@ package actor Control: ServiceLifecycle.Service {
         onDecision: (@Sendable (String) -> Void)? = nil
     ) throws {
         descriptors = DescriptorBudget(limit: clinux_raise_descriptor_limit(), workers: configuration.workers)
+        guard descriptors.limit >= descriptors.least else {
+            throw StartFailure(
+                description:
+                    "only \(descriptors.limit) files may be open, and a router of \(configuration.workers) workers "
+                    + "needs at least \(descriptors.least): raise the limit (ulimit -n, LimitNOFILE=)")
+        }
+        clinux_set_descriptor_ceiling(Int32(clamping: descriptors.ceiling))
         executor = try ControlExecutor()
         pages = try WorkThread(name: "pages", costLimit: 16, givesWay: true)
         questions = try WorkThread(name: "questions", costLimit: 16, givesWay: true)
@@ -164,6 +171,9 @@ package actor Control: ServiceLifecycle.Service {
         brain = Brain()
         stateWriter = try StateWriter(store: store, logger: logger)
     }
+
+    /// Connections that the admin address may have at a time.
+    package nonisolated var adminConnections: Int { min(64, descriptors.reserve / 4) }
 
     package nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe executor.asUnownedSerialExecutor() }
 

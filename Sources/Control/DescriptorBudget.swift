@@ -24,6 +24,16 @@ struct DescriptorBudget: Equatable {
         reserve = max(Self.reserveLeast, min(limit / 8, Self.reserveMost)) + Self.reservePerWorker * self.workers
     }
 
+    /// What a router needs that serves nobody.
+    var least: Int { 40 + 4 * workers }
+
+    /// No socket (of a client, to an endpoint, of a probe, of a listener) gets a descriptor of this number or above. The
+    /// runtime opens files at moments of its own choosing, and some of it ends the process when it cannot: libdispatch, for
+    /// one, reads /proc to see how its threads fare. Each worker may take one beyond it.
+    var ceiling: Int { max(limit - Self.untouchable - workers, limit / 2) }
+
+    private static let untouchable = 16
+
     /// Of each worker.
     var room: ConnectionRoom {
         let sockets = max((limit - reserve) / workers, 2 * Self.clientsLeast)

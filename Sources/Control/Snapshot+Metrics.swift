@@ -18,6 +18,7 @@ extension Snapshot {
     }
 
     private func processMetrics(_ text: inout MetricsText) {
+        ProcessStatistics().write(to: &text, descriptorLimit: descriptors.limit)
         text.family("spillway_build_info", .gauge, "The version that runs; always 1.")
         text.sample([("version", version)], 1)
         text.family("spillway_uptime_seconds", .gauge, "Since the process started.")

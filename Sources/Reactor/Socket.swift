@@ -177,7 +177,8 @@ package struct ListeningSocket: ~Copyable {
     /// A second owner of the same queue, for another worker of a UNIX-domain listener (which has no SO_REUSEPORT).
     package borrowing func duplicate() throws(SystemError) -> ListeningSocket {
         ListeningSocket(
-            descriptor: Descriptor(owning: Int32(try SystemError.check(Int(dup(descriptor.number))))), address: address)
+            descriptor: Descriptor(owning: Int32(try SystemError.check(Int(clinux_duplicate(descriptor.number))))),
+            address: address)
     }
 
     private init(descriptor: consuming Descriptor, address: SocketAddress) {

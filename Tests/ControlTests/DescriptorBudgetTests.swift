@@ -11,6 +11,7 @@ struct DescriptorBudgetTests {
         #expect(budget.room.sockets * workers <= limit - budget.reserve)
         #expect(2 * budget.room.clients <= budget.room.sockets)
         #expect(budget.clients > 0)
+        #expect(budget.ceiling + workers <= limit - 16 && budget.ceiling > limit - budget.reserve)
     }
 
     @Test func `a system without a limit has one here`() {

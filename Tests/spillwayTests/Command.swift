@@ -66,6 +66,12 @@ final class Command: Sendable {
 
     var errorsSoFar: String { errors.text }
 
+    /// How many descriptors it has open.
+    var openDescriptors: Int {
+        let path = process.withLock { "/proc/\($0.processIdentifier)/fd" }
+        return (try? FileManager.default.contentsOfDirectory(atPath: path).count) ?? 0
+    }
+
     func signal(_ number: Int32) {
         process.withLock { _ = kill($0.processIdentifier, number) }
     }
@@ -146,7 +152,7 @@ final class RouterUnderTest {
     /// - Parameter port: of the table's listener.
     init(
         _ directory: TemporaryDirectory, port: UInt16, output: Command.Destination = .collected,
-        errors: Command.Destination = .collected
+        errors: Command.Destination = .collected, openFiles: Int? = nil
     ) throws {
         self.port = port
         adminAddress = "127.0.0.1:\(try Self.freePort())"
@@ -154,7 +160,7 @@ final class RouterUnderTest {
             [
                 "run", directory.path + "/table.yaml", "--admin", adminAddress, "--workers", "1", "--state",
                 directory.path + "/state", "--drain", "3",
-            ], output: output, errors: errors)
+            ], output: output, errors: errors, openFiles: openFiles)
         guard eventually({ (try? self.admin("/ready").status) == 200 }) else { throw Failure(what: "no start") }
     }
 

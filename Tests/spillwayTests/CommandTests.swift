@@ -252,7 +252,7 @@ struct CommandTests {
         let page = try String(
             contentsOf: URL(fileURLWithPath: #filePath).deletingLastPathComponent()
                 .appendingPathComponent("../../docs/metrics.md"), encoding: .utf8)
-        let documented = Set(page.matches(of: /\| `(spillway_[a-z_]+)/).map { String($0.1) })
+        let documented = Set(page.matches(of: /\| `((?:spillway|process)_[a-z_]+)/).map { String($0.1) })
         #expect(documented.subtracting(served) == [])
         #expect(served.subtracting(documented) == [])
     }

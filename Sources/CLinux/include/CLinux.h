@@ -121,9 +121,11 @@ static inline int clinux_format_ip(const uint8_t *bytes, int count, char out[46]
 
 // Sockets
 
-static inline int clinux_socket(int family) {
-    return (int)CLINUX_RETRY(socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-}
+/// A socket; -EMFILE when its number would be one of those that are kept: see clinux_set_descriptor_ceiling.
+int clinux_socket(int family);
+
+/// A second descriptor of the same socket, by the same rule.
+int clinux_duplicate(int fd);
 
 static inline int clinux_set_option(int fd, int level, int option, int value) {
     return (int)CLINUX_RETRY(setsockopt(fd, level, option, &value, sizeof value));
@@ -256,6 +258,13 @@ int clinux_core_count(void);
 
 /// Raises the limit of open descriptors to what the system allows; returns the new limit.
 long clinux_raise_descriptor_limit(void);
+
+/// Sockets get no descriptor of this number or above, as if there were none: -EMFILE. To be set before there are any. Each
+/// thread that accepts connections may go beyond it by one.
+void clinux_set_descriptor_ceiling(int ceiling);
+
+/// How many descriptors the process has open, or -errno.
+long clinux_open_descriptors(void);
 
 /// Gives pages back to the system that hold nothing but freed memory, wherever they lie; the allocator by itself gives
 /// back only what lies last. Threads that allocate meanwhile may wait: some 0.1 ms for each MiB that is given back.
