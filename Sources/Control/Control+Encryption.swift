@@ -30,6 +30,7 @@ extension Control {
         do {
             let new = try await readEncryption(of: table)
             adopt(new)
+            certificatesAreRefused = false
             certificateReloads.accepted += 1
             for (worker, mailbox) in mailboxes.enumerated() {
                 mailbox.post(
@@ -42,6 +43,7 @@ extension Control {
             watchCertificates(readAt: readAt)
         } catch {
             certificateReloads.refused += 1
+            certificatesAreRefused = true
             logger.error("certificates (\(reason)) refused, the present ones stay:\n\(error)")
         }
     }
@@ -173,6 +175,9 @@ extension Snapshot {
                     ], Int(certificate.notAfter))
             }
         }
+        text.family(
+            "spillway_certificates_refused", .gauge, "1 while certificates on disk are refused, and others are used.")
+        text.sample([], certificatesAreRefused ? 1 : 0)
         text.family(
             "spillway_certificate_reloads_total", .counter,
             "Certificates read again while the table stayed, by outcome.")

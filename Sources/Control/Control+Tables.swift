@@ -87,6 +87,7 @@ extension Control {
             do {
                 refusedPaths = []
                 try await adopt(new)
+                certificatesAreRefused = false
                 reloads.accepted += 1
                 reloads.lastSeconds = Double(EventLoop.clock() - began) / 1e9
                 refusedReload = nil
@@ -123,27 +124,32 @@ extension Control {
         } catch {
             // What is missing may come later: a table can be there before its certificates are.
             refusedPaths = error.paths
+            certificatesAreRefused = true
             watchCertificates(readAt: readAt)
             throw error
         }
         let (sockets, addresses) = try openListeners(of: new)
         _ = await resolve(discovery.setNames(of: new))
-        let compiled = await compile(new)
+        let (compiled, routes) = await compile(new)
         // From here on nothing is waited for: who looks sees the old table or the new one.
         table = new
         listening = addresses
         adopt(encryption)
         // Kept until the next table: what is large is not freed by workers.
         self.compiled = compiled
+        self.routes = routes
         publish(sockets: sockets)
         watchCertificates(readAt: readAt)
         stateWriter.keep(new)
     }
 
-    /// One for each worker.
-    private func compile(_ table: Table) async -> [CompiledTable] {
-        let count = mailboxes.count
-        return await Thread.run(name: "compile") { (0..<count).map { _ in CompiledTable(table) } }
+    /// One table for each worker, and the counters of its routes.
+    private func compile(_ table: Table) async -> ([CompiledTable], RouteRegistry) {
+        let (count, previous) = (mailboxes.count, routes)
+        return await Thread.run(name: "compile") {
+            let routes = RouteRegistry(table, workers: count, previous: previous)
+            return ((0..<count).map { CompiledTable(table, counters: routes.counters(ofWorker: $0)) }, routes)
+        }
     }
 
     /// Tells the brain, the workers and the prober what there is now.

@@ -67,6 +67,7 @@ package actor Control: ServiceLifecycle.Service {
     var table = Table()
     /// One for each worker.
     var compiled: [CompiledTable] = []
+    var routes = RouteRegistry()
     var generation = 0
     var registry: Registry
     var discovery = Discovery()
@@ -88,6 +89,8 @@ package actor Control: ServiceLifecycle.Service {
     /// One for each worker, and the prober's.
     let libraries: [TLSLibrary]
     var certificateReloads = ReloadCounts()
+    /// The certificates on disk were refused when they were last read, alone or with the table that names them.
+    var certificatesAreRefused = false
     var certificateWatch: Task<Void, Never>?
     var watchedPaths: [String] = []
     /// Of certificates for which a table was refused: when they change, the table may be good.

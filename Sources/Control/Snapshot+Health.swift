@@ -39,26 +39,6 @@ extension Snapshot {
         }
     }
 
-    func endpointHealthMetrics(_ text: inout MetricsText, _ endpoints: [(index: Int, labels: [(String, String)])]) {
-        text.family("spillway_endpoint_state", .gauge, "1 for the state the endpoint is in, 0 for the others.")
-        for (index, labels) in endpoints {
-            let present = health[index]?.state
-            for state in EndpointState.allCases {
-                text.sample(labels + [("state", state.rawValue)], present == state ? 1 : 0)
-            }
-        }
-        text.family("spillway_probes_total", .counter, "Probes by result; unknown: the prober was late itself.")
-        for (index, labels) in endpoints {
-            let counts = probeCounts.byEndpoint[self.endpoints[index].number] ?? ProbeCounts.Results()
-            for (result, value) in [("passed", counts.passed), ("failed", counts.failed), ("unknown", counts.unknown)] {
-                text.sample(labels + [("result", result)], value)
-            }
-        }
-        text.family(
-            "spillway_prober_lag_seconds", .gauge, "How late the prober's timers were, at worst, in the last second.")
-        text.sample([], Double(probeCounts.lag) / 1e9)
-    }
-
     func decisionMetrics(_ text: inout MetricsText) {
         text.family(
             "spillway_brain_lag_seconds", .gauge, "How late the brain looked, at worst, in the last 10 to 20 seconds.")

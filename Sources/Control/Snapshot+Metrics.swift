@@ -10,6 +10,7 @@ extension Snapshot {
         processMetrics(&text)
         listenerMetrics(&text)
         encryptionMetrics(&text)
+        routeMetrics(&text)
         serviceMetrics(&text)
         cellMetrics(&text)
         endpointMetrics(&text)
@@ -39,6 +40,9 @@ extension Snapshot {
         text.family(
             "spillway_table_last_good", .gauge, "1 while the last good table is served instead of the given one.")
         text.sample([], servesLastGoodTable ? 1 : 0)
+        text.family(
+            "spillway_table_refused", .gauge, "1 while the table on disk is refused, and another one is served.")
+        text.sample([], refusedReload == nil ? 0 : 1)
         text.family("spillway_reloads_total", .counter, "Reloads by outcome.")
         text.sample([("outcome", "accepted")], reloads.accepted)
         text.sample([("outcome", "refused")], reloads.refused)
@@ -125,6 +129,7 @@ extension Snapshot {
         counters("spillway_service_overflows_total", "Requests refused because a limit was reached.") {
             $0.overflows.count
         }
+        answerMetrics(&text)
         text.family("spillway_service_requests_in_flight", .gauge, "Requests under way now.")
         for (service, counters) in services {
             text.sample([("service", service)], counters.reduce(0) { $0 + $1.inFlight.level })
@@ -132,6 +137,41 @@ extension Snapshot {
         text.family("spillway_service_requests_pending", .gauge, "Requests that wait for a connection now.")
         for (service, counters) in services {
             text.sample([("service", service)], counters.reduce(0) { $0 + $1.pending.level })
+        }
+    }
+
+    /// Of those that anybody has used.
+    private func routeMetrics(_ text: inout MetricsText) {
+        let routes = routes.rows.map { row in
+            (
+                labels: MetricsText.Labels([("route", row.match)]),
+                requests: row.counters.reduce(0) { $0 &+ $1.requests.count },
+                failures: row.counters.reduce(0) { $0 &+ $1.failures.count }
+            )
+        }
+        text.family("spillway_route_requests_total", .counter, "Requests that the route was chosen for.")
+        for route in routes where route.requests > 0 { text.sample(route.labels, route.requests) }
+        text.family("spillway_route_failures_total", .counter, "Those that failed in the eyes of their clients.")
+        for route in routes where route.requests > 0 { text.sample(route.labels, route.failures) }
+    }
+
+    /// Answers by status, of those that occurred.
+    private func answerMetrics(_ text: inout MetricsText) {
+        text.family(
+            "spillway_service_responses_total", .counter, "Answers to clients by status, the router's own among them.")
+        for (service, counters) in services {
+            var sums: [Int: UInt64] = [:]
+            var others: UInt64 = 0
+            for one in counters {
+                one.answers.forEach { code, count in
+                    if let code { sums[code, default: 0] &+= count } else { others &+= count }
+                }
+            }
+            let labels = MetricsText.Labels([("service", service)])
+            for (code, count) in sums.sorted(by: { $0.key < $1.key }) {
+                text.sample(labels.with("code", "\(code)"), count)
+            }
+            if others > 0 { text.sample(labels.with("code", "other"), others) }
         }
     }
 
@@ -199,49 +239,5 @@ extension Snapshot {
             text.sample(labels, Double(splits[service].shares[cell]) / 10_000)
         }
         cellHealthMetrics(&text, cells.map { ($0.labels, $0.service, $0.cell) })
-    }
-
-    private func endpointMetrics(_ text: inout MetricsText) {
-        let endpoints = self.endpoints.enumerated().map { index, endpoint in
-            (
-                index,
-                [
-                    ("service", table.services[endpoint.service].name), ("region", endpoint.region),
-                    ("endpoint", endpoint.address),
-                ],
-                EndpointTotals(endpoint.counters)
-            )
-        }
-        func counter(_ name: String, _ help: String, _ value: (EndpointTotals) -> UInt64) {
-            text.family(name, .counter, help)
-            for (_, labels, totals) in endpoints { text.sample(labels, value(totals)) }
-        }
-        func gauge(_ name: String, _ help: String, _ value: (EndpointTotals) -> Int) {
-            text.family(name, .gauge, help)
-            for (_, labels, totals) in endpoints { text.sample(labels, value(totals)) }
-        }
-        counter("spillway_endpoint_attempts_total", "Attempts begun.") { $0.attempts }
-        text.family("spillway_endpoint_outcomes_total", .counter, "Attempts ended, by outcome.")
-        for (_, labels, totals) in endpoints {
-            for (outcome, value) in totals.outcomes { text.sample(labels + [("outcome", outcome)], value) }
-        }
-        counter("spillway_endpoint_overstays_total", "Attempts that took longer than usual.") { $0.overstays }
-        counter("spillway_endpoint_connections_opened_total", "Connections opened.") { $0.connectionsOpened }
-        gauge("spillway_endpoint_open_connections", "Connections open now.") { $0.openConnections }
-        gauge("spillway_endpoint_requests_in_flight", "Attempts under way now.") { $0.inFlight }
-        endpointHealthMetrics(&text, endpoints.map { ($0.0, $0.1) })
-    }
-}
-
-extension EndpointTotals {
-    /// How attempts ended, by the name metrics and decisions use.
-    var outcomes: [(String, UInt64)] {
-        [
-            ("success", successes), ("connect-failed", connectFailures), ("unreachable", unreachables),
-            ("connect-timeout", connectTimeouts),
-            ("reset", resets), ("truncated", truncations), ("response-timeout", responseTimeouts),
-            ("gateway-error", gatewayErrors),
-            ("server-error", serverErrors), ("abandoned", abandoned), ("router-exhausted", exhausted),
-        ]
     }
 }

@@ -56,6 +56,8 @@ struct Snapshot: Sendable {
     let listening: [ListenerIdentity: SocketAddress]
     let encryption: Encryption
     let certificateReloads: Control.ReloadCounts
+    let certificatesAreRefused: Bool
+    let routes: RouteRegistry
     let registry: Counters
     /// In the order of the table.
     let endpoints: [Endpoint]
@@ -87,6 +89,7 @@ extension Control {
             stateWriter: stateWriter, table: table,
             generation: generation, servesLastGoodTable: servesLastGoodTable, refusedReload: refusedReload,
             reloads: reloads, listening: listening, encryption: encryption, certificateReloads: certificateReloads,
+            certificatesAreRefused: certificatesAreRefused, routes: routes,
             registry: Snapshot.Counters(
                 cells: registry.cells, services: registry.services, listeners: registry.listeners,
                 handshakes: registry.handshakes),

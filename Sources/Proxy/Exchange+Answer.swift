@@ -57,6 +57,7 @@ extension Exchange {
             Uncounted(cell.counters.latency).lend { $0.record(nanoseconds: headLatency) }
             cell.counters.countResponse(status: status)
         }
+        service?.lend { $0.counters.answers.add(status) }
         phase = .answering
         lastOfAnswer = now
         self.status = status
@@ -153,6 +154,7 @@ extension Exchange {
         end(upstream, reason)
         listener.counters.truncated.add()
         ownToken = "truncated"
+        isCutOff = true
         if isGRPC { count(grpcStatus ?? .unavailable) }
         downstream?.lend { $0.abortAnswer() }
         finish()
@@ -161,6 +163,7 @@ extension Exchange {
     /// A call's deadline has come within its answer.
     func callExpired() {
         ownToken = OwnAnswer.requestTimeout.token
+        isCutOff = true
         count(.deadlineExceeded)
         downstream?.lend { $0.abortAnswer() }
         finish()
@@ -170,6 +173,7 @@ extension Exchange {
     /// and is served elsewhere.
     func callLeft() {
         ownToken = Self.failoverToken
+        isCutOff = true
         tunnel.end = .failover
         count(.unavailable)
         downstream?.lend { $0.abortAnswer() }

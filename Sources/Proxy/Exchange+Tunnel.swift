@@ -96,14 +96,17 @@ extension Exchange {
             return answerOwn(.noRoute)
         }
         route = found
-        let index = found.lend { $0.destinations.pick(&worker.random) }
+        let index = found.lend { found in
+            found.counters.requests.add()
+            return found.destinations.pick(&worker.random)
+        }
         passOn(to: table.lend { $0.service(at: index) })
     }
 
     private func passOn(to service: Uncounted<WorkerService>) {
         service.lend { lent in
-            guard lent.admit() else { return answerOwn(.overflow) }
             self.service = service
+            guard lent.admit() else { return answerOwn(.overflow) }
             hashKey = lent.hashKey.flatMap { $0.hash(client) }
             guard let drawn = lent.split.draw(key: hashKey) else {
                 lent.counters.shed.add()

@@ -87,6 +87,8 @@ final class Exchange: TimerOwner {
     var bytesToClient = 0
     var bytesFromClient = 0
     var ownToken: StaticString?
+    /// The answer ended before it was whole, and not for the client's sake.
+    var isCutOff = false
     var headLatency: Int64 = 0
     /// Of the last attempt that failed of it.
     var tlsFailure: TLSFailure?
@@ -144,6 +146,7 @@ final class Exchange: TimerOwner {
         }
         self.route = route
         route.lend { route in
+            route.counters.requests.add()
             if route.forwards {
                 let index = route.destinations.pick(&worker.random)
                 forward(to: table.lend { $0.service(at: index) }, head, bytes)
@@ -155,8 +158,8 @@ final class Exchange: TimerOwner {
 
     private func forward(to service: Uncounted<WorkerService>, _ head: borrowing RequestHead, _ bytes: RawSpan) {
         service.lend { lent in
-            guard lent.admit() else { return answerOwn(.overflow) }
             self.service = service
+            guard lent.admit() else { return answerOwn(.overflow) }
             if lent.hashes { hashKey = lent.hashKey.flatMap { $0.hash(head, bytes, client) } }
             guard let drawn = lent.split.draw(key: hashKey) else {
                 lent.counters.shed.add()
@@ -270,15 +273,24 @@ final class Exchange: TimerOwner {
     func answerOwn(_ answer: OwnAnswer) {
         status = answer.status
         ownToken = answer.token
-        if answer.isFailure { service?.lend { $0.counters.failures.add() } }
+        service?.lend { service in
+            if answer.isFailure { service.counters.failures.add() }
+            if !isTunnel { service.counters.answers.add(answer.status) }
+        }
         if isGRPC, answer.token != nil { count(GRPCStatus(httpStatus: answer.status)) }
         downstream?.lend { $0.answerOwn(answer) }
         finish()
     }
 
+    /// The client saw a failure, whoever is to blame.
+    private var hasFailed: Bool {
+        status >= 500 || isCutOff || (isGRPC && (grpcStatus?.asHTTP ?? 0) >= 500)
+    }
+
     /// Lets go of everything and becomes free for another request.
     func finish() {
         abandonAttempts(.cutOff)
+        if hasFailed { route?.lend { $0.counters.failures.add() } }
         if pendingTicket != nil { leaveQueue() }
         if let timer { worker.disarm(timer) }
         if listener.isLogged { record() }
@@ -312,6 +324,7 @@ final class Exchange: TimerOwner {
         bytesToClient = 0
         bytesFromClient = 0
         ownToken = nil
+        isCutOff = false
         headLatency = 0
         tlsFailure = nil
         hashKey = nil

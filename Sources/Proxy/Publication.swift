@@ -113,11 +113,14 @@ package final class CompiledTable: Sendable {
     let matcher: RouteMatcher
     let routes: [WorkerRoute]
 
-    package init(_ table: Table) {
+    /// - Parameter counters: of each route; nil: ones that nobody else reads.
+    package init(_ table: Table, counters: [RouteCounters]? = nil) {
         self.table = table
         matcher = RouteMatcher(table)
         let identityFields = table.listeners.compactMap { $0.tls?.client?.header }
-        routes = table.routes.map { WorkerRoute($0, identityFields: identityFields) }
+        routes = table.routes.enumerated().map { index, route in
+            WorkerRoute(route, identityFields: identityFields, counters: counters?[index] ?? RouteCounters())
+        }
     }
 }
 

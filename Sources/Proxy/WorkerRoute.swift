@@ -1,5 +1,6 @@
 internal import Picking
 internal import RouteTable
+internal import Telemetry
 internal import Wire
 
 /// A route as one worker follows it: compiled before the worker is told of its table, and never changed.
@@ -13,9 +14,11 @@ final class WorkerRoute: Sendable {
     let rewrite: PathRewrite?
     let requestEdits: CompiledEdits
     let responseEdits: CompiledEdits
+    let counters: RouteCounters
 
     /// - Parameter identityFields: those that tell who a client has proved to be, which no client may send.
-    init(_ route: Route, identityFields: [String]) {
+    init(_ route: Route, identityFields: [String], counters: RouteCounters) {
+        self.counters = counters
         var weighted: [(service: Int, weight: Int)] = []
         var redirect: WorkerRedirect?
         var response: OwnAnswer?

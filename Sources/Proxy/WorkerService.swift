@@ -112,12 +112,12 @@ final class WorkerService {
     /// Counts a request in, unless that would be too many.
     func admit() -> Bool {
         counters.requests.add()
-        guard load.inFlight < requestLimit else {
+        load.inFlight += 1
+        counters.inFlight.set(load.inFlight)
+        guard load.inFlight <= requestLimit else {
             counters.overflows.add()
             return false
         }
-        load.inFlight += 1
-        counters.inFlight.set(load.inFlight)
         return true
     }
 

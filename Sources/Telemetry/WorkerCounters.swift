@@ -86,8 +86,19 @@ package final class ServiceCounters: Sendable {
     package let failures = Counter()
     /// Calls that no region has answered, by the gRPC status they ended with.
     package let grpc = InlineArray<17, Counter> { _ in Counter() }
+    /// Answers to clients by status, those of our own among them.
+    package let answers = CodeCounts()
     package let inFlight = Gauge()
     package let pending = Gauge()
+
+    package init() {}
+}
+
+/// What one worker counted of one route, or of several that share their counters.
+package final class RouteCounters: Sendable {
+    package let requests = Counter()
+    /// Requests whose clients saw a failure.
+    package let failures = Counter()
 
     package init() {}
 }

@@ -218,7 +218,8 @@ def deadline_within_answer(router):
         equal(own.metric("spillway_listener_truncated_total"), 0)
         first = f"127.0.0.1:{router.first.port}"
         equal(own.metric("spillway_endpoint_state", service="echo", endpoint=first, state="healthy"), 1)
-        equal(own.metric("spillway_endpoint_failures_total", service="echo"), 0)
+        for outcome in ("reset", "truncated", "response-timeout", "gateway-error", "server-error"):
+            equal(own.metric("spillway_endpoint_outcomes_total", service="echo", outcome=outcome), 0, outcome)
 
 
 @GROUP.test
