@@ -122,10 +122,10 @@ let package = Package(
         tests(
             of: "Control",
             [
-                "Backends", "Proxy", "Reactor", "RouteTable", "Store", "Telemetry",
+                "Backends", "Failover", "Proxy", "Reactor", "RouteTable", "Store", "Telemetry",
                 .product(name: "Logging", package: "swift-log"),
             ]),
-        tests(of: "spillway", ["Backends", "Failover"]),
+        tests(of: "spillway", ["Backends", "Failover", "Reactor", "Store"]),
         tests(of: "Telemetry"),
     ],
     swiftLanguageModes: [.v6]

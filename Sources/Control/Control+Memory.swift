@@ -34,7 +34,7 @@ extension Control {
 
     /// Goes on where the last run was: what was out stays out until it shows itself well.
     func remember() async {
-        clockOffset = EventLoop.wallClock() - EventLoop.clock()
+        clock = BrainClock(wall: EventLoop.wallClock(), boot: EventLoop.bootClock())
         let store = store
         let read = await Thread.run(name: "memory", within: Self.memoryLimit) { Past(of: store) }
         guard let past = read else {
@@ -48,11 +48,23 @@ extension Control {
         case .unreadable(let path, let error):
             logger.error("what the last run knew cannot be read from \(path): \(error)")
         case .segment(let segment):
-            brain = segment.brain
-            for (event, time) in segment.events { _ = brain.observe(event, at: time) }
+            var remembered = segment.brain
+            for (event, time) in segment.events { _ = remembered.observe(event, at: time) }
+            guard let ahead = clock.goOn(from: remembered.lastTime, boot: EventLoop.bootClock()) else {
+                let ahead = (remembered.lastTime - now).phrase
+                logger.error(
+                    """
+                    what the last run left in \(segment.name) is dated \(ahead) ahead of the clock: \
+                    nothing is remembered this time
+                    """)
+                break
+            }
+            if ahead > .seconds(1) {
+                logger.warning(
+                    "the clock was put back since the last run: decisions are dated \(ahead.phrase) ahead of it")
+            }
+            brain = remembered
             registry.reserve(brain.knownEndpoints)
-            // A clock that was put back since must not turn time around.
-            clockOffset = max(clockOffset, brain.lastTime.nanoseconds - EventLoop.clock())
             logger.info("goes on from \(segment.name) and \(segment.events.count) events")
             carryOut(tell(.tick, at: now))
         }

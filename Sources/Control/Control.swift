@@ -119,8 +119,7 @@ package actor Control: ServiceLifecycle.Service {
     let stateWriter: StateWriter
     /// Held as long as the process lives.
     var stateLock: StateLock?
-    /// What the monotonic clock is to be increased by to give the brain's time, nanoseconds.
-    var clockOffset: Int64 = 0
+    var clock = BrainClock(wall: EventLoop.wallClock(), boot: EventLoop.bootClock())
     var rates = Rates()
     var lag = BrainLag()
 
@@ -292,7 +291,7 @@ package actor Control: ServiceLifecycle.Service {
     }
 
     /// The brain's time.
-    var now: Instant { Instant(nanoseconds: EventLoop.clock() + clockOffset) }
+    var now: Instant { clock.now(boot: EventLoop.bootClock()) }
 
     /// Tells the brain, and keeps what it was told.
     func tell(_ event: Event, at now: Instant) -> [Action] {

@@ -109,6 +109,11 @@ package final class EventLoop {
         clinux_monotonic_nanoseconds()
     }
 
+    /// Nanoseconds since the machine started, those included for which it was suspended; `clock` stands still meanwhile.
+    package static func bootClock() -> Int64 {
+        clinux_boot_nanoseconds()
+    }
+
     /// Nanoseconds since 1970, for dates that people read; never for deadlines.
     package static func wallClock() -> Int64 {
         clinux_wall_nanoseconds()

@@ -1,6 +1,10 @@
 import Backends
+import Failover
 import Foundation
+import Reactor
 import Testing
+
+@testable import Store
 
 /// The state directory: what becomes of a router whose own is not usable, or another's.
 struct StateTests {
@@ -40,6 +44,29 @@ struct StateTests {
         _ = first.command.finish()
         let third = try RouterUnderTest(directory, table: "tables")
         #expect(try third.get("/hello").status == 200)
+    }
+
+    @Test(arguments: [(2_400, true), (172_800, false)])
+    func `evidence from the future is gone on from if it is an hour's at most`(seconds: Int, isKept: Bool) throws {
+        let directory = try TemporaryDirectory()
+        try directory.write("tables/table.yaml", CommandTests.table)
+        let state = directory.path + "/state"
+        var brain = Brain()
+        let now = EventLoop.wallClock() + Int64(seconds) * 1_000_000_000
+        _ = brain.observe(.tick, at: Instant(nanoseconds: now))
+        var log = EvidenceLog(directory: state)
+        try log.begin(brain)
+        let router = try RouterUnderTest(directory, table: "tables")
+        #expect(try router.get("/hello").status == 200)
+        let told = router.command.errorsSoFar
+        let isGoneOn = told.contains("the clock was put back since the last run: decisions are dated 39 min ahead")
+        let isForgotten = told.contains("is dated 47 h 59 min ahead of the clock: nothing is remembered")
+        #expect(isGoneOn == isKept && isForgotten != isKept, "\(told)")
+        // What it writes from now on is dated by the clock, or goes on.
+        #expect(eventually { EvidenceLog.names(in: state).count > 1 })
+        let latest = try #require(EvidenceLog.names(in: state).last)
+        let ahead = try EvidenceLog.read(latest).brain.lastTime.nanoseconds - EventLoop.wallClock()
+        #expect((ahead > 2_000_000_000_000) == isKept, "\(ahead)")
     }
 
     @Test func `a settings file that cannot be read is told in words`() throws {

@@ -38,6 +38,12 @@ static inline int64_t clinux_monotonic_nanoseconds(void) {
     return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
+static inline int64_t clinux_boot_nanoseconds(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_BOOTTIME, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
 static inline int64_t clinux_wall_nanoseconds(void) {
     struct timespec t;
     clock_gettime(CLOCK_REALTIME, &t);
