@@ -18,6 +18,19 @@ let settings: [SwiftSetting] =
 /// The request path: exclusivity is checked at run time in debug builds only (docs/decisions/0005).
 let hotSettings = settings + [.unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release))]
 
+/// The release binary carries the Swift runtime, and the libraries of C++ and of GCC that this needs, within it: it runs
+/// where no Swift is installed (docs/decisions/0002). Yams needs all of Foundation, whose parts are named here because
+/// packages are compiled as for the shared one.
+let runtimeWithin: [LinkerSetting] = [
+    .unsafeFlags(
+        [
+            "-static-stdlib", "-use-ld=lld", "-Xclang-linker", "-static-libgcc",
+            "-L\(Context.packageDirectory)/deploy/static",
+            "-lCoreFoundation", "-lFoundationInternationalization", "-lFoundationEssentials", "-l_FoundationICU",
+            "-l_FoundationCollections", "-l_FoundationCShims",
+        ], .when(configuration: .release))
+]
+
 func module(_ name: String, _ dependencies: [Target.Dependency] = [], isHot: Bool = false) -> Target {
     .target(name: name, dependencies: dependencies, swiftSettings: isHot ? hotSettings : settings)
 }
@@ -36,7 +49,9 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
-        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        // Without what reads configuration files and what needs the whole of Foundation.
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ],
@@ -92,9 +107,12 @@ let package = Package(
                 "Simulation", "Store",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "Yams", package: "Yams"),
-            ], swiftSettings: settings),
+            ], swiftSettings: settings, linkerSettings: runtimeWithin),
 
         .executableTarget(
             name: "scale", dependencies: ["Failover", "Probes", "Reactor", "RouteTable"], path: "Benchmarks/Scale",
@@ -122,8 +140,9 @@ let package = Package(
         tests(
             of: "Control",
             [
-                "Backends", "Failover", "Proxy", "Reactor", "RouteTable", "Store", "Telemetry",
+                "Backends", "Failover", "Probes", "Proxy", "Reactor", "RouteTable", "Store", "Telemetry",
                 .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ]),
         tests(of: "spillway", ["Backends", "Failover", "Reactor", "Store"]),
         tests(of: "Telemetry"),

@@ -1,5 +1,5 @@
 package import Control
-internal import Foundation
+internal import FoundationEssentials
 internal import HTTPTypes
 internal import Hummingbird
 package import Logging

@@ -1,5 +1,5 @@
 internal import CLinux
-internal import Foundation
+internal import Glibc
 internal import Proxy
 internal import Reactor
 internal import Synchronization
@@ -109,7 +109,7 @@ struct AccessLogPen: ~Copyable {
     private static func open(_ path: String) throws(SystemError) -> LineSink {
         // Without O_NONBLOCK a named pipe that nobody reads would hold the thread up for ever.
         let flags = O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK
-        let descriptor = path == "-" ? fcntl(1, F_DUPFD_CLOEXEC, 3) : unsafe Foundation.open(path, flags, 0o640)
+        let descriptor = path == "-" ? fcntl(1, F_DUPFD_CLOEXEC, 3) : unsafe Glibc.open(path, flags, 0o640)
         if descriptor < 0 { throw SystemError(code: errno) }
         return LineSink(descriptor: descriptor, isOwned: true)
     }

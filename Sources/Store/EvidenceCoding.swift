@@ -1,4 +1,4 @@
-internal import Foundation
+internal import FoundationEssentials
 internal import Failover
 
 /// A brain's inputs as bytes: small, because there are many. Whole numbers are written seven bits at a time, the lowest

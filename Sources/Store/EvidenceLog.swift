@@ -1,5 +1,5 @@
 package import Failover
-internal import Foundation
+internal import FoundationEssentials
 internal import Glibc
 
 /// What the brain was told, so that its decisions can be taken again, and a router that starts again goes on where it

@@ -1,5 +1,5 @@
 package import Failover
-internal import Foundation
+internal import FoundationEssentials
 
 /// What a router knew and thought at a moment that is past.
 extension Replay {

@@ -1,6 +1,7 @@
 internal import Control
 internal import Demo
-internal import Foundation
+internal import FoundationEssentials
+internal import Glibc
 internal import Reactor
 internal import RouteFiles
 internal import RouteTable
@@ -36,7 +37,7 @@ struct DemoRun {
         settings.state = orders.directory.appendingPathComponent("state").path
         settings.logLevel = "warning"
         let router = Router(table: tablePath, settings: settings)
-        let screen = try LineOutput(descriptor: FileHandle.standardOutput.fileDescriptor) { lines, _ in
+        let screen = try LineOutput(descriptor: STDOUT_FILENO) { lines, _ in
             "(\(lines) lines are missing here)"
         }
         let paths = table.routes.compactMap { route -> String? in

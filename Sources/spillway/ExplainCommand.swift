@@ -1,6 +1,6 @@
 internal import ArgumentParser
 internal import Failover
-internal import Foundation
+internal import FoundationEssentials
 internal import Store
 
 struct ExplainCommand: AsyncParsableCommand {
@@ -30,8 +30,7 @@ struct ExplainCommand: AsyncParsableCommand {
             page = try past(at)
         } else {
             let path = "/api/v1/explain" + (name.map { "?name=\(AdminClient.escaped($0))" } ?? "")
-            let body = try await admin.client().get(path)
-            page = ExplanationPage(try JSONDecoder().decode(Explanations.self, from: body))
+            page = ExplanationPage(try await admin.client().get(path, as: Explanations.self))
         }
         print(json ? try page.json : page.text, terminator: "")
     }

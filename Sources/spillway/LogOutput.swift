@@ -1,5 +1,6 @@
 internal import Control
-internal import Foundation
+internal import FoundationEssentials
+internal import Glibc
 internal import Logging
 internal import Reactor
 
@@ -13,7 +14,7 @@ struct LogOutput: LogHandler {
     /// Where the lines of a log with these settings go.
     static func lines(_ settings: Settings) throws(SystemError) -> LineOutput {
         let isJSON = settings.logFormat == .json
-        return try LineOutput(descriptor: FileHandle.standardError.fileDescriptor) { lines, reason in
+        return try LineOutput(descriptor: STDERR_FILENO) { lines, reason in
             line(.error, "\(lines) lines of this log were lost: \(reason)", isJSON: isJSON)
         }
     }

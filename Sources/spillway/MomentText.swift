@@ -1,5 +1,5 @@
 internal import Failover
-internal import Foundation
+internal import FoundationEssentials
 
 /// Moments as people give them to a command; UTC where they do not say otherwise, as logs and journal are.
 enum MomentText {

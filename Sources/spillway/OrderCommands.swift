@@ -1,12 +1,11 @@
 internal import ArgumentParser
 internal import Control
-internal import Foundation
+internal import FoundationEssentials
 internal import RouteFiles
 
 /// What every order has.
 struct OrderOptions: ParsableArguments {
-    @Option(help: ArgumentHelp("The router's admin address.", valueName: "host:port"))
-    var admin: String?
+    @OptionGroup var admin: AdminOption
 
     @Option(help: ArgumentHelp("Why, for those who find it.", valueName: "text"))
     var why: String?
@@ -18,8 +17,7 @@ struct OrderOptions: ParsableArguments {
         var request = request
         request.why = why
         request.force = force
-        let address = admin ?? ProcessInfo.processInfo.environment["SPILLWAY_ADMIN"] ?? Settings.defaultAdmin
-        let answer = try await AdminClient(address: address).post("/api/v1/orders", try JSONEncoder().encode(request))
+        let answer = try await admin.client().post("/api/v1/orders", try JSONEncoder().encode(request))
         print(answer)
     }
 }

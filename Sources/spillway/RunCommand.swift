@@ -1,7 +1,7 @@
 internal import AdminAPI
 internal import ArgumentParser
 internal import Control
-internal import Foundation
+internal import FoundationEssentials
 internal import Logging
 internal import Reactor
 internal import ServiceLifecycle
@@ -92,12 +92,15 @@ struct Router {
         let logger = LogOutput.logger(settings, to: lines)
         try checkAdminAddress()
         let store = StateDirectory(path: settings.state)
+        let process = ProcessInfo.processInfo
+        let holder =
+            "process \(process.processIdentifier) on \(process.hostName), admin address \(settings.admin)"
         let control = try Control(
             configuration: .init(
-                tablePath: table, environment: ProcessInfo.processInfo.environment,
+                tablePath: table, environment: process.environment,
                 workers: settings.workers ?? Cores.available, seed: UInt64.random(in: 1 ... .max),
                 drain: .seconds(settings.drain), version: Version.current,
-                holder: "process \(getpid()) on \(ProcessInfo.processInfo.hostName), admin address \(settings.admin)"),
+                holder: holder),
             store: store, logger: logger, log: lines, onDecision: onDecision)
         let group = try services(control, companion, logger)
         guard try await start(control, group, signals, logger) else {

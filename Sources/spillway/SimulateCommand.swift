@@ -1,6 +1,6 @@
 internal import ArgumentParser
 internal import Failover
-internal import Foundation
+internal import FoundationEssentials
 internal import RouteFiles
 internal import Simulation
 

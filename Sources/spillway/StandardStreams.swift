@@ -1,5 +1,5 @@
 internal import CLinux
-internal import Foundation
+internal import Glibc
 
 /// Standard input, output and error: what a parent has left of them, and what becomes of what is printed.
 enum StandardStreams {
@@ -8,7 +8,7 @@ enum StandardStreams {
     static func open() {
         for number: Int32 in 0...2 where fcntl(number, F_GETFD) < 0 {
             // The lowest number that is free is this one.
-            _ = unsafe Foundation.open("/dev/null", O_RDWR)
+            _ = unsafe Glibc.open("/dev/null", O_RDWR)
         }
         // A reader that has seen enough, as `head` has, ends a command quietly, whatever the parent thinks of it.
         signal(SIGPIPE, SIG_DFL)

@@ -1,81 +1,23 @@
 internal import ArgumentParser
 internal import Control
 internal import Foundation
-#if canImport(FoundationNetworking)
-    internal import FoundationNetworking
-#endif
 
 struct Status: AsyncParsableCommand {
     static let configuration = CommandConfiguration(abstract: "Show what a running router does now.")
 
-    @Option(help: ArgumentHelp("The router's admin address.", valueName: "host:port"))
-    var admin: String?
+    @OptionGroup var admin: AdminOption
 
     @Flag(help: "The whole status as JSON.")
     var json = false
 
     func run() async throws {
-        let address = admin ?? ProcessInfo.processInfo.environment["SPILLWAY_ADMIN"] ?? Settings.defaultAdmin
-        let body = try await AdminClient(address: address).get("/api/v1/status")
+        let client = admin.client()
         if json {
-            print(String(decoding: body, as: UTF8.self), terminator: "")
+            print(String(decoding: try await client.get("/api/v1/status"), as: UTF8.self), terminator: "")
             return
         }
-        let status = try JSONDecoder().decode(RouterStatus.self, from: body)
+        let status = try await client.get("/api/v1/status", as: RouterStatus.self)
         print(StatusPage(status).text, terminator: "")
-    }
-}
-
-/// Asks a running router over its admin address.
-struct AdminClient {
-    let address: String
-
-    func get(_ path: String) async throws -> Data {
-        let (data, status) = try await send(URLRequest(url: try url(path)))
-        // Older routers do not know every question.
-        let reason = String(decoding: data, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
-        guard status == 200 else {
-            throw Failure(reason.isEmpty ? "\(address)\(path) answered \(status)" : reason)
-        }
-        return data
-    }
-
-    /// A name as part of a query.
-    static func escaped(_ text: String) -> String {
-        let plain = CharacterSet.alphanumerics.union(CharacterSet(charactersIn: "-._~"))
-        return text.addingPercentEncoding(withAllowedCharacters: plain) ?? text
-    }
-
-    /// What is answered; a refusal, with its reason, is thrown.
-    func post(_ path: String, _ body: Data) async throws -> String {
-        var request = URLRequest(url: try url(path))
-        request.httpMethod = "POST"
-        request.httpBody = body
-        request.setValue("application/json", forHTTPHeaderField: "content-type")
-        let (data, status) = try await send(request)
-        let text = String(decoding: data, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
-        guard status == 200 else { throw Failure("refused: \(text)") }
-        return text
-    }
-
-    private func url(_ path: String) throws -> URL {
-        guard let address = HostPort(address) else {
-            throw ValidationError("\(self.address) is not an address such as 127.0.0.1:9901")
-        }
-        let host = address.host.contains(":") ? "[\(address.host)]" : address.host
-        guard let url = URL(string: "http://\(host):\(address.port)\(path)") else {
-            throw ValidationError("\(self.address)\(path) is no URL")
-        }
-        return url
-    }
-
-    private func send(_ request: URLRequest) async throws -> (Data, Int) {
-        do {
-            let (data, response) = try await URLSession.shared.data(for: request)
-            return (data, (response as? HTTPURLResponse)?.statusCode ?? 0)
-        } catch {
-            throw Failure("no router answers on \(address): \(error.localizedDescription)")
-        }
     }
 }
 

@@ -45,9 +45,7 @@ struct WhatIfCommand: AsyncParsableCommand {
         if let table {
             outcome = try imagine(table)
         } else {
-            let answer = try await ask()
-            body = answer
-            outcome = try JSONDecoder().decode(WhatIf.self, from: answer)
+            (outcome, body) = try await ask()
         }
         let page = WhatIfPage(outcome, maxShed: most)
         if json {
@@ -65,16 +63,17 @@ struct WhatIfCommand: AsyncParsableCommand {
         return try brain.imagining(demand: demand).whatIf(losing: lose)
     }
 
-    private func ask() async throws -> Data {
+    private func ask() async throws -> (WhatIf, Data) {
         let client = admin.client()
         var parts = lose.map { "lose=\(AdminClient.escaped($0))" }
         if demand != nil {
-            let status = try JSONDecoder().decode(RouterStatus.self, from: try await client.get("/api/v1/status"))
+            let status = try await client.get("/api/v1/status", as: RouterStatus.self)
             parts += try entries(of: status.services.map(\.name)).map {
                 "demand=\(AdminClient.escaped("\($0.service):\($0.perSecond)"))"
             }
         }
-        return try await client.get("/api/v1/what-if" + (parts.isEmpty ? "" : "?" + parts.joined(separator: "&")))
+        let body = try await client.get("/api/v1/what-if" + (parts.isEmpty ? "" : "?" + parts.joined(separator: "&")))
+        return (try client.read(WhatIf.self, from: body), body)
     }
 
     private func entries(of services: [String]) throws -> [(service: String, perSecond: Int)] {
