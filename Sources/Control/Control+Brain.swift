@@ -1,5 +1,4 @@
 internal import Failover
-internal import Foundation
 internal import Logging
 internal import Probes
 internal import Proxy
@@ -82,9 +81,7 @@ extension Control {
     private func serviceTraffic() -> [ServiceTraffic] {
         var reports: [ServiceTraffic] = []
         for (index, service) in table.services.enumerated() {
-            let total = registry.requests(of: service.name)
-            let seen = seenRequests.updateValue(total, forKey: service.name) ?? 0
-            let requests = total >= seen ? total - seen : total
+            let requests = requestsSeen.since(service.name, [registry.requests(of: service.name)])[0]
             if requests > 0 { reports.append(ServiceTraffic(service: index, requests: Int(clamping: requests))) }
         }
         return reports

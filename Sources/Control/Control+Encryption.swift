@@ -1,4 +1,3 @@
-internal import Foundation
 internal import Logging
 internal import Proxy
 internal import Reactor
@@ -128,23 +127,20 @@ extension Control {
 
 /// Failures of handshakes that were told already.
 struct HandshakesSeen {
-    private var seen: [String: [UInt64]] = [:]
+    private(set) var seen = SeenCounts()
 
     /// `listener web: 3 handshakes failed: peer-unknown-ca 2, not-tls 1`; nil where there is nothing new.
     mutating func news(_ name: String, _ counters: [HandshakeCounters]) -> String? {
-        let before = seen[name] ?? []
-        let now = TLSFailure.allCases.map { counters.failures($0) }
-        seen[name] = now
-        var total: UInt64 = 0
-        var parts: [String] = []
-        for (index, failure) in TLSFailure.allCases.enumerated() {
-            let new = now[index] &- (before.isEmpty ? 0 : before[index])
-            guard new > 0 else { continue }
-            total += new
-            parts.append("\(failure.word) \(new)")
-        }
-        return total == 0
-            ? nil : "\(name): \(total) handshake\(total == 1 ? "" : "s") failed: \(parts.joined(separator: ", "))"
+        let new = seen.since(name, TLSFailure.allCases.map { counters.failures($0) })
+        let total = new.reduce(0, &+)
+        guard total > 0 else { return nil }
+        let parts = zip(TLSFailure.allCases, new).filter { $0.1 > 0 }.map { "\($0.0.word) \($0.1)" }
+        return "\(name): \(total) handshake\(total == 1 ? "" : "s") failed: \(parts.joined(separator: ", "))"
+    }
+
+    /// Forgets what the table does not name.
+    mutating func keep(_ table: Table) {
+        seen.keep(table.listeners.map { "listener \($0.name)" } + table.services.map { "service \($0.name)" })
     }
 }
 

@@ -1,4 +1,3 @@
-internal import Foundation
 internal import Logging
 internal import Probes
 internal import Proxy
@@ -202,6 +201,8 @@ extension Control {
         cellEvidence.adopt(table, registry)
         probeCounts.keep(places.keys)
         registry.keep(endpoints: live, cells: liveCells, table: table)
+        requestsSeen.keep(table.services.map(\.name))
+        handshakesSeen.keep(table)
         logWriter.keep(table)
     }
 

@@ -1,6 +1,5 @@
 internal import CLinux
 internal import Failover
-internal import Foundation
 package import Logging
 internal import Probes
 internal import Proxy
@@ -108,8 +107,8 @@ package actor Control: ServiceLifecycle.Service {
     var memory = DecisionMemory()
     var decisionCounts: [String: UInt64] = [:]
     var probeCounts = ProbeCounts()
-    /// Of services, what was last read of their requests.
-    var seenRequests: [String: UInt64] = [:]
+    /// Of services.
+    var requestsSeen = SeenCounts()
     var droppedReports = 0
     var cellEvidence = CellEvidence()
     /// The endpoints that are served, by number.
