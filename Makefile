@@ -11,6 +11,7 @@ demo: dependencies build ## Three regions, five services, the router and load, l
 	@$(BUILD) demo
 
 test: dependencies build ## Everything that must hold: unit tests, scenarios and thousands of simulated worlds, real faults
+	Tests/rules/run
 	Tests/linked/run
 	swift test
 	Tests/WireFuzz/run 20

@@ -3,13 +3,33 @@ internal import Proxy
 internal import Reactor
 internal import RouteTable
 
-/// Listening sockets: opened before a table is taken on, so that one that cannot be had refuses the table.
 extension Control {
+    /// Opens what the new table adds, without holding anybody up: a socket's file may lie on a disk that does not answer,
+    /// and its owner's number may be known to a server of users alone.
+    func openListeners(of new: Table) async throws(StartFailure) -> ListenerOpening.Opened {
+        let opening = ListenerOpening(
+            new: new, old: table, listening: listening, workers: mailboxes.count, logger: logger)
+        return try await Thread.run(name: "listeners") {
+            Result { () throws(StartFailure) in try opening.open() }
+        }.get()
+    }
+}
+
+/// Listening sockets: opened before a table is taken on, so that one that cannot be had refuses the table.
+struct ListenerOpening: Sendable {
+    typealias Opened = (sockets: [[ListeningSocketBox]], addresses: [ListenerIdentity: SocketAddress])
+
+    let new: Table
+    /// The table that is served.
+    let old: Table
+    /// Where that listens.
+    let listening: [ListenerIdentity: SocketAddress]
+    let workers: Int
+    let logger: Logger
+
     /// Opens what the new table adds, one socket for each worker, before anything is changed.
-    func openListeners(
-        of new: Table
-    ) throws(StartFailure) -> (sockets: [[ListeningSocketBox]], addresses: [ListenerIdentity: SocketAddress]) {
-        var boxes: [[ListeningSocketBox]] = mailboxes.map { _ in [] }
+    func open() throws(StartFailure) -> Opened {
+        var boxes: [[ListeningSocketBox]] = (0..<workers).map { _ in [] }
         var opened: [ListenerIdentity: SocketAddress] = [:]
         for (index, listener) in new.listeners.enumerated() {
             if let known = listening[listener.identity] {
@@ -20,7 +40,7 @@ extension Control {
             do {
                 let first = try open(listener, beside: opened)
                 opened[listener.identity] = first.address
-                for worker in 1..<max(mailboxes.count, 1) {
+                for worker in 1..<max(workers, 1) {
                     let another = first.address.isUnix ? try first.duplicate() : try ListeningSocket(at: first.address)
                     boxes[worker].append(ListeningSocketBox(listener: index, socket: another))
                 }
@@ -82,7 +102,7 @@ extension Control {
     /// A socket that stays gets the mode and owner of the new table.
     private func updateAccess(of listener: Listener) throws(StartFailure) {
         guard case .unix(let path) = listener.bind,
-            table.listeners.first(where: { $0.identity == listener.identity })?.socketAccess != listener.socketAccess
+            old.listeners.first(where: { $0.identity == listener.identity })?.socketAccess != listener.socketAccess
         else { return }
         let access = try listener.resolvedAccess()
         do {

@@ -1,5 +1,5 @@
 internal import Failover
-internal import Foundation
+internal import FoundationEssentials
 internal import Telemetry
 
 /// What Control answers to those who ask. On its own thread it only takes a snapshot; pages are made of that on other threads,

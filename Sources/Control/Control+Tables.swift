@@ -127,7 +127,7 @@ extension Control {
             watchCertificates(readAt: readAt)
             throw error
         }
-        let (sockets, addresses) = try openListeners(of: new)
+        let (sockets, addresses) = try await openListeners(of: new)
         _ = await resolve(discovery.setNames(of: new))
         let (compiled, routes) = await compile(new)
         // From here on nothing is waited for: who looks sees the old table or the new one.

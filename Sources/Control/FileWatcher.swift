@@ -22,17 +22,19 @@ struct FileWatcher: Sendable {
     /// One element for the changes that came together, until the stream is cancelled.
     /// - Parameters:
     ///   - readAt: when the files were read, nanoseconds since 1970: what was changed since then is told.
+    ///   - seen: what the files were then; nil has the watcher look itself, soon.
     ///   - onTrouble: told once, in words, when inotify cannot be used.
     func changes(
-        since readAt: Int64, onTrouble: @escaping @Sendable (String) -> Void = { _ in }
+        since readAt: Int64, seen: FileLook? = nil, onTrouble: @escaping @Sendable (String) -> Void = { _ in }
     ) throws(SystemError) -> AsyncStream<Void> {
         let (stream, continuation) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
         let isOver = Flag()
         continuation.onTermination = { _ in isOver.set() }
-        // Here, not on the thread: what changes from now on is a change.
-        let first = FileLook(paths, isRead: isRead)
-        let isBehind = first.latestChange >= readAt - Self.tick && first.latestChange <= EventLoop.wallClock()
+        // The looks are the thread's: whoever asks may be an actor, and a disk may not answer. What was changed before the
+        // first look, and after the files were read, shows by its time.
         try Thread.start(name: "file watcher") { [self] in
+            let first = seen ?? FileLook(paths, isRead: isRead)
+            let isBehind = first.latestChange >= readAt - Self.tick && first.latestChange <= EventLoop.wallClock()
             var watch = Watch(listens: listens, onTrouble: onTrouble)
             run(first, isBehind: isBehind, &watch, until: { isOver.isSet }) { continuation.yield() }
         }

@@ -154,7 +154,7 @@ private struct ProbeBody {
         case .plain(let remaining):
             offset = Int(min(remaining, UInt64(received.count)))
             take(received[..<offset])
-            framing = .plain(remaining: remaining - UInt64(offset))
+            framing = .plain(remaining: remaining &- UInt64(offset))
             isComplete = isComplete || remaining == UInt64(offset)
         case .chunked(var decoder):
             defer { framing = .chunked(decoder) }

@@ -255,7 +255,7 @@ final class ClientConnection: Downstream, Client, TimerOwner {
             if remaining == UInt64(count) {
                 requestComplete()
             } else {
-                phase = .body(.length(remaining - UInt64(count)))
+                phase = .body(.length(remaining &- UInt64(count)))
             }
             return count
         case .chunked(var decoder):
@@ -313,8 +313,6 @@ final class ClientConnection: Downstream, Client, TimerOwner {
     }
 
     // Answering
-
-    var isAnswering: Bool { answerBegun }
 
     override func passInterim(_ head: borrowing ResponseHead, _ bytes: RawSpan) {
         guard minorVersion == 1 else { return }

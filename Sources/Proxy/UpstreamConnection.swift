@@ -288,7 +288,7 @@ final class UpstreamConnection: Upstream, TimerOwner {
                 let count = min(bytes.byteCount - offset, Int(clamping: remaining))
                 exchange?.lend { $0.answerBody(bytes.extracting(offset..<offset + count)) }
                 offset += count
-                reading = .length(remaining - UInt64(count))
+                reading = .length(remaining &- UInt64(count))
                 if remaining == UInt64(count) { complete(leftover: bytes.byteCount - offset) }
             case .chunked(var decoder):
                 share.work -= 1

@@ -9,8 +9,6 @@ package struct Readiness: Sendable {
         self.flags = flags
     }
 
-    @inlinable package var isReadable: Bool { flags & 0x001 != 0 }
-
     @inlinable package var isWritable: Bool { flags & 0x004 != 0 }
 
     /// The peer has ended its side, or the connection is broken: a read will tell which.

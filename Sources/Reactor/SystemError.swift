@@ -13,7 +13,6 @@ package struct SystemError: Error, Hashable, CustomStringConvertible {
         unsafe String(cString: strerror(code))
     }
 
-    package static let addressInUse = SystemError(code: EADDRINUSE)
     package static let invalid = SystemError(code: EINVAL)
     package static let connectionRefused = SystemError(code: ECONNREFUSED)
     package static let connectionReset = SystemError(code: ECONNRESET)

@@ -24,7 +24,7 @@ package enum Thread {
 
     /// Has the calling thread sleep. Not for a loop's thread.
     package static func pause(milliseconds: Int) {
-        usleep(UInt32(milliseconds) * 1_000)
+        usleep(UInt32(clamping: milliseconds) &* 1_000)
     }
 
     private final class Start: Sendable {

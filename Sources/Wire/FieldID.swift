@@ -52,9 +52,6 @@ struct FieldSet: Sendable, Equatable {
     mutating func formUnion(_ other: FieldSet) { bits |= other.bits }
 
     @inline(__always)
-    mutating func subtract(_ other: FieldSet) { bits &= ~other.bits }
-
-    @inline(__always)
     func isDisjoint(with other: FieldSet) -> Bool { bits & other.bits == 0 }
 
     /// Meant for the next neighbor only, never passed on (RFC 9110, 7.6.1): Connection itself and what every

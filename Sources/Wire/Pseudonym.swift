@@ -16,7 +16,7 @@ package struct Pseudonym: Sendable, Equatable {
         var suffix = InlineArray<9, UInt8>(repeating: UInt8(ascii: "-"))
         for place in 0..<8 {
             let digit = UInt8(truncatingIfNeeded: chance >> (28 &- 4 &* UInt32(place))) & 0xf
-            suffix[place + 1] = digit < 10 ? digit + 0x30 : digit + 0x57
+            suffix[place + 1] = digit < 10 ? digit &+ 0x30 : digit &+ 0x57
         }
         self.init(suffix: suffix, isNamed: true)
     }

@@ -219,7 +219,8 @@ private final class Changes: Sendable {
             paths: [path], isRead: { $0.hasSuffix(".yaml") && !$0.hasPrefix(".") },
             bounds: QuietTime.Bounds(shortest: quiet, longest: quiet, limit: 10_000_000_000),
             lookInterval: lookInterval, listens: listens)
-        let stream = try watcher.changes(since: since ?? .max)
+        let stream = try watcher.changes(
+            since: since ?? .max, seen: FileLook([path], isRead: watcher.isRead))
         let counter = Task { [weak self] in for await _ in stream { self?.told.withLock { $0 += 1 } } }
         task.withLock { $0 = counter }
     }

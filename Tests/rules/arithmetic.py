@@ -1,0 +1,48 @@
+"""Numbers of the wire are Int, and what is done with them cannot trap (docs/threat-model.md).
+
+Narrower integers may not be added to, subtracted from or multiplied with checked operators, and are made by
+`truncatingIfNeeded`, `clamping` or `exactly`. 52 bytes from any client ended the process where an Int32 was added to.
+"""
+
+import re
+
+MODULES = ["Wire", "Proxy", "Probes", "TLS", "Reactor"]
+NARROW = r"U?Int(?:8|16|32)"
+LABELS = "truncatingIfNeeded|clamping|exactly|ascii|bitPattern|bigEndian|littleEndian"
+# Up to two pairs of parentheses within.
+INSIDE = r"(?:[^()]|\((?:[^()]|\([^()]*\))*\))*"
+CONVERSION = re.compile(rf"(?<![\w.@])({NARROW})\((?!(?:{LABELS}):)({INSIDE})\)")
+# What fits whatever it is: a constant, a constant of C, few bits.
+FITS = re.compile(r"[A-Z][A-Z_0-9]*(?:\.rawValue)?|\d[\dxa-f_]*|.* & (?:0x[0-7]?[0-9a-f]|\d{1,2}|127|255|0xff)")
+DECLARED = re.compile(rf"(\w+)\??: (?:inout )?{NARROW}\b(?!\])|(?:let|var) (\w+) = {NARROW}\(")
+SUBTRACTED = re.compile(r"(?<=[\w)\]]) -=? UInt(?:64)?\(")
+CHECKED = r"(?:\+|-|\*|\+=|-=|\*=)"
+
+BROKEN = {
+    "a narrow integer that is added to": {
+        "Sources/Proxy/A.swift": "var highestStream: Int32 = 0\nlet next = highestStream + 2\n"},
+    "a narrow integer that is added": {"Sources/Wire/A.swift": "func a(size: UInt16) -> Int { b = 1 + size }\n"},
+    "a conversion that is multiplied": {"Sources/Wire/A.swift": "let a = UInt32(clamping: b) * 1_000\n"},
+    "a conversion that does not fit": {"Sources/TLS/A.swift": "let a = UInt8(b.count)\n"},
+    "a subtraction below zero": {"Sources/Probes/A.swift": "remaining = remaining - UInt64(count)\n"},
+}
+
+
+def findings(sources):
+    """(place, what is wrong)."""
+    for path, text in sources.swift(*MODULES):
+        names = {a or b for a, b in DECLARED.findall(text)}
+        either = "|".join(sorted(map(re.escape, names))) or r"(?!)"
+        narrow = re.compile(
+            rf"(?<![\w.])(?:self\.)?(?:{either}) {CHECKED} |[\w)\]] {CHECKED} (?:self\.)?(?:{either})\b(?!\.)"
+            rf"|(?<![\w.]){NARROW}\({INSIDE}\) [-+*]=? ")
+        for line in text.split("\n"):
+            # An address of memory has no number's limits.
+            line = re.sub(r"\b(?:memory|events|records) \+ ", "", line.strip())
+            for kind, argument in CONVERSION.findall(line):
+                if not FITS.fullmatch(argument.strip()):
+                    yield f"{path}: {kind}({argument})", "a conversion that traps when the number does not fit"
+            if narrow.search(line):
+                yield f"{path}: {line}", "checked arithmetic on a narrow integer"
+            if SUBTRACTED.search(line):
+                yield f"{path}: {line}", "a checked subtraction without sign"
