@@ -26,7 +26,8 @@ struct HTTP2Turn {
         // A byte of a field block can be a field; one that is ignored is decoded all the same.
         case HTTP2Frame.headers, HTTP2Frame.continuation: left -= 64 + frame.length / 4
         case HTTP2Frame.data: left -= 4 + frame.length / 128
-        default: left -= 8
+        // What is ignored was read all the same; a frame that is too large ends the connection once the turn is over.
+        default: left -= 8 + frame.length / 128
         }
     }
 
