@@ -346,9 +346,16 @@ package final class Worker: TimerOwner, TurnObserver {
         if clients.isEmpty { loop.stop() }
     }
 
-    /// Every connection left; the idle ones to backends close, and what kept each other is let go.
+    /// Every client left. What is still connected to endpoints closes, or is being opened for requests that will not come;
+    /// and what kept each other is let go.
     private func end() {
-        for (endpoint, _) in table.endpoints.values { endpoint.closeIdle(unusedSince: .max) }
+        loop.forEachHandler { handler in
+            switch handler {
+            case let upstream as UpstreamConnection: upstream.close()
+            case let upstream as HTTP2UpstreamConnection: upstream.close(.reset)
+            default: break
+            }
+        }
         listeners = []
         // They keep the worker that keeps them.
         streams = HTTP2StreamPool()

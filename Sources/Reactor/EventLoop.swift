@@ -278,6 +278,12 @@ package final class EventLoop {
         isRunning = false
     }
 
+    /// Visits all whom the loop tells of events. Visiting may unregister them.
+    package func forEachHandler(_ visit: (any EventHandler) -> Void) {
+        let present = handlers
+        for handler in present { if let handler { visit(handler) } }
+    }
+
     /// Lets go of all whom a stopped loop keeps, and who may well keep the loop. It serves nobody after this.
     package func dismiss() {
         handlers.removeAll()

@@ -51,6 +51,23 @@ struct UpstreamTLSTests {
         #expect(eventually { counters.openConnections.level == 0 })
     }
 
+    @Test(arguments: [false, true])
+    func `a worker that ends closes what it was opening ahead`(speaksHTTP2: Bool) throws {
+        let isOver = Atomic<Bool>(false)
+        defer { isOver.store(true, ordering: .relaxed) }
+        let silent = try Backend(connections: { _, connection in
+            while !eventually({ isOver.load(ordering: .relaxed) }) {}
+            connection.close()
+        })
+        let proxy = try proxy([[silent]], table: { $0.service.protocol = speaksHTTP2 ? .http2 : .http1 })
+        let counters = proxy.endpointCounters(0, 0)
+        proxy.warm(0)
+        #expect(eventually { counters.openConnections.level == 1 })
+        proxy.drain()
+        #expect(eventually { proxy.hasEnded })
+        #expect(counters.openConnections.level == 0)
+    }
+
     @Test func `a request that moves while its connection is still being made is no failed connect`() throws {
         let isOver = Atomic<Bool>(false)
         let server = try makeServer([Self.files])
