@@ -15,6 +15,7 @@ test: dependencies build ## Everything that must hold: unit tests, scenarios and
 	Tests/linked/run
 	swift test
 	Tests/WireFuzz/run 20
+	FUZZ_SEED=1 Tests/ConnectionFuzz/run 30
 	Tests/tls/run
 	cd Tests/faults && python3 -m unittest -q
 	Tests/http2/run --exact conformance
@@ -52,8 +53,10 @@ properties: ## Hold the router against the laws in 20,000 simulated worlds
 mutations: ## Break one rule after the other, and show that the simulated worlds notice
 	Tests/properties/mutations
 
-fuzz: dependencies ## Feed the parsers with what nobody thought of, for five minutes
-	Tests/WireFuzz/run 300
+FUZZ_SECONDS ?= 300
+fuzz: dependencies ## Feed parsers and whole connections with what nobody thought of, FUZZ_SECONDS (300) each
+	Tests/WireFuzz/run $(FUZZ_SECONDS)
+	Tests/ConnectionFuzz/run $(FUZZ_SECONDS)
 
 sanitize: dependencies ## The proxy's tests under the address sanitizer
 	LSAN_OPTIONS=suppressions=$(CURDIR)/Tests/leaks.txt \

@@ -42,18 +42,25 @@ package final class Prober: TimerOwner {
     ) throws(SystemError) {
         try Thread.start(name: "prober") {
             do {
-                let prober = try Prober(seed: seed, reports: reports)
-                try mailbox.attach(to: prober.loop) { prober.receive($0) }
-                let timer = prober.loop.timers.add(prober)
-                prober.secondTimer = timer
-                prober.loop.timers.arm(timer, at: prober.loop.now + 1_000_000_000)
-                prober.loop.run()
-                // The loop keeps those who keep it.
-                prober.loop.dismiss()
+                try run(seed: seed, mailbox: mailbox, reports: reports)
             } catch {
                 preconditionFailure("the prober could not start: \(error)")
             }
         }
+    }
+
+    /// The same on the calling thread, until it is stopped.
+    package static func run(
+        seed: UInt64, mailbox: Mailbox<ProberMessage>, reports: any ProbeReports
+    ) throws(SystemError) {
+        let prober = try Prober(seed: seed, reports: reports)
+        try mailbox.attach(to: prober.loop) { prober.receive($0) }
+        let timer = prober.loop.timers.add(prober)
+        prober.secondTimer = timer
+        prober.loop.timers.arm(timer, at: prober.loop.now + 1_000_000_000)
+        prober.loop.run()
+        // The loop keeps those who keep it.
+        prober.loop.dismiss()
     }
 
     private func receive(_ message: ProberMessage) {

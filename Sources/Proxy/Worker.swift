@@ -96,20 +96,30 @@ package final class Worker: TimerOwner, TurnObserver {
     ) throws(SystemError) {
         try Thread.start(name: name) {
             do {
-                let worker = try Worker(
-                    publication: publication, seed: seed, pseudonym: pseudonym, room: room, counters: counters,
-                    firstStream: firstStream, reports: reports)
-                try mailbox.attach(to: worker.loop) { worker.receive($0) }
-                worker.secondTimer = worker.timers.add(worker)
-                worker.deadlineReached()
-                worker.loop.observer = worker
-                worker.loop.run()
-                worker.end()
-                reports.workerEnded()
+                try run(
+                    publication: publication, seed: seed, mailbox: mailbox, pseudonym: pseudonym, room: room,
+                    counters: counters, firstStream: firstStream, reports: reports)
             } catch {
                 preconditionFailure("a worker could not start: \(error)")
             }
         }
+    }
+
+    /// The same on the calling thread, until it has drained.
+    package static func run(
+        publication: Publication, seed: UInt64, mailbox: Mailbox<WorkerMessage>, pseudonym: Pseudonym,
+        room: ConnectionRoom, counters: WorkerCounters, firstStream: Int, reports: any WorkerReports
+    ) throws(SystemError) {
+        let worker = try Worker(
+            publication: publication, seed: seed, pseudonym: pseudonym, room: room, counters: counters,
+            firstStream: firstStream, reports: reports)
+        try mailbox.attach(to: worker.loop) { worker.receive($0) }
+        worker.secondTimer = worker.timers.add(worker)
+        worker.deadlineReached()
+        worker.loop.observer = worker
+        worker.loop.run()
+        worker.end()
+        reports.workerEnded()
     }
 
     // Messages

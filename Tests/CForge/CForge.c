@@ -13,17 +13,25 @@ static _Thread_local int is_known[2];
 
 static int digit(char c) { return c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10; }
 
-/// A line as NSS writes it: a label, the client's random, a secret, in hexadecimal digits.
-static void keep(const SSL *session, const char *line) {
-    (void)session;
+int cforge_secret_of_line(const char *line, uint8_t secret[SECRET]) {
     static const char *labels[] = {"SERVER_TRAFFIC_SECRET_0 ", "CLIENT_TRAFFIC_SECRET_0 "};
     for (int by_client = 0; by_client < 2; by_client++) {
         if (strncmp(line, labels[by_client], strlen(labels[by_client])) != 0) continue;
         const char *text = strrchr(line, ' ') + 1;
-        is_known[by_client] = strlen(text) == 2 * SECRET;
-        for (int i = 0; is_known[by_client] && i < SECRET; i++)
-            secrets[by_client][i] = (uint8_t)(digit(text[2 * i]) << 4 | digit(text[2 * i + 1]));
+        if (strlen(text) != 2 * SECRET) return -1;
+        for (int i = 0; i < SECRET; i++) secret[i] = (uint8_t)(digit(text[2 * i]) << 4 | digit(text[2 * i + 1]));
+        return by_client;
     }
+    return -1;
+}
+
+static void keep(const SSL *session, const char *line) {
+    (void)session;
+    uint8_t secret[SECRET];
+    int by_client = cforge_secret_of_line(line, secret);
+    if (by_client < 0) return;
+    memcpy(secrets[by_client], secret, SECRET);
+    is_known[by_client] = 1;
 }
 
 void cforge_keep_secrets(void *context) {
@@ -43,12 +51,12 @@ static void expand(const uint8_t *secret, const char *label, uint8_t *to, size_t
     memcpy(to, block, count);
 }
 
-size_t cforge_seal(
-    int by_client, uint64_t sequence, uint8_t type, const uint8_t *content, size_t count, uint8_t *record) {
-    if (!is_known[by_client]) return 0;
+size_t cforge_seal_by(
+    const uint8_t secret[SECRET], uint64_t sequence, uint8_t type, const uint8_t *content, size_t count,
+    uint8_t *record) {
     uint8_t key[KEY], nonce[NONCE];
-    expand(secrets[by_client], "key", key, KEY);
-    expand(secrets[by_client], "iv", nonce, NONCE);
+    expand(secret, "key", key, KEY);
+    expand(secret, "iv", nonce, NONCE);
     for (int i = 0; i < 8; i++) nonce[NONCE - 1 - i] ^= (uint8_t)(sequence >> 8 * i);
     size_t sealed = count + 1 + TAG;
     uint8_t header[HEADER] = {23, 3, 3, (uint8_t)(sealed >> 8), (uint8_t)sealed};
@@ -65,5 +73,13 @@ size_t cforge_seal(
     EVP_CIPHER_CTX_free(cipher);
     return HEADER + sealed;
 }
+
+size_t cforge_seal(
+    int by_client, uint64_t sequence, uint8_t type, const uint8_t *content, size_t count, uint8_t *record) {
+    if (!is_known[by_client]) return 0;
+    return cforge_seal_by(secrets[by_client], sequence, type, content, count, record);
+}
+
+void cforge_next_secret(uint8_t secret[SECRET]) { expand(secret, "traffic upd", secret, SECRET); }
 
 void cforge_leave_error(void) { ERR_raise(ERR_LIB_SSL, SSL_R_UNEXPECTED_MESSAGE); }

@@ -16,6 +16,17 @@ void cforge_keep_secrets(void *context);
 size_t cforge_seal(
     int by_client, uint64_t sequence, uint8_t type, const uint8_t *content, size_t count, uint8_t *record);
 
+/// The same by any secret of 32 bytes.
+size_t cforge_seal_by(
+    const uint8_t secret[32], uint64_t sequence, uint8_t type, const uint8_t *content, size_t count, uint8_t *record);
+
+/// The secret that follows a KeyUpdate (RFC 8446, 7.2). Sequence numbers begin again with it.
+void cforge_next_secret(uint8_t secret[32]);
+
+/// The traffic secret in a line as NSS writes it: a label, the client's random, a secret in hexadecimal digits. Returns 1
+/// for the client's, 0 for the server's, -1 for other lines.
+int cforge_secret_of_line(const char *line, uint8_t secret[32]);
+
 /// Leaves an error of the SSL library in this thread's queue, as a call that failed before would.
 void cforge_leave_error(void);
 
