@@ -159,11 +159,19 @@ extension Control {
 
     private func totals() -> [Rates.Key: UInt64] {
         var totals: [Rates.Key: UInt64] = [:]
-        for place in endpointPlaces.values {
-            guard let seen = registry.endpoints[place.key]?.seen else { continue }
-            let cell = Registry.CellKey(service: place.key.service, region: place.key.region)
-            totals[.attempts(cell), default: 0] += seen.attempts
-            totals[.failures(cell), default: 0] += seen.failures
+        // Summed by cell before anything is looked up by name: there may be tens of thousands of endpoints.
+        for (service, cells) in resolved.enumerated() {
+            for (position, members) in cells.enumerated() {
+                let region = table.regions[table.services[service].cells[position].region].name
+                let cell = Registry.CellKey(service: table.services[service].name, region: region)
+                var (attempts, failures): (UInt64, UInt64) = (0, 0)
+                for member in members {
+                    attempts &+= member.entry.seen.attempts
+                    failures &+= member.entry.seen.failures
+                }
+                totals[.attempts(cell)] = attempts
+                totals[.failures(cell)] = failures
+            }
         }
         for (cell, counters) in registry.cells {
             totals[.retries(cell.service), default: 0] += counters.reduce(0) { $0 + $1.retries.count + $1.hedges.count }

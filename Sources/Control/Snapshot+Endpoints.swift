@@ -6,13 +6,14 @@ internal import Telemetry
 /// is left out, but for the attempts; of states, the present one is told.
 extension Snapshot {
     func endpointMetrics(_ text: inout MetricsText) {
-        let lines = endpoints.enumerated().map { index, endpoint in
+        let unhealthy = unhealthyByNumber
+        let lines = endpoints.map { endpoint in
             EndpointLine(
                 labels: MetricsText.Labels([
                     ("service", table.services[endpoint.service].name), ("region", endpoint.region),
                     ("endpoint", endpoint.address),
                 ]),
-                totals: EndpointTotals(endpoint.counters), state: health[index]?.state,
+                totals: EndpointTotals(endpoint.counters), state: unhealthy[endpoint.number]?.state ?? .healthy,
                 probes: probeCounts.byEndpoint[endpoint.number] ?? ProbeCounts.Results())
         }
         text.family("spillway_endpoint_attempts_total", .counter, "Attempts begun.")
@@ -38,7 +39,7 @@ extension Snapshot {
         for line in lines where line.totals.attempts > 0 { text.sample(line.labels, line.totals.inFlight) }
         text.family("spillway_endpoint_state", .gauge, "1 for the state the endpoint is in.")
         for line in lines {
-            if let state = line.state { text.sample(line.labels.with("state", state.rawValue), 1) }
+            text.sample(line.labels.with("state", line.state.rawValue), 1)
         }
         text.family("spillway_probes_total", .counter, "Probes by result; unknown: the prober was late itself.")
         for line in lines {
@@ -54,8 +55,7 @@ extension Snapshot {
     private struct EndpointLine {
         let labels: MetricsText.Labels
         let totals: EndpointTotals
-        /// nil: the brain does not know it yet.
-        let state: EndpointState?
+        let state: EndpointState
         let probes: ProbeCounts.Results
     }
 }

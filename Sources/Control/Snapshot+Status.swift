@@ -6,9 +6,9 @@ extension Snapshot {
     var status: RouterStatus {
         // They come in the order of the table: service by service, cell by cell.
         var members = table.services.map { $0.cells.map { _ in [RouterStatus.Endpoint]() } }
-        for (endpoint, health) in zip(endpoints, health) {
-            guard let health else { continue }
-            members[endpoint.service][endpoint.cell].append(Self.status(of: endpoint, health))
+        let unhealthy = unhealthyByNumber
+        for endpoint in endpoints {
+            members[endpoint.service][endpoint.cell].append(Self.status(of: endpoint, unhealthy[endpoint.number]))
         }
         return RouterStatus(
             version: version, uptimeSeconds: Int(uptime / 1_000_000_000),
@@ -62,10 +62,13 @@ extension Snapshot {
             endpoints: members)
     }
 
-    private static func status(of endpoint: Endpoint, _ health: Health) -> RouterStatus.Endpoint {
+    private static func status(
+        of endpoint: Endpoint, _ unhealthy: Brain.UnhealthyEndpoint?
+    ) -> RouterStatus.Endpoint {
         let totals = EndpointTotals(endpoint.counters)
         return RouterStatus.Endpoint(
-            address: endpoint.address, weight: endpoint.weight, state: health.state.rawValue, reason: health.reason,
+            address: endpoint.address, weight: endpoint.weight, state: (unhealthy?.state ?? .healthy).rawValue,
+            reason: unhealthy?.reason ?? "",
             inFlight: totals.inFlight, requests: totals.attempts, failures: totals.failures)
     }
 }

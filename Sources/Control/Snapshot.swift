@@ -6,8 +6,8 @@ internal import Telemetry
 
 /// What the router is doing at one moment, for the pages that are made of it beside the brain: metrics, status.
 ///
-/// It is taken on Control in a moment: tables and registries are shared with it, not copied, and of the brain it has what
-/// pages tell. Counters are the workers' own and are read when the page is made.
+/// It is taken on Control in a moment, however many endpoints there are: tables and registries are shared with it, not copied,
+/// and of the brain it has what pages tell. Counters are the workers' own and are read when the page is made.
 struct Snapshot: Sendable {
     /// An endpoint that is served.
     struct Endpoint: Sendable {
@@ -19,13 +19,6 @@ struct Snapshot: Sendable {
         let address: String
         let weight: Int
         let counters: [EndpointCounters]
-    }
-
-    /// How an endpoint stands.
-    struct Health: Sendable {
-        let state: EndpointState
-        /// Why, in a few words; empty when healthy.
-        let reason: String
     }
 
     /// Counters by the names of the table.
@@ -74,11 +67,16 @@ struct Snapshot: Sendable {
     let splits: [(shares: [Int], shed: Int)]
     let failsOpen: [Bool]
     let cellViews: [[Brain.CellView]]
-    /// Of `endpoints`; nil for one that the brain does not know yet.
-    let health: [Health?]
+    /// All other endpoints are healthy.
+    let unhealthy: [Brain.UnhealthyEndpoint]
     let latestDecisions: [RouterStatus.Decision]
     let decisionCounts: [String: UInt64]
     let probeCounts: ProbeCounts
+
+    /// By the endpoint's number.
+    var unhealthyByNumber: [Int: Brain.UnhealthyEndpoint] {
+        Dictionary(unhealthy.map { ($0.id.number, $0) }, uniquingKeysWith: { first, _ in first })
+    }
 }
 
 extension Control {
@@ -99,9 +97,7 @@ extension Control {
             cellViews: table.services.indices.map { service in
                 table.services[service].cells.indices.map { brain.view(ofCell: $0, service: service) }
             },
-            health: roster.map { endpoint in
-                brain.view(of: EndpointID(endpoint.number)).map { Snapshot.Health(state: $0.state, reason: $0.reason) }
-            },
+            unhealthy: brain.unhealthyEndpoints,
             latestDecisions: latestDecisions, decisionCounts: decisionCounts, probeCounts: probeCounts)
     }
 

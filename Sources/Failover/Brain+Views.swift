@@ -55,13 +55,29 @@ extension Brain {
 
     /// nil for an endpoint that is not known.
     package func view(of id: EndpointID) -> EndpointView? {
-        // Field by field: a whole record takes a hundred times as long to copy, and there may be tens of thousands.
+        // Field by field, as a record is large.
         let number = id.number
         guard endpoints.indices.contains(number), let state = endpoints[number]?.state,
             let share = endpoints[number]?.toldShare
         else { return nil }
         return EndpointView(
             state: state, reason: state == .healthy ? "" : endpoints[number]?.reason ?? "", share: share)
+    }
+
+    /// An endpoint that is not healthy, and why.
+    package struct UnhealthyEndpoint: Sendable, Equatable {
+        package var id: EndpointID
+        package var state: EndpointState
+        package var reason: String
+    }
+
+    /// All known endpoints that are not healthy. It takes time by their number alone, however many others there are: each of
+    /// them is watched, as only time, or a sign from it, brings it back.
+    package var unhealthyEndpoints: [UnhealthyEndpoint] {
+        watched.compactMap { number in
+            guard let state = endpoints[number]?.state, state != .healthy else { return nil }
+            return UnhealthyEndpoint(id: EndpointID(number), state: state, reason: endpoints[number]?.reason ?? "")
+        }
     }
 
     package func view(ofCell position: Int, service: Int) -> CellView {

@@ -3,16 +3,16 @@
 ///
 /// A place holds its code in the low ten bits and the code's count above them, so that a reader sees both, or neither.
 package struct CodeCounts: ~Copyable, Sendable {
-    private static let placeCount = 31
-    private static let codeBits: UInt64 = 10
+    @inlinable static var placeCount: Int { 31 }
+    @inlinable static var codeBits: UInt64 { 10 }
 
-    private let places = InlineArray<31, Counter> { _ in Counter() }
-    private let others = Counter()
+    @usableFromInline let places = InlineArray<31, Counter> { _ in Counter() }
+    @usableFromInline let others = Counter()
 
     package init() {}
 
     /// Only on the thread that owns these counts.
-    package func add(_ code: Int) {
+    @inlinable package func add(_ code: Int) {
         guard (100...999).contains(code) else { return others.add() }
         let code = UInt64(truncatingIfNeeded: code)
         let one: UInt64 = 1 << Self.codeBits

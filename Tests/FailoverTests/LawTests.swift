@@ -37,6 +37,11 @@ import Testing
     }
 
     private func check(_ world: World, _ seed: UInt64) {
+        let unhealthy = world.brain.knownEndpoints.filter { world.brain.view(of: $0.id)?.state != .healthy }.map(
+            \.id.number)
+        #expect(
+            world.brain.unhealthyEndpoints.map(\.id.number).sorted() == unhealthy,
+            "who is not healthy is watched, once; seed \(seed)")
         for service in 0..<world.serviceCount {
             let split = world.split(service)
             #expect(split.reduce(0, +) == whole, "seed \(seed)")
