@@ -64,7 +64,7 @@ let package = Package(
         module("Wire", isHot: true),
 
         // Moving bytes
-        .target(name: "CLinux", linkerSettings: [.linkedLibrary("resolv")]),
+        .target(name: "CLinux"),
         .target(name: "CNGHTTP2"),
         // The archive, not the shared library: the command needs no other file for it.
         .target(name: "CZlib", linkerSettings: [.linkedLibrary(":libz.a")]),
@@ -78,6 +78,12 @@ let package = Package(
                 "CNGHTTP2", "Picking", "Reactor", "RouteTable", "TLS", "Telemetry", "Wire",
                 .product(name: "DequeModule", package: "swift-collections"),
             ], isHot: true),
+        module(
+            "Names",
+            [
+                "CLinux", "Reactor", "RouteTable", "Wire",
+                .product(name: "DequeModule", package: "swift-collections"),
+            ]),
         module("Probes", ["Reactor", "RouteTable", "TLS", "Telemetry", "Wire"]),
 
         // Steering
@@ -86,7 +92,9 @@ let package = Package(
         module(
             "Control",
             [
-                "CLinux", "CZlib", "Failover", "Probes", "Proxy", "Reactor", "RouteFiles", "RouteTable", "Store", "TLS",
+                "CLinux", "CZlib", "Failover", "Names", "Probes", "Proxy", "Reactor", "RouteFiles", "RouteTable",
+                "Store",
+                "TLS",
                 "Telemetry", "Wire",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -136,11 +144,12 @@ let package = Package(
         tests(of: "TLS", ["Backends", "Reactor", "RouteTable"]),
         tests(of: "Proxy", ["Backends", "Reactor", "RouteTable", "TLS", "Telemetry", "Wire"]),
         tests(of: "Probes", ["Backends", "Reactor", "RouteTable", "TLS", "Telemetry", "Wire"]),
+        tests(of: "Names", ["Backends", "Reactor", "RouteTable"]),
         tests(of: "Store", ["Failover", "RouteTable"]),
         tests(
             of: "Control",
             [
-                "Backends", "Failover", "Probes", "Proxy", "Reactor", "RouteTable", "Store", "Telemetry",
+                "Backends", "Failover", "Names", "Probes", "Proxy", "Reactor", "RouteTable", "Store", "Telemetry",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ]),

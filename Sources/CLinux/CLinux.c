@@ -1,14 +1,11 @@
 #define _GNU_SOURCE
 #include "CLinux.h"
 
-#include <arpa/nameser.h>
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <malloc.h>
-#include <netdb.h>
 #include <pthread.h>
-#include <resolv.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -49,40 +46,6 @@ int clinux_accept(int fd, clinux_address *peer) {
     if (client >= 0) last = client;
     return client;
 }
-
-/// The least time to live among the address records of a DNS answer, or `least` if there are none.
-static int least_ttl(const char *name, int type, int least) {
-    unsigned char answer[4096];
-    int length = res_search(name, ns_c_in, type, answer, sizeof answer);
-    ns_msg message;
-    if (length < 0 || ns_initparse(answer, length < (int)sizeof answer ? length : (int)sizeof answer, &message) < 0)
-        return least;
-    for (int i = 0; i < ns_msg_count(message, ns_s_an); i++) {
-        ns_rr record;
-        if (ns_parserr(&message, ns_s_an, i, &record) < 0) break;
-        int ttl = (int)(ns_rr_ttl(record) > 86400 ? 86400 : ns_rr_ttl(record));
-        if (least < 0 || ttl < least) least = ttl;
-    }
-    return least;
-}
-
-int clinux_resolve(const char *name, char *texts, int limit, int *ttl) {
-    struct addrinfo wanted = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM}, *found = NULL;
-    int result = getaddrinfo(name, NULL, &wanted, &found);
-    if (result != 0) return result < 0 ? result : -result;
-    int count = 0;
-    for (struct addrinfo *a = found; a && count < limit; a = a->ai_next) {
-        const void *bytes = a->ai_family == AF_INET    ? (const void *)&((struct sockaddr_in *)a->ai_addr)->sin_addr
-                            : a->ai_family == AF_INET6 ? (const void *)&((struct sockaddr_in6 *)a->ai_addr)->sin6_addr
-                                                       : NULL;
-        if (bytes && inet_ntop(a->ai_family, bytes, texts + count * 46, 46)) count++;
-    }
-    freeaddrinfo(found);
-    *ttl = least_ttl(name, ns_t_aaaa, least_ttl(name, ns_t_a, -1));
-    return count;
-}
-
-const char *clinux_resolve_error(int result) { return gai_strerror(result); }
 
 int clinux_core_count(void) {
     cpu_set_t set;

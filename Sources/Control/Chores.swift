@@ -1,6 +1,6 @@
 internal import Synchronization
 
-/// What is due beside the looks of the brain and takes its time: reading tables and certificates again, publishing addresses.
+/// What is due beside the looks of the brain and takes its time: reading tables and certificates again.
 ///
 /// A chore is due or it is not. What is asked for while it is due already is done once, and what is asked for while it is
 /// being done is done again after it: so nothing is dropped, however much is asked for, and there is no queue to fill. All
@@ -11,14 +11,11 @@ final class Chores: Sendable {
     enum Chore: Equatable {
         case reload(ReloadPrompt)
         case certificates(String)
-        /// Addresses behind the table's names have changed.
-        case addresses
     }
 
     private struct Due {
         var reload: ReloadPrompt?
         var certificates: String?
-        var addresses = false
     }
 
     private let due = Mutex(Due())
@@ -36,7 +33,6 @@ final class Chores: Sendable {
             // Somebody who asks counts for more than files that have changed.
             case .reload(let prompt): due.reload = due.reload == .signal ? .signal : prompt
             case .certificates(let reason): due.certificates = reason
-            case .addresses: due.addresses = true
             }
         }
         wake.yield()
@@ -47,10 +43,6 @@ final class Chores: Sendable {
         due.withLock { due in
             if let prompt = due.reload.take() { return .reload(prompt) }
             if let reason = due.certificates.take() { return .certificates(reason) }
-            if due.addresses {
-                due.addresses = false
-                return .addresses
-            }
             return nil
         }
     }

@@ -41,6 +41,11 @@ extension Control {
             return logger.error("the state directory \(store.path) does not answer: nothing is remembered this time")
         }
         for decision in past.decisions { memory.add(decision) }
+        switch past.addresses {
+        case .success(let addresses): discovery = Discovery(remembered: addresses)
+        case .failure(let error):
+            logger.error("the addresses that names last stood for cannot be read from \(store.path): \(error)")
+        }
         switch past.evidence {
         case .nothing: break
         case .suspect(let path):
@@ -83,10 +88,13 @@ private struct Past: Sendable {
     }
 
     let decisions: [Decision]
+    /// Of names of endpoints.
+    let addresses: Result<[String: [String]], any Error>
     let evidence: Evidence
 
     init(of store: StateDirectory) {
         decisions = DecisionJournal.latest(DecisionMemory.limit, in: store.path).map(\.decision)
+        addresses = Result { try store.addresses() }
         guard let path = EvidenceLog.names(in: store.path).last else {
             evidence = .nothing
             return

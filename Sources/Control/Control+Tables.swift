@@ -128,10 +128,13 @@ extension Control {
             throw error
         }
         let (sockets, addresses) = try await openListeners(of: new)
-        _ = await resolve(discovery.setNames(of: new))
+        // Answers may come while routes are compiled; nothing waits for them.
+        discovery.add(new, now: EventLoop.clock())
+        askForNames()
         let (compiled, routes) = await compile(new)
         // From here on nothing is waited for: who looks sees the old table or the new one.
         table = new
+        discovery.keep(new)
         listening = addresses
         adopt(encryption)
         // Kept until the next table: what is large is not freed by workers.
@@ -152,32 +155,35 @@ extension Control {
     }
 
     /// Tells the brain, the workers and the prober what there is now.
-    private func publish(sockets: [[ListeningSocketBox]]) {
+    func publish(sockets: [[ListeningSocketBox]]) {
         generation += 1
+        let began = EventLoop.clock()
+        defer {
+            publishedAt = EventLoop.clock()
+            publishingTook = publishedAt - began
+        }
         var live: Set<Registry.EndpointKey> = []
         var liveCells: Set<Registry.CellKey> = []
         var places: [Int: EndpointPlace] = [:]
         var resolved: [[[ResolvedEndpoint]]] = []
+        var members: [Registry.CellKey: [ResolvedEndpoint]] = [:]
         for (serviceIndex, service) in table.services.enumerated() {
             resolved.append([])
             for (cellIndex, cell) in service.cells.enumerated() {
                 let region = table.regions[cell.region].name
-                liveCells.insert(.init(service: service.name, region: region))
-                var members: [ResolvedEndpoint] = []
-                for endpoint in cell.endpoints.flatMap({ addresses(of: $0, service) }) {
-                    let key = Registry.EndpointKey(service: service.name, region: region, address: endpoint.name)
-                    guard live.insert(key).inserted else { continue }
-                    let entry = registry.endpoint(key)
-                    places[entry.number] = EndpointPlace(
-                        service: serviceIndex, cell: cellIndex, key: key, weight: endpoint.weight)
-                    members.append(
-                        ResolvedEndpoint(
-                            entry: entry, host: endpoint.host, address: endpoint.address, name: endpoint.name,
-                            weight: endpoint.weight, peerName: endpoint.peerName, toldHost: endpoint.toldHost))
+                let key = Registry.CellKey(service: service.name, region: region)
+                liveCells.insert(key)
+                let found = endpoints(of: cell, service, key)
+                for endpoint in found {
+                    live.insert(endpoint.key)
+                    places[endpoint.entry.number] = EndpointPlace(
+                        service: serviceIndex, cell: cellIndex, key: endpoint.key, weight: endpoint.weight)
                 }
-                resolved[serviceIndex].append(members)
+                resolved[serviceIndex].append(found)
+                members[key] = found
             }
         }
+        cellMembers = members
         endpointPlaces = places
         servedEndpoints = places.sorted { $0.key < $1.key }.compactMap { registry.endpoints[$0.value.key] }
         tellBrain(resolved)
@@ -212,6 +218,7 @@ extension Control {
     }
 
     struct ResolvedEndpoint {
+        let key: Registry.EndpointKey
         let entry: Registry.EndpointEntry
         /// As the table names it.
         let host: EndpointHost
@@ -244,6 +251,30 @@ extension Control {
             handshakes: service.tls == nil ? nil : registry.handshakes(service.name)[worker])
     }
 
+    /// The endpoints of a cell, each address once.
+    ///
+    /// Where all that the table gives are names that are asked for the first time, the cell goes on with the endpoints it
+    /// had: a reload waits for no name, and no request has to either.
+    private func endpoints(
+        of cell: Cell, _ service: RouteTable.Service, _ cellKey: Registry.CellKey
+    ) -> [ResolvedEndpoint] {
+        var seen: Set<String> = []
+        let found = cell.endpoints.flatMap { addresses(of: $0, service) }.filter { seen.insert($0.name).inserted }
+        if found.isEmpty, let before = cellMembers[cellKey], cell.endpoints.contains(where: isUnanswered) {
+            return before
+        }
+        return found.map { place in
+            let key = Registry.EndpointKey(service: cellKey.service, region: cellKey.region, address: place.name)
+            return ResolvedEndpoint(
+                key: key, entry: registry.endpoint(key), host: place.host, address: place.address, name: place.name,
+                weight: place.weight, peerName: place.peerName, toldHost: place.toldHost)
+        }
+    }
+
+    private func isUnanswered(_ endpoint: Endpoint) -> Bool {
+        if case .name(let host, _) = endpoint.host { discovery.isUnanswered(host) } else { false }
+    }
+
     /// An address that an endpoint of the table stands for.
     private struct Place {
         let host: EndpointHost
@@ -268,7 +299,7 @@ extension Control {
         case .unix(let path):
             SocketAddress(unixPath: path).map { [place($0, "unix:\(path)")] } ?? []
         case .name(let host, let port):
-            discovery.addresses(of: host).compactMap { ip in
+            discovery.addresses(of: host, service.addressFamilies).compactMap { ip in
                 SocketAddress(ip: ip, port: port).map { place($0, $0.description) }
             }
         }
@@ -294,45 +325,5 @@ extension Control {
             }
         }
         return targets
-    }
-
-    // Names
-
-    /// Asks for names, each by itself. What has changed is published in its turn.
-    func ask(_ names: [String]) {
-        for name in names {
-            Task { if takeIn(await resolver.resolve(name), for: name) { chores.add(.addresses) } }
-        }
-    }
-
-    /// Publishes the table again, with the addresses that are known now.
-    func publishAddresses() async {
-        publish(sockets: [])
-    }
-
-    /// Asks for names, all at once. True if any address changed.
-    private func resolve(_ names: [String]) async -> Bool {
-        let resolver = resolver
-        return await withTaskGroup(of: (String, Result<Resolver.Answer, Resolver.Failure>).self) { group in
-            for name in names { group.addTask { (name, await resolver.resolve(name)) } }
-            var hasChanged = false
-            for await (name, answer) in group where takeIn(answer, for: name) { hasChanged = true }
-            return hasChanged
-        }
-    }
-
-    private func takeIn(_ answer: Result<Resolver.Answer, Resolver.Failure>, for host: String) -> Bool {
-        switch discovery.answered(host, answer, now: EventLoop.clock()) {
-        case .none: return false
-        case .changed:
-            logger.notice("\(host) is \(discovery.addresses(of: host).joined(separator: ", "))")
-            return true
-        case .kept(let reason):
-            let known = discovery.addresses(of: host)
-            logger.warning(
-                "\(host) could not be resolved (\(reason)); \(known.isEmpty ? "no address is known" : "the last known addresses stay")"
-            )
-            return false
-        }
     }
 }

@@ -1,6 +1,7 @@
 internal import CLinux
 internal import Failover
 package import Logging
+internal import Names
 internal import Probes
 internal import Proxy
 internal import Reactor
@@ -24,13 +25,14 @@ package actor Control: ServiceLifecycle.Service {
         package var workers: Int
         package var seed: UInt64
         package var drain: Duration
+        package var resolvConf: String
         package var version: String
         /// What a router is told that wants the same state directory: which process this is.
         package var holder: String
 
         package init(
             tablePath: String, environment: [String: String], workers: Int, seed: UInt64, drain: Duration,
-            version: String, holder: String
+            resolvConf: String, version: String, holder: String
         ) {
             self.holder = holder
             self.tablePath = tablePath
@@ -38,6 +40,7 @@ package actor Control: ServiceLifecycle.Service {
             self.workers = workers
             self.seed = seed
             self.drain = drain
+            self.resolvConf = resolvConf
             self.version = version
         }
     }
@@ -54,7 +57,7 @@ package actor Control: ServiceLifecycle.Service {
     /// When it was last told, nanoseconds.
     var exhaustionTold: [Exhaustion: Int64] = [:]
     let proberMailbox: Mailbox<ProberMessage>
-    let resolver = Resolver()
+    let resolver: Resolver
     let executor: ControlExecutor
     /// Where pages are made, and where longer questions are answered.
     let pages: WorkThread
@@ -70,6 +73,11 @@ package actor Control: ServiceLifecycle.Service {
     var generation = 0
     var registry: Registry
     var discovery = Discovery()
+    /// Since addresses were last published, others are known.
+    var haveAddressesChanged = false
+    /// When something was last published, and how long that took: nanoseconds of the monotonic clock.
+    var publishedAt: Int64 = 0
+    var publishingTook: Int64 = 0
     var listening: [ListenerIdentity: SocketAddress] = [:]
     var servesLastGoodTable = false
     var refusedReload: String?
@@ -79,8 +87,9 @@ package actor Control: ServiceLifecycle.Service {
     var reloads = ReloadCounts()
     /// By number, as published.
     var endpointPlaces: [Int: EndpointPlace] = [:]
-    /// The endpoints of each cell of each service, as published.
+    /// The endpoints of each cell of each service, as published, and the same by names.
     var resolved: [[[ResolvedEndpoint]]] = []
+    var cellMembers: [Registry.CellKey: [ResolvedEndpoint]] = [:]
 
     // Encryption
     var encryption = Encryption()
@@ -125,6 +134,9 @@ package actor Control: ServiceLifecycle.Service {
     /// A table is served and the router does not drain.
     package private(set) var isReady = false
     private var workersRunning = 0
+    private var isDraining = false
+    /// When the first table was served: nanoseconds of the monotonic clock.
+    private var adoptedAt: Int64 = 0
 
     /// Where an endpoint stands in the published table.
     struct EndpointPlace {
@@ -171,6 +183,7 @@ package actor Control: ServiceLifecycle.Service {
         libraries = (0...configuration.workers).map { _ in TLSLibrary() }
         brain = Brain()
         stateWriter = try StateWriter(store: store, logger: logger)
+        resolver = try Resolver(resolvConf: configuration.resolvConf, atOnce: descriptors.names)
     }
 
     /// Connections that the admin address may have at a time.
@@ -199,7 +212,13 @@ package actor Control: ServiceLifecycle.Service {
         workersRunning = mailboxes.count
         await remember()
         try await adoptFirstTable()
-        isReady = true
+        adoptedAt = EventLoop.clock()
+        becomeReady()
+    }
+
+    /// As soon as all names have been asked for; when that takes long, without: what needs none is served already.
+    private func becomeReady() {
+        isReady = discovery.hasAsked && !haveAddressesChanged || EventLoop.clock() - adoptedAt >= Self.firstAnswersTime
     }
 
     /// Runs until told to stop, then drains.
@@ -255,7 +274,6 @@ package actor Control: ServiceLifecycle.Service {
         switch chore {
         case .reload(let prompt): await reload(because: prompt)
         case .certificates(let reason): await reloadCertificates(because: reason)
-        case .addresses: await publishAddresses()
         }
     }
 
@@ -265,12 +283,14 @@ package actor Control: ServiceLifecycle.Service {
             step()
             // Thousands that fail at once must not cause as many looks.
             try? await Task.sleep(for: .milliseconds(2))
-            ask(discovery.takeDue(now: EventLoop.clock()))
+            lookAtNames()
+            if !isReady && !isDraining { becomeReady() }
         }
     }
 
     private func drain() async {
         isReady = false
+        isDraining = true
         logger.notice("draining: no new connections, at most \(configuration.drain) for those under way")
         for mailbox in mailboxes { mailbox.post(.drain) }
         proberMailbox.post(.stop)

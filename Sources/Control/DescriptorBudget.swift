@@ -15,6 +15,8 @@ struct DescriptorBudget: Equatable {
     private static let reservePerWorker = 8
     /// However low the limit is, so many clients a worker are tried.
     private static let clientsLeast = 4
+    private static let namesLeast = 4
+    private static let namesMost = 128
 
     /// - Parameter limit: what the system says; not positive where it has none, or does not tell.
     init(limit: Int, workers: Int) {
@@ -39,6 +41,9 @@ struct DescriptorBudget: Equatable {
         let sockets = max((limit - reserve) / workers, 2 * Self.clientsLeast)
         return ConnectionRoom(clients: sockets / 2, sockets: sockets)
     }
+
+    /// Names that are asked for at once, by a part of the reserve: each takes two descriptors, four at most.
+    var names: Int { min(max(reserve / 10, Self.namesLeast), Self.namesMost) }
 
     /// Of all workers together.
     var clients: Int { room.clients * workers }

@@ -15,7 +15,20 @@ extension Snapshot {
         cellMetrics(&text)
         endpointMetrics(&text)
         decisionMetrics(&text)
+        nameMetrics(&text)
         return text.bytes
+    }
+
+    private func nameMetrics(_ text: inout MetricsText) {
+        text.family("spillway_dns_lookups", .gauge, "Names that are being asked for now, or wait to be.")
+        text.sample([], lookups)
+        text.family("spillway_dns_addresses", .gauge, "Addresses that are known of a name; 0: none yet.")
+        for name in names { text.sample([("name", name.host)], name.addresses) }
+        text.family("spillway_dns_failures_total", .counter, "Times a name was asked for in vain.")
+        for name in names { text.sample([("name", name.host)], name.failures) }
+        text.family(
+            "spillway_dns_answer_age_seconds", .gauge, "Since the last good answer for a name, or the first question.")
+        for name in names { text.sample([("name", name.host)], Double(name.age) / 1e9) }
     }
 
     private func processMetrics(_ text: inout MetricsText) {

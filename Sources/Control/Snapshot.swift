@@ -55,6 +55,10 @@ struct Snapshot: Sendable {
     /// In the order of the table.
     let endpoints: [Endpoint]
     let rates: Rates
+    /// Of endpoints.
+    let names: [Discovery.View]
+    /// Names that are being asked for now, or wait to be.
+    let lookups: Int
 
     // The brain
     let now: Instant
@@ -91,7 +95,8 @@ extension Control {
             registry: Snapshot.Counters(
                 cells: registry.cells, services: registry.services, listeners: registry.listeners,
                 handshakes: registry.handshakes),
-            endpoints: roster, rates: rates, now: now, lag: lag.latest, holds: brain.holds, regions: brain.regionViews,
+            endpoints: roster, rates: rates, names: discovery.views(now: EventLoop.clock()), lookups: resolver.lookups,
+            now: now, lag: lag.latest, holds: brain.holds, regions: brain.regionViews,
             orders: brain.orders, splits: table.services.indices.map { brain.publishedSplit(ofService: $0) },
             failsOpen: table.services.indices.map { brain.failsOpen(service: $0) },
             cellViews: table.services.indices.map { service in

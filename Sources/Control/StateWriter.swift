@@ -15,6 +15,7 @@ final class StateWriter: Sendable {
         var evidence: EvidenceLog
         var decisionsComplaint = Complaint()
         var evidenceComplaint = Complaint()
+        var namesComplaint = Complaint()
     }
 
     private let thread: WorkThread
@@ -127,6 +128,26 @@ final class StateWriter: Sendable {
     /// What the last run knew was taken in: see `StateDirectory.beginRemembering`.
     func endRemembering() {
         _ = thread.add { [self] in store.endRemembering() }
+    }
+
+    /// Keeps the addresses behind names, for a run whose name servers are silent.
+    ///
+    /// What finds no room is not missed: the next change brings all of them again.
+    func keep(_ addresses: [String: [String]]) {
+        _ = thread.add(cost: 256 * addresses.count) { [self] in
+            files.withLock { files in
+                do {
+                    try store.keepAddresses(addresses)
+                    if files.namesComplaint.end(lost: 0) != nil {
+                        logger.notice("addresses of names are kept in \(store.path) again")
+                    }
+                } catch {
+                    if files.namesComplaint.begin() {
+                        logger.warning("addresses of names cannot be kept in \(store.path): \(error)")
+                    }
+                }
+            }
+        }
     }
 
     private func rest(for seconds: UInt64) {

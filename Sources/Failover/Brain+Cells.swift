@@ -2,10 +2,15 @@ internal import RouteTable
 
 /// Cells: out at once, back in steps.
 extension Brain {
+    /// A name is answered within this, or has failed to be for the first time.
+    private static let namesTime = Duration.seconds(10)
+
     /// Time alone may move it on.
     func isUnderWay(_ index: Int) -> Bool {
         services[index].failsOpen
-            || services[index].cells.contains { cells[$0].ceiling < whole || cells[$0].climb != nil }
+            || services[index].cells.contains {
+                cells[$0].ceiling < whole || cells[$0].climb != nil || cells[$0].bareSince != nil
+            }
     }
 
     /// Its evidence has changed.
@@ -34,6 +39,10 @@ extension Brain {
     }
 
     private mutating func measure(_ cell: Int, _ policy: FailoverPolicy) {
+        if let since = cells[cell].bareSince {
+            if now - since >= Self.namesTime { cells[cell].bareSince = nil }
+            cells[cell].needsWeighing = true
+        }
         if cells[cell].needsWeighing { weigh(cell) }
         cells[cell].recent.advance(to: now)
         cells[cell].longer.advance(to: now)
@@ -60,7 +69,8 @@ extension Brain {
         }
         // Its neighbors carry what it would have; without any, it is no capacity.
         if healthy == byProbesAlone { healthy = 0 }
-        let share = all == 0 ? 0 : healthy * whole / all
+        // While its names are being resolved nothing is known of it: absent is not down. Workers pass it over meanwhile.
+        let share = cells[cell].bareSince != nil ? whole : all == 0 ? 0 : healthy * whole / all
         cells[cell].needsWeighing = false
         if share != cells[cell].healthyShare { needsPlan = true }
         cells[cell].healthyShare = share

@@ -151,6 +151,7 @@ package struct Brain: Sendable, Codable {
                 held.append(0)
             }
             record.capacity = cell.capacity.map { $0 * 1_000 }
+            if cell.endpoints.isEmpty { record.bareSince = place.map { old.cells[$0].bareSince } ?? now }
             // A set that is replaced as a whole is assumed to be well, as at the start.
             let joins = place != nil && cell.endpoints.contains { old.endpoints.at($0.id.number) != nil }
             for endpoint in cell.endpoints {

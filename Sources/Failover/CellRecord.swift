@@ -15,6 +15,9 @@ struct CellRecord: Sendable, Codable {
     var healthyShare = whole
     /// An endpoint's state or weight changed since `healthyShare` was measured.
     var needsWeighing = true
+    /// Since when it has had no endpoints, if it never had any: the names it is given by are being resolved. Nil once it
+    /// has some, or once that has taken too long.
+    var bareSince: Instant?
     /// `healthyShare` × the success of recent requests.
     var usable = whole
     var ceiling = whole

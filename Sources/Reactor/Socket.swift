@@ -64,6 +64,27 @@ package struct Socket: ~Copyable {
         throw result == -EAGAIN && address.isUnix ? .connectionRefused : SystemError(result: Int(result))
     }
 
+    /// A datagram socket that sends to one address and hears from no other.
+    package static func datagram(to address: SocketAddress) throws(SystemError) -> Socket {
+        let descriptor = Descriptor(
+            owning: Int32(try SystemError.check(Int(clinux_datagram_socket(address.family)))))
+        let result = unsafe withUnsafePointer(to: address.raw) {
+            unsafe clinux_connect(descriptor.number, $0)
+        }
+        _ = try SystemError.check(Int(result))
+        return Socket(descriptor: descriptor)
+    }
+
+    /// Whether this host has a route to an address, and an address of its own to send from. Nothing is sent.
+    package static func hasRoute(to address: SocketAddress) -> Bool {
+        do {
+            _ = try datagram(to: address)
+            return true
+        } catch {
+            return !error.isUnreachable && error.code != EAFNOSUPPORT && error.code != EADDRNOTAVAIL
+        }
+    }
+
     /// The outcome of a pending connect, or another error the socket met.
     package borrowing func takeError() -> SystemError? {
         let result = clinux_take_error(descriptor.number)

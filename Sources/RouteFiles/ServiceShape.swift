@@ -48,6 +48,10 @@ extension Shapes {
                 Form<Duration>.duration(.milliseconds(100) ... .seconds(86_400)).or("ttl"),
                 "How often names of endpoints are resolved again; `ttl`: as their answers say."),
             Field(
+                "resolve_family", \.service.addressFamilies,
+                .words(["any": .any, "ipv4": .ipv4, "ipv6": .ipv6]),
+                "Which addresses of names are used. `any`: those that this host has a route to."),
+            Field(
                 "proxy_protocol", \.service.proxyHeader,
                 .words(["v1": .v1, "v2": .v2, "none": nil]),
                 "The version of the PROXY protocol in which endpoints are told who the client is, before everything else. "

@@ -206,6 +206,8 @@ package struct Service: Sendable, Equatable {
     package var failover: FailoverPolicy
     /// How often endpoint names are resolved again. Absent: by the answer's TTL.
     package var resolveEvery: Duration?
+    /// Which of the addresses that names of endpoints stand for are used.
+    package var addressFamilies = AddressFamilies.any
     /// The header by which endpoints are told who the client is, before everything else. Absent: none.
     package var proxyHeader: ProxyHeaderVersion?
     package var onFailover = OnFailover.keep
@@ -266,6 +268,19 @@ package enum OnFailover: Sendable, Equatable {
     case keep
     case close
     case closeAfter(Duration)
+}
+
+/// Kinds of addresses that a name may stand for.
+package enum AddressFamilies: String, Sendable, Hashable, CaseIterable {
+    case any, ipv4, ipv6
+
+    package func contains(_ address: IPAddress) -> Bool {
+        switch self {
+        case .any: true
+        case .ipv4: address.isFour
+        case .ipv6: !address.isFour
+        }
+    }
 }
 
 /// A service in one region.

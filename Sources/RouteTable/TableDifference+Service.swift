@@ -36,6 +36,7 @@ extension TableDifference {
         notes.compare("mode", old.mode, new.mode) { $0.rawValue }
         compareFailover(old.failover, new.failover, &notes)
         notes.compare("resolve_every", old.resolveEvery, new.resolveEvery)
+        notes.compare("resolve_family", old.addressFamilies, new.addressFamilies) { $0.rawValue }
         notes.compare("proxy_protocol", old.proxyHeader, new.proxyHeader) { $0?.rawValue ?? "none" }
         notes.compare("host", old.toldHost, new.toldHost) { "\($0)" }
         notes.compare("on_failover", old.onFailover, new.onFailover) { "\($0)" }

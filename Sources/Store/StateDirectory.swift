@@ -1,3 +1,6 @@
+internal import Foundation
+internal import RouteTable
+
 /// The directory in which a router keeps what must outlive it. Each file is replaced whole or not at all.
 ///
 /// It is made when something is to be kept in it. Whatever cannot be kept, because the directory cannot be made or written,
@@ -24,6 +27,20 @@ package struct StateDirectory: Sendable {
     package func keepTable(_ normalForm: String) throws(FileProblem) {
         try StateFiles.makeDirectory(path)
         try StateFiles.replace(file("table.yaml"), with: Array(normalForm.utf8))
+    }
+
+    /// The addresses behind names of endpoints, as last known; empty if there never were any.
+    package func addresses() throws -> [String: [String]] {
+        guard let bytes = try StateFiles.read(file("names.json")) else { return [:] }
+        let kept = try JSONDecoder().decode([String: [String]].self, from: Data(bytes))
+        return kept.mapValues { $0.filter { IPAddress($0) != nil } }
+    }
+
+    package func keepAddresses(_ addresses: [String: [String]]) throws {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
+        try StateFiles.makeDirectory(path)
+        try StateFiles.replace(file("names.json"), with: Array(encoder.encode(addresses)))
     }
 
     /// The journal of decisions, which begins where an earlier run left off.

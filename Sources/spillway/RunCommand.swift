@@ -23,6 +23,8 @@ struct SettingsOptions: ParsableArguments {
     var logLevel: String?
     @Option(help: ArgumentHelp("Seconds to finish what is under way after SIGTERM.", valueName: "s"))
     var drain: String?
+    @Option(help: ArgumentHelp("Where the name servers are said.", valueName: "file"))
+    var resolvConf: String?
     @Option(help: ArgumentHelp("A YAML file with any of these.", valueName: "file"))
     var settings: String?
 
@@ -35,6 +37,7 @@ struct SettingsOptions: ParsableArguments {
         flags[.logFormat] = logFormat
         flags[.logLevel] = logLevel
         flags[.drain] = drain
+        flags[.resolvConf] = resolvConf
         let environment = ProcessInfo.processInfo.environment
         do {
             return try Settings(
@@ -99,7 +102,7 @@ struct Router {
             configuration: .init(
                 tablePath: table, environment: process.environment,
                 workers: settings.workers ?? Cores.available, seed: UInt64.random(in: 1 ... .max),
-                drain: .seconds(settings.drain), version: Version.current,
+                drain: .seconds(settings.drain), resolvConf: settings.resolvConf, version: Version.current,
                 holder: holder),
             store: store, logger: logger, log: lines, onDecision: onDecision)
         let group = try services(control, companion, logger)

@@ -18,6 +18,8 @@ struct Settings: Equatable {
     var logLevel = "info"
     /// Seconds to finish what is under way after SIGTERM.
     var drain = 30
+    /// Where the name servers are said.
+    var resolvConf = "/etc/resolv.conf"
 
     enum LogFormat: String, ExpressibleByArgument, CaseIterable {
         case text, json
@@ -31,6 +33,7 @@ struct Settings: Equatable {
         case logFormat = "log-format"
         case logLevel = "log-level"
         case drain
+        case resolvConf = "resolv-conf"
 
         var variable: String { "SPILLWAY_" + rawValue.uppercased().replacing("-", with: "_") }
         var fileKey: String { rawValue.replacing("-", with: "_") }
@@ -91,6 +94,9 @@ struct Settings: Equatable {
         case .drain:
             guard let seconds = Int(value), (0...86_400).contains(seconds) else { throw bad("seconds, 0 to 86400") }
             drain = seconds
+        case .resolvConf:
+            guard !value.isEmpty else { throw bad("a file as resolv.conf(5) has it") }
+            resolvConf = value
         }
     }
 

@@ -371,6 +371,10 @@ func loopback(port: UInt16) -> sockaddr_in {
     return address
 }
 
+func portNumber(of address: sockaddr_in) -> UInt16 {
+    UInt16(bigEndian: address.sin_port)
+}
+
 func trimmed(_ text: Substring) -> String {
     String(text.drop { $0 == " " }.reversed().drop { $0 == " " }.reversed())
 }

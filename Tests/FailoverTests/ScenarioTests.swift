@@ -128,6 +128,42 @@ import Testing
         #expect(world.split()[0] == 0)
     }
 
+    @Test("A cell whose names are being resolved keeps its share for ten seconds, and has all of it at once afterwards")
+    func unresolved() {
+        func brain(resolvedAfter seconds: Int64) -> Brain {
+            var brain = Brain()
+            let topology = { (endpoints: [Topology.Endpoint]) in
+                Topology(
+                    regions: [.init(name: "a"), .init(name: "b")],
+                    services: [
+                        .init(
+                            name: "shop", policy: FailoverPolicy(), probe: nil,
+                            cells: [
+                                .init(region: 0, endpoints: endpoints),
+                                .init(
+                                    region: 1,
+                                    endpoints: [.init(id: EndpointID(1), address: "10.0.1.1:80", weight: 1)]),
+                            ])
+                    ])
+            }
+            let start: Int64 = 1_000_000_000_000
+            _ = brain.observe(.topology(topology([])), at: Instant(nanoseconds: start))
+            var tenths: Int64 = 0
+            while tenths < seconds * 10 {
+                tenths += 1
+                _ = brain.observe(.tick, at: Instant(nanoseconds: start + tenths * 100_000_000))
+            }
+            let split = brain.split(ofService: 0)
+            #expect(split == (seconds < 10 ? [whole, 0] : [0, whole]))
+            let resolved = topology([.init(id: EndpointID(0), address: "10.0.0.1:80", weight: 1)])
+            _ = brain.observe(.topology(resolved), at: Instant(nanoseconds: start + tenths * 100_000_000))
+            _ = brain.observe(.tick, at: Instant(nanoseconds: start + (tenths + 1) * 100_000_000))
+            return brain
+        }
+        #expect(brain(resolvedAfter: 9).split(ofService: 0) == [whole, 0])
+        #expect(brain(resolvedAfter: 11).split(ofService: 0) == [0, whole], "the way back is in steps")
+    }
+
     @Test("When all regions fail the service fails open, stays where it is, and says so")
     func failsOpen() {
         var world = World()

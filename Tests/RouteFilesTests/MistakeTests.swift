@@ -556,7 +556,7 @@ struct MistakeTests {
             problems.description == """
                 a.yaml:2:31: services.s.endpoints.b: unknown region "b"; expected one of the regions of this table; did you mean "a"?
                 a.yaml:2:49: services.s.wieght: unknown key "wieght"; expected one of prefer, endpoints, capacity, needs, \
-                probe, protocol, balance, timeouts, retry, limits, importance, moves, mode, failover, resolve_every, proxy_protocol, host, on_failover and tls
+                probe, protocol, balance, timeouts, retry, limits, importance, moves, mode, failover, resolve_every, resolve_family, proxy_protocol, host, on_failover and tls
                 b.yaml:1:12: regions.a: the region "a" a second time; expected each name once; the first is at a.yaml:1:12
                 b.yaml:2:17: routes[0].to: unknown service "t"; expected one of the services of this table; did you mean "s"?
                 """)

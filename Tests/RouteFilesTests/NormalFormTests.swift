@@ -58,6 +58,7 @@ struct NormalFormTests {
             importance: critical
             needs: [inventory]
             resolve_every: 30s
+            resolve_family: ipv4
             failover: { hold: 11s, steps: [10%, 50%, 100%], soak: 3s, ejection: 2s }
           inventory:
             endpoints: { us-east-1: [10.0.1.10:8080] }

@@ -6,7 +6,7 @@ Narrower integers may not be added to, subtracted from or multiplied with checke
 
 import re
 
-MODULES = ["Wire", "Proxy", "Probes", "TLS", "Reactor"]
+MODULES = ["Wire", "Proxy", "Probes", "Names", "TLS", "Reactor"]
 NARROW = r"U?Int(?:8|16|32)"
 LABELS = "truncatingIfNeeded|clamping|exactly|ascii|bitPattern|bigEndian|littleEndian"
 # Up to two pairs of parentheses within.

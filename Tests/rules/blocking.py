@@ -5,7 +5,7 @@ answer, and then nothing is decided and nobody served. Such calls have threads o
 import re
 
 # Wherever code of these runs, it may be an actor or a loop.
-MODULES = ["AdminAPI", "Control", "Failover", "Picking", "Probes", "Proxy", "Reactor", "RouteTable", "TLS", "Telemetry",
+MODULES = ["AdminAPI", "Control", "Failover", "Names", "Picking", "Probes", "Proxy", "Reactor", "RouteTable", "TLS", "Telemetry",
            "Wire"]
 # Of the command only what a running router does: other commands have nobody waiting.
 OF_THE_COMMAND = ["LogOutput.swift", "RunCommand.swift", "Signals.swift"]

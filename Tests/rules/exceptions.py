@@ -13,6 +13,7 @@ MAY_BLOCK = {
     "Sources/Control/Control+Memory.swift: DecisionJournal.latest": TABLE_THREAD,
     "Sources/Control/Control+Memory.swift: EvidenceLog.names": TABLE_THREAD,
     "Sources/Control/Control+Memory.swift: StateLock.": TABLE_THREAD,
+    "Sources/Control/Control+Memory.swift: store.addresses": TABLE_THREAD,
     "Sources/Control/Control+Memory.swift: store.beginRemembering": TABLE_THREAD,
     "Sources/Control/Control+Memory.swift: store.prepare": TABLE_THREAD,
     "Sources/Control/Control+Tables.swift: TableReader(environment: c": TABLE_THREAD,
@@ -31,11 +32,13 @@ MAY_BLOCK = {
     "Sources/Control/LineSink.swift: clinux_write": "used by the threads of the log and of access logs",
     "Sources/Control/LineSink.swift: poll": "used by the threads of the log and of access logs",
     "Sources/Control/ProcessStatistics.swift: StateFiles.": "/proc is the kernel's memory, and pages are made beside the brain",
-    "Sources/Control/Resolver.swift: DispatchQueue": "a queue of threads for names alone",
-    "Sources/Control/Resolver.swift: clinux_resolve": "a queue of threads for names alone",
     "Sources/Control/StateWriter.swift: store.endRemembering": "within what is given to the state directory's thread",
+    "Sources/Control/StateWriter.swift: store.keepAddresses": "within what is given to the state directory's thread",
     "Sources/Control/StateWriter.swift: store.keepTable": "within what is given to the state directory's thread",
     "Sources/Control/WorkThread.swift: DispatchSemaphore": "others signal, only the thread itself waits",
+    "Sources/Names/SystemNames.swift: clinux_read": "the thread of names; of /etc/hosts and resolv.conf alone",
+    "Sources/Names/SystemNames.swift: open": "the thread of names; of /etc/hosts and resolv.conf alone",
+    "Sources/Names/SystemNames.swift: stat": "the thread of names; of /etc/hosts and resolv.conf alone",
     "Sources/Reactor/Mailbox.swift: clinux_read": "an eventfd that does not block",
     "Sources/Reactor/Mailbox.swift: clinux_write": "an eventfd that does not block",
     "Sources/Reactor/Thread.swift: usleep": "`Thread.pause`, whose calls this rule finds",
@@ -54,6 +57,8 @@ MAY_BLOCK = {
 }
 
 MAY_CONVERT = {
+    "Sources/Names/ResolverSettings.swift: UInt16(text[text.index(after: end)...].drop { $0 == \"\" })":
+        "read from a text: nil when it does not fit",
     "Sources/Proxy/Exchange+AccessLog.swift: UInt32(name.byteCount)": "a host, within a head of at most 2^20 bytes",
     "Sources/Proxy/HTTP2ClientConnection.swift: UInt32(listener.headLimits.headBytes)": "the schema's limit is 2^20",
     "Sources/Proxy/HTTP2Session.swift: Int32($0.0.rawValue)": "a constant of nghttp2",

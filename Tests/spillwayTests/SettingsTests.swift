@@ -48,7 +48,7 @@ struct SettingsTests {
         #expect { try Settings(flags: [:], environment: [:], file: file) } throws: {
             "\($0)"
                 == "\(file):2:1: unknown setting \"worker\"; "
-                + "expected one of admin, admin_hosts, workers, state, log_format, log_level, drain"
+                + "expected one of admin, admin_hosts, workers, state, log_format, log_level, drain, resolv_conf"
         }
     }
 }

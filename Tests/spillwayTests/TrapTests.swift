@@ -5,7 +5,9 @@ import Testing
 struct TrapTests {
     private static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
         .deletingLastPathComponent()
-    private static let modules = ["Wire", "Proxy", "Probes", "TLS", "Reactor", "Control", "RouteFiles", "Store"]
+    private static let modules = [
+        "Wire", "Proxy", "Probes", "Names", "TLS", "Reactor", "Control", "RouteFiles", "Store",
+    ]
 
     /// Preconditions and forced unwraps of a source, without those in comments and texts.
     private static func traps(in source: String) -> Int {

@@ -133,6 +133,10 @@ int clinux_socket(int family);
 /// A second descriptor of the same socket, by the same rule.
 int clinux_duplicate(int fd);
 
+static inline int clinux_datagram_socket(int family) {
+    return (int)CLINUX_RETRY(socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+}
+
 static inline int clinux_set_option(int fd, int level, int option, int value) {
     return (int)CLINUX_RETRY(setsockopt(fd, level, option, &value, sizeof value));
 }
@@ -239,14 +243,6 @@ static inline int clinux_inotify_watch(int fd, const char *path) {
 }
 
 static inline int clinux_inotify_forget(int fd, int watch) { return (int)CLINUX_RETRY(inotify_rm_watch(fd, watch)); }
-
-// Names
-
-/// Resolves a host name to at most `limit` addresses, each as text in its 46 bytes of `texts`. `ttl` becomes the
-/// least time to live of the DNS answer in seconds, or -1 where there is none (hosts file, numeric names). Blocks.
-/// Returns how many, or a negative number for `clinux_resolve_error`.
-int clinux_resolve(const char *name, char *texts, int limit, int *ttl);
-const char *clinux_resolve_error(int result);
 
 // The process
 
