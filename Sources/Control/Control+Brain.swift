@@ -138,7 +138,11 @@ extension Control {
     /// Tells the brain what there is.
     func tellBrain(_ resolved: [[[ResolvedEndpoint]]]) {
         let topology = Topology(table) { service, cell in
-            resolved[service][cell].map { .init(id: EndpointID($0.entry.number), address: $0.name, weight: $0.weight) }
+            resolved[service][cell].map { endpoint in
+                let name: String? = if case .name(let name, _) = endpoint.host { name } else { nil }
+                return .init(
+                    id: EndpointID(endpoint.entry.number), address: endpoint.name, weight: endpoint.weight, name: name)
+            }
         }
         topologyActions = tell(.topology(topology), at: now)
     }

@@ -62,7 +62,7 @@ extension Brain {
         var healthy = 0
         var byProbesAlone = 0
         for number in cells[cell].endpoints {
-            guard let record = endpoints[number], !record.isNew else { continue }
+            guard let record = endpoints[number], !record.isNew, !isBesideTheWay(number) else { continue }
             all += record.weight
             if record.isCapacity(isProbed: isProbed) { healthy += record.weight }
             if record.isOutByProbesAlone { byProbesAlone += record.weight }

@@ -14,9 +14,12 @@ extension Brain {
         let report = isInGrace ? owed.withoutSilence : owed
         let counts = Counts(report)
         let (service, cell) = (endpoints[number]!.service, endpoints[number]!.cell)
+        noteWay(
+            number, answers: report.signs - report.connectFailures,
+            failed: report.connectFailures + report.unreachables + report.connectTimeouts)
         endpoints[number]!.count(counts, at: now)
         hearRequests(number, signs: report.signs, silence: report.silentFailures + report.overstays)
-        if !endpoints[number]!.isNew {
+        if !endpoints[number]!.isNew && !isBesideTheWay(number) {
             cells[cell].add(counts, at: now)
             for other in services[service].cells where other != cell && cells[other].isWatched {
                 cells[other].addOthers(counts)
@@ -37,6 +40,33 @@ extension Brain {
         // A failure before an answer asks for a probe at once; an error that was answered, only in a row.
         let hasBroken = report.failures > report.gatewayErrors + report.serverErrors
         setPace(number, failureRun: hasBroken || run >= 2 ? run : 0)
+    }
+
+    // Kinds of addresses
+
+    private mutating func noteWay(_ number: Int, answers: Int, failed: Int) {
+        guard endpoints[number]!.noteWay(answers: answers, failed: failed), endpoints[number]!.name != nil else {
+            return
+        }
+        cells[endpoints[number]!.cell].needsWeighing = true
+        needsLook(endpoints[number]!.service)
+    }
+
+    /// Whether an endpoint is an address of a name of which no address of this kind (IPv4 or IPv6) takes connections, while
+    /// one of the other kind does, in this cell. Most likely this host, the network between or the servers lack that kind:
+    /// the endpoint is neither capacity of its cell nor evidence about it ("Happy Eyeballs", RFC 8305, at a slower pace).
+    func isBesideTheWay(_ number: Int) -> Bool {
+        guard let record = endpoints[number], let name = record.name, record.way == .blocked else { return false }
+        var hasOther = false
+        for other in cells[record.cell].endpoints {
+            guard let other = endpoints[other], other.name == name else { continue }
+            if other.isSix == record.isSix {
+                if other.way == .open { return false }
+            } else if other.way == .open && other.state == .healthy {
+                hasOther = true
+            }
+        }
+        return hasOther
     }
 
     private mutating func judge(_ number: Int, _ report: EndpointTraffic, run: Int) {
@@ -112,6 +142,7 @@ extension Brain {
         case .unknown: return
         case .passed:
             hearProbe(number, answered: true)
+            noteWay(number, answers: 1, failed: 0)
             if endpoints[number]!.window.total.attempts == 0 { endpoints[number]!.silentSince = nil }
             endpoints[number]!.probePassed()
             endpoints[number]!.isKeptFromProbes = false
@@ -120,6 +151,8 @@ extension Brain {
             // A prober that is late itself has no say.
             guard proberLag <= max(rule.every, Self.excusableLag), answered || !isInGrace else { return }
             hearProbe(number, answered: answered)
+            // It may have failed for other reasons, where a connection could be made before.
+            if endpoints[number]!.way != .open { noteWay(number, answers: 0, failed: 1) }
             endpoints[number]!.probeFailed(at: now)
             // Requests that fail are half of the evidence: one probe is the other.
             let fall = record.hasFailingRequests ? 1 : rule.fall

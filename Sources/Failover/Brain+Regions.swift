@@ -132,7 +132,7 @@ extension Brain {
         var healthy = 0
         for cell in cells where cell.region == region && services[cell.service].moves == .withRegion {
             for number in cell.endpoints {
-                guard let record = endpoints[number], !record.isNew else { continue }
+                guard let record = endpoints[number], !record.isNew, !isBesideTheWay(number) else { continue }
                 all += record.weight
                 if record.isCapacity(isProbed: services[cell.service].isProbed) { healthy += record.weight }
             }

@@ -190,6 +190,7 @@ package struct Brain: Sendable, Codable {
             known.cell = cells.count
             known.weight = endpoint.weight
             known.address = endpoint.address
+            known.name = endpoint.name
             endpoints[number] = known
         } else {
             // At first all is assumed to be well; what joins a service that runs must show it.

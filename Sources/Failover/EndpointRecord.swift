@@ -21,6 +21,10 @@ struct EndpointRecord: Sendable, Codable {
     var cell: Int
     var address: String
     var weight: Int
+    /// The name that it is an address of; absent: the table gives the address itself.
+    var name: String?
+    /// What is known of the way to it.
+    private(set) var way: Way?
 
     var state = EndpointState.healthy
     var since: Instant
@@ -78,6 +82,7 @@ struct EndpointRecord: Sendable, Codable {
         self.cell = cell
         address = endpoint.address
         weight = endpoint.weight
+        name = endpoint.name
         since = now
         ejectedUntil = now
         lastAnswer = now
@@ -85,6 +90,23 @@ struct EndpointRecord: Sendable, Codable {
         state = isNew ? .probation : .healthy
         toldShare = whole
         window = SlidingCounts(length: ratioWindow)
+    }
+
+    /// Whether an endpoint has answered, or no connection to it could be made since, or ever.
+    enum Way: Sendable, Codable {
+        case open, blocked
+    }
+
+    /// An IPv6 address, as the description of a socket address has it.
+    var isSix: Bool { address.hasPrefix("[") }
+
+    /// Notes answers, and connections that could not be made.
+    ///
+    /// - Returns: whether that is news.
+    mutating func noteWay(answers: Int, failed: Int) -> Bool {
+        let before = way
+        if answers > 0 { way = .open } else if failed > 0 { way = .blocked }
+        return way != before
     }
 
     /// Answers a trial by requests asks for, where there are no probes.

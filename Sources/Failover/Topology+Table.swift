@@ -63,7 +63,9 @@ extension Brain {
                         Topology.Cell(
                             region: cells[index].region, capacity: cells[index].capacity.map { $0 / 1_000 },
                             endpoints: cells[index].endpoints.compactMap { number in
-                                endpoints[number].map { .init(id: $0.id, address: $0.address, weight: $0.weight) }
+                                endpoints[number].map {
+                                    .init(id: $0.id, address: $0.address, weight: $0.weight, name: $0.name)
+                                }
                             })
                     })
                 described.importance = service.importance

@@ -82,11 +82,14 @@ package struct Topology: Sendable, Equatable, Codable {
         package var id: EndpointID
         package var address: String
         package var weight: Int
+        /// The name that this is an address of, if the table gives one.
+        package var name: String?
 
-        package init(id: EndpointID, address: String, weight: Int) {
+        package init(id: EndpointID, address: String, weight: Int, name: String? = nil) {
             self.id = id
             self.address = address
             self.weight = weight
+            self.name = name
         }
     }
 

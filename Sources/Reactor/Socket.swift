@@ -61,7 +61,10 @@ package struct Socket: ~Copyable {
             return Socket(descriptor: descriptor, isConnecting: result != 0)
         }
         // A UNIX-domain socket whose backlog is full says EAGAIN: nobody will tell us when to try again.
-        throw result == -EAGAIN && address.isUnix ? .connectionRefused : SystemError(result: Int(result))
+        if result == -EAGAIN && address.isUnix { throw .connectionRefused }
+        // One of two: no local port is left, or this host has no address of that kind at all.
+        if result == -EADDRNOTAVAIL && !hasRoute(to: address) { throw .noRoute }
+        throw SystemError(result: Int(result))
     }
 
     /// A datagram socket that sends to one address and hears from no other.
@@ -81,7 +84,7 @@ package struct Socket: ~Copyable {
             _ = try datagram(to: address)
             return true
         } catch {
-            return !error.isUnreachable && error.code != EAFNOSUPPORT && error.code != EADDRNOTAVAIL
+            return !error.isUnreachable && error.code != EADDRNOTAVAIL
         }
     }
 

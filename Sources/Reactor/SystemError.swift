@@ -15,10 +15,11 @@ package struct SystemError: Error, Hashable, CustomStringConvertible {
 
     package static let invalid = SystemError(code: EINVAL)
     package static let connectionRefused = SystemError(code: ECONNREFUSED)
+    package static let noRoute = SystemError(code: ENETUNREACH)
     package static let connectionReset = SystemError(code: ECONNRESET)
     /// There is no way to the other end, as far as this machine can tell: it has said nothing itself.
     package var isUnreachable: Bool {
-        [EHOSTUNREACH, ENETUNREACH, ENETDOWN, EHOSTDOWN, ETIMEDOUT, EPERM, EACCES].contains(code)
+        [EHOSTUNREACH, ENETUNREACH, ENETDOWN, EHOSTDOWN, ETIMEDOUT, EPERM, EACCES, EAFNOSUPPORT].contains(code)
     }
     /// Of an accept: that one connection is gone, and the next may be fine (accept(2) has the list).
     package var isOfOneConnection: Bool {

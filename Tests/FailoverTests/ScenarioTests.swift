@@ -128,6 +128,90 @@ import Testing
         #expect(world.split()[0] == 0)
     }
 
+    /// What the addresses of a cell are like, and whether its region keeps all traffic although one kind cannot be reached.
+    static let kinds: [(what: String, addresses: [String], name: String?, stays: Bool)] = [
+        ("IPv6 beside IPv4", ["10.0.0.1:80", "[2001:db8::1]:80"], "app.test", true),
+        (
+            "more IPv6 than IPv4", ["10.0.0.1:80", "[2001:db8::1]:80", "[2001:db8::2]:80", "[2001:db8::3]:80"],
+            "app.test", true
+        ),
+        ("addresses in the table itself", ["10.0.0.1:80", "[2001:db8::1]:80"], nil, false),
+    ]
+
+    @Test(
+        "A kind of addresses that cannot be reached is not held against a region whose name has another",
+        arguments: kinds, [true, false])
+    func unreachableKind(_ kind: (what: String, addresses: [String], name: String?, stays: Bool), isProbed: Bool) {
+        var brain = Brain()
+        let endpoint = { number, address, name in
+            Topology.Endpoint(id: EndpointID(number), address: address, weight: 1, name: name)
+        }
+        let count = kind.addresses.count
+        _ = brain.observe(
+            .topology(
+                Topology(
+                    regions: [.init(name: "a"), .init(name: "b")],
+                    services: [
+                        .init(
+                            name: "shop", policy: FailoverPolicy(),
+                            probe: isProbed ? .init(every: .seconds(1), fall: 2, rise: 2) : nil,
+                            cells: [
+                                .init(
+                                    region: 0,
+                                    endpoints: kind.addresses.enumerated().map { endpoint($0, $1, kind.name) }),
+                                .init(region: 1, endpoints: [endpoint(count, "10.0.1.1:80", nil)]),
+                            ])
+                    ])), at: Instant(nanoseconds: 0))
+        var ceilings: [Decision] = []
+        for tenth in 1...300 as ClosedRange<Int64> {
+            let now = Instant(nanoseconds: 1_000_000_000 + tenth * 100_000_000)
+            var reports: [EndpointTraffic] = []
+            for number in 0..<count where number == 0 || brain.view(of: EndpointID(number))?.share ?? 0 > 0 {
+                var report = EndpointTraffic(endpoint: EndpointID(number))
+                report.attempts = 3
+                if number == 0 {
+                    report.successes = 3
+                } else {
+                    report.failureRun = Int(tenth) * 3
+                    switch tenth % 3 {
+                    case 0: report.unreachables = 3
+                    case 1: report.connectTimeouts = 3
+                    default: report.connectFailures = 3
+                    }
+                }
+                reports.append(report)
+                guard isProbed, tenth % 10 == 0 else { continue }
+                let outcome: ProbeOutcome = number == 0 ? .passed : .failed("connect", answered: tenth % 20 == 0)
+                _ = brain.observe(.probe(EndpointID(number), outcome), at: now)
+            }
+            for action in brain.observe(.traffic(Traffic(reports)), at: now) + brain.observe(.tick, at: now) {
+                if case .decision(let decision) = action, case .ceiling = decision.change { ceilings.append(decision) }
+            }
+        }
+        #expect(brain.view(of: EndpointID(1))?.share == 0, "it is not used any more")
+        #expect(ceilings.isEmpty == kind.stays, "\(ceilings)")
+        #expect((brain.split(ofService: 0) == [whole, 0]) == kind.stays)
+    }
+
+    @Test("One of several servers behind a name that cannot be reached is lost capacity")
+    func unreachableServer() {
+        var world = World(services: 1, endpointsPerCell: 4, rate: 0) { topology in
+            for index in topology.services[0].cells[0].endpoints.indices {
+                topology.services[0].cells[0].endpoints[index].name = "app.test"
+            }
+        }
+        world.run(.seconds(2))
+        for number in 0..<3 {
+            var report = EndpointTraffic(endpoint: EndpointID(number))
+            report.attempts = 5
+            report.unreachables = 5
+            report.failureRun = 5
+            world.tell(.traffic(Traffic([report])))
+        }
+        world.run(.seconds(1))
+        #expect(world.split()[0] < whole)
+    }
+
     @Test("A cell whose names are being resolved keeps its share for ten seconds, and has all of it at once afterwards")
     func unresolved() {
         func brain(resolvedAfter seconds: Int64) -> Brain {

@@ -133,6 +133,39 @@ struct NameCommandTests {
         #expect(far.requests.count == before)
     }
 
+    @Test func `IPv6 addresses that lead nowhere cost no request, and their region nothing`() throws {
+        let directory = try TemporaryDirectory()
+        let (near, far) = (try Backend(), try Backend())
+        // Documentation addresses (RFC 3849): without a route, or into the void.
+        let nowhere = (1...3 as ClosedRange<UInt8>).map {
+            [0x20, 1, 0xd, 0xb8] + [UInt8](repeating: 0, count: 11) + [$0]
+        }
+        let server = try NameServer { .addresses($0.isFour ? [[127, 0, 0, 1]] : nowhere) }
+        try directory.write(
+            "table/table.yaml",
+            """
+            listeners: { web: { bind: 127.0.0.1:0 } }
+            regions: { near: {}, far: {} }
+            services:
+              shop:
+                prefer: [near, far]
+                endpoints: { near: ["app.test:\(near.port)"], far: ["127.0.0.1:\(far.port)"] }
+                timeouts: { connect: 100ms }
+                probe: { tcp: true, every: 100ms }
+            routes: [ { to: shop } ]
+            """)
+        let router = try start(directory, server)
+        #expect(eventually { (try? router.admin("/ready").status) == 200 })
+        for _ in 0..<200 { #expect(try router.get("/").text == "ok") }
+        // Probes have had their say meanwhile.
+        let probes =
+            "spillway_probes_total{service=\"shop\",region=\"far\",endpoint=\"127.0.0.1:\(far.port)\",result=\"passed\"}"
+        let first = router.metric(probes) ?? 0
+        #expect(eventually { router.metric(probes) ?? 0 > first + 10 })
+        for _ in 0..<100 { #expect(try router.get("/").text == "ok") }
+        #expect(!router.command.errorsSoFar.contains("near: at most"), "\(router.command.errorsSoFar)")
+    }
+
     @Test func `a name that is not answered delays no other`() throws {
         let directory = try TemporaryDirectory()
         let backend = try Backend()
