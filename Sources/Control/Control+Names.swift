@@ -11,6 +11,8 @@ extension Control {
     /// Answers that come in a row are taken on together, and what is published takes a tenth of the time at most.
     private static let publishPause: Int64 = 100_000_000
     private static let publishShare: Int64 = 10
+    /// Between two times that what is known is written to the state directory.
+    private static let keepPause: Int64 = 5_000_000_000
 
     /// Asks for the names whose time has come, each by itself.
     func askForNames() {
@@ -46,11 +48,22 @@ extension Control {
     /// Has other addresses used, if there are some, and asks for more. Called at every look.
     func lookAtNames() {
         askForNames()
-        guard haveAddressesChanged else { return }
-        let pause = discovery.isAsking ? max(Self.publishPause, publishingTook * Self.publishShare) : 0
-        guard EventLoop.clock() - publishedAt >= pause else { return }
-        haveAddressesChanged = false
-        publish(sockets: [])
+        let now = EventLoop.clock()
+        if haveAddressesChanged {
+            let pause = discovery.isAsking ? max(Self.publishPause, publishingTook * Self.publishShare) : 0
+            guard now - publishedAt >= pause else { return }
+            haveAddressesChanged = false
+            publish(sockets: [])
+            haveAddressesToKeep = true
+        }
+        if now - addressesKeptAt >= Self.keepPause { keepAddresses() }
+    }
+
+    /// Writes what is known to the state directory, if that is news.
+    func keepAddresses() {
+        guard haveAddressesToKeep else { return }
+        haveAddressesToKeep = false
+        addressesKeptAt = EventLoop.clock()
         stateWriter.keep(discovery.known)
     }
 }

@@ -75,6 +75,9 @@ package actor Control: ServiceLifecycle.Service {
     var discovery = Discovery()
     /// Since addresses were last published, others are known.
     var haveAddressesChanged = false
+    /// Since addresses were last written to the state directory, others are known.
+    var haveAddressesToKeep = false
+    var addressesKeptAt: Int64 = .min / 2
     /// When something was last published, and how long that took: nanoseconds of the monotonic clock.
     var publishedAt: Int64 = 0
     var publishingTook: Int64 = 0
@@ -301,6 +304,7 @@ package actor Control: ServiceLifecycle.Service {
         }
         if workersRunning > 0 { logger.warning("drain time is over; what is still under way is cut off") }
         await logWriter.stop()
+        keepAddresses()
         await stateWriter.finish()
     }
 

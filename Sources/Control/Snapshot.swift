@@ -1,4 +1,5 @@
 internal import Failover
+internal import Names
 internal import Proxy
 internal import Reactor
 internal import RouteTable

@@ -108,7 +108,8 @@ final class NameLookup: TimerOwner {
         for kind in families.kinds {
             switch outcomes[kind] {
             case .addresses(let found, let time):
-                addresses += found.map { IPAddress(bytes: $0) }
+                // 0.0.0.0 and :: would be this machine. Servers that block a name say so.
+                addresses += found.filter { $0.contains { $0 != 0 } }.map { IPAddress(bytes: $0) }
                 timeToLive = min(timeToLive ?? time, time)
             case .failed(let failure): worst = worst ?? failure
             case .some(.none), .noSuchName, nil: break

@@ -18,11 +18,13 @@ final class NameQuery: TimerOwner {
     private static let openLimit = 2
 
     private let resolver: ResolverLoop
-    private let question: DNSQuestion
-    private let timeout: Int64
+    private var question: DNSQuestion
+    /// Names that were meant instead, one after the other, and for how long in seconds.
+    private var aliases = 0
+    private var aliasTime = Int.max
+    private let settings: ResolverSettings
     /// Servers still to be asked, the next one last.
     private var plan: [(server: SocketAddress, isExtended: Bool)]
-    private let usesTCP: Bool
     private var tries: [NameTry] = []
     private var timer: TimerWheel.Handle?
     private var failure = NameFailure.timedOut
@@ -35,12 +37,16 @@ final class NameQuery: TimerOwner {
         self.resolver = resolver
         self.question = question
         self.done = done
-        timeout = settings.timeout.wholeNanoseconds
-        usesTCP = settings.usesTCP
+        self.settings = settings
+        plan = Self.plan(resolver, settings)
+    }
+
+    private static func plan(
+        _ resolver: ResolverLoop, _ settings: ResolverSettings
+    ) -> [(server: SocketAddress, isExtended: Bool)] {
         let servers = resolver.inOrder(settings)
         // Something on the way may drop questions with an extension: the first one has it alone.
-        let all = (0..<settings.attempts).flatMap { attempt in servers.map { ($0, attempt == 0) } }
-        plan = all.reversed()
+        return (0..<settings.attempts).flatMap { attempt in servers.map { ($0, attempt == 0) } }.reversed()
     }
 
     func begin() {
@@ -59,10 +65,10 @@ final class NameQuery: TimerOwner {
         while let (server, isExtended) = plan.popLast() {
             do {
                 let made = try NameTry(
-                    resolver, question, server, isExtended: isExtended, overTCP: usesTCP, of: self)
+                    resolver, question, server, isExtended: isExtended, overTCP: settings.usesTCP, of: self)
                 tries.append(made)
                 if tries.count > Self.openLimit { tries.removeFirst().close() }
-                return resolver.loop.timers.arm(timer, at: resolver.loop.now + timeout)
+                return resolver.loop.timers.arm(timer, at: resolver.loop.now + settings.timeout.wholeNanoseconds)
             } catch {
                 failure = error.isOfThisProcess ? .exhausted : .unreachable
                 resolver.failed(server)
@@ -82,7 +88,10 @@ final class NameQuery: TimerOwner {
         switch answer {
         case .addresses(let addresses, let timeToLive):
             resolver.answered(one.server)
-            end(.addresses(addresses, timeToLive: timeToLive))
+            end(.addresses(addresses, timeToLive: min(timeToLive, aliasTime)))
+        case .alias(let name, let timeToLive):
+            resolver.answered(one.server)
+            follow(name, timeToLive)
         case .none:
             resolver.answered(one.server)
             end(.none)
@@ -97,6 +106,19 @@ final class NameQuery: TimerOwner {
         case .malformed: broke(one, .malformed)
         case .unrelated: break
         }
+    }
+
+    private func follow(_ alias: String, _ timeToLive: Int) {
+        aliases += 1
+        guard aliases <= DNSQuestion.aliasesLimit, let next = DNSQuestion(alias, question.kind) else {
+            return end(.none)
+        }
+        aliasTime = min(aliasTime, timeToLive)
+        question = next
+        for one in tries { one.close() }
+        tries.removeAll()
+        plan = Self.plan(resolver, settings)
+        askNext()
     }
 
     /// A try has come to nothing: another server is asked at once.
@@ -115,7 +137,7 @@ final class NameQuery: TimerOwner {
             tries.append(
                 try NameTry(
                     resolver, question, one.server, isExtended: isExtended, overTCP: overTCP, of: self))
-            resolver.loop.timers.arm(timer, at: resolver.loop.now + timeout)
+            resolver.loop.timers.arm(timer, at: resolver.loop.now + settings.timeout.wholeNanoseconds)
         } catch {
             failure = error.isOfThisProcess ? .exhausted : .unreachable
             askNext()

@@ -47,6 +47,8 @@ package struct DNSQuestion: Sendable, Equatable {
     package enum Answer: Sendable, Equatable {
         /// Addresses of four or sixteen bytes, in the order of the answer, and for how many seconds they are good.
         case addresses([[UInt8]], timeToLive: Int)
+        /// Another name's addresses are meant, which the answer does not have; for how many seconds that is so.
+        case alias(String, timeToLive: Int)
         /// There is the name, but no address of this kind.
         case none
         /// There is no such name.
@@ -120,7 +122,11 @@ package struct DNSQuestion: Sendable, Equatable {
             owner = alias.target
             timeToLive = min(timeToLive, alias.timeToLive)
         }
-        guard let addresses = found[owner] else { return .none }
+        guard let addresses = found[owner] else {
+            // A server that has looked says so in the authority section (RFC 2308, 2.2).
+            let isSaidToBeNone = bytes.number(at: 8) > 0 || owner == Array(name.utf8) || aliases[owner] != nil
+            return isSaidToBeNone ? .none : .alias(String(decoding: owner, as: UTF8.self), timeToLive: timeToLive)
+        }
         timeToLive = addresses.reduce(timeToLive) { min($0, $1.timeToLive) }
         return .addresses(addresses.prefix(Self.addressesLimit).map(\.address), timeToLive: timeToLive)
     }

@@ -17,6 +17,8 @@ package final class NameServer: Sendable {
         /// With this code.
         case code(UInt8)
         case truncated
+        /// And nothing about that name.
+        case alias(String)
         case silence
         case after(milliseconds: UInt32, [[UInt8]])
         /// Behind answers to other questions, of other addresses, and bytes that are none.
@@ -145,6 +147,13 @@ package final class NameServer: Sendable {
         (reply[2], reply[3], reply[11]) = (0x81, 0x80, 0)
         switch answer(question) {
         case .silence: return []
+        case .alias(let name):
+            let labels: [UInt8] =
+                name.split(separator: ".").flatMap { (label: Substring) -> [UInt8] in
+                    [UInt8(label.utf8.count)] + Array(label.utf8)
+                } + [0]
+            reply[7] = 1
+            reply += [0xc0, 12, 0, 5, 0, 1, 0, 0, 0, 9, 0, UInt8(labels.count)] + labels
         case .referral: (reply[2], reply[3]) = (0x80, 0)
         case .bytes(let bytes): return [reply[..<2] + bytes]
         case .behindForgeries(let addresses):

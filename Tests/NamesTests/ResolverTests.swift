@@ -112,6 +112,36 @@ struct ResolverTests {
         #expect(try await resolver(long).resolve("a.example", .ipv4).get().ipv4 == ip("127.0.0.7"))
     }
 
+    @Test func `an alias whose addresses are not in the answer is followed, and one without end is not`() async throws {
+        let next = ["a.example": "b.example", "b.example": "c.example", "loop.example": "loop2.example"]
+        let server = try NameServer {
+            if $0.name.hasPrefix("loop") { return .alias($0.name == "loop.example" ? "loop2.example" : "loop.example") }
+            return next[$0.name].map { .alias($0) } ?? .addresses([Self.four])
+        }
+        let resolver = try resolver(settings([server]))
+        let answer = try await resolver.resolve("a.example", .ipv4).get()
+        #expect(answer.ipv4 == ip("127.0.0.7"))
+        #expect(answer.timeToLive == .seconds(9), "as long as the alias is good for")
+        #expect(await resolver.resolve("loop.example", .ipv4) == .failure(.notFound))
+        #expect(server.asked.count == 3 + 17)
+    }
+
+    @Test func `resolv conf is read again when it changes`() async throws {
+        let servers = [
+            try NameServer { _ in .addresses([Self.four]) }, try NameServer { _ in .addresses([[127, 0, 0, 8]]) },
+        ]
+        let path = NSTemporaryDirectory() + "spillway-resolv-\(UInt64.random(in: 0 ... .max))"
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        func write(_ server: NameServer) throws {
+            try "nameserver [127.0.0.1]:\(server.port)\n".write(toFile: path, atomically: true, encoding: .utf8)
+        }
+        try write(servers[0])
+        let resolver = try Resolver(hosts: "/dev/null", resolvConf: path)
+        #expect(try await resolver.resolve("a.example", .ipv4).get().ipv4 == ip("127.0.0.7"))
+        try write(servers[1])
+        #expect(try await resolver.resolve("a.example", .ipv4).get().ipv4 == ip("127.0.0.8"))
+    }
+
     @Test func `where questions with an extension are dropped, the second one has none`() async throws {
         let server = try NameServer { $0.isExtended ? .silence : .addresses([Self.four]) }
         let resolver = try resolver(settings([server], timeout: .milliseconds(100)))
@@ -180,6 +210,13 @@ struct ResolverTests {
         let answer = try await resolver(settings([server], timeout: .milliseconds(500))).resolve("a.example").get()
         #expect(answer.ipv4 == ip("127.0.0.7"))
         #expect(answer.ipv6 == nil, "it is not known that there is none")
+    }
+
+    @Test func `an address of zeros is none, as servers that block a name have it`() async throws {
+        let blocking = try NameServer { .addresses([[UInt8](repeating: 0, count: $0.isFour ? 4 : 16)]) }
+        #expect(await (try resolver(settings([blocking]))).resolve("a.example") == .failure(.notFound))
+        let half = try NameServer { _ in .addresses([[0, 0, 0, 0], Self.four]) }
+        #expect(try await resolver(settings([half])).resolve("a.example", .ipv4).get().ipv4 == ip("127.0.0.7"))
     }
 
     @Test func `no address of a kind is an answer`() async throws {

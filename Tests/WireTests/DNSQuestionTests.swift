@@ -78,6 +78,14 @@ struct DNSQuestionTests {
         #expect(answer(loop.bytes) == .none)
     }
 
+    @Test func `an alias without addresses is to be followed, unless the server says that there are none`() {
+        var message = Message(question)
+        message.add([0xc0, 12], type: 5, ttl: [0, 0, 0, 9], Self.labels("b.cdn.net"))
+        #expect(answer(message.bytes) == .alias("b.cdn.net", timeToLive: 9))
+        message.bytes[9] = 1
+        #expect(answer(message.bytes) == .none)
+    }
+
     @Test func `an answer without addresses of the kind is none`() {
         let six = DNSQuestion("app.example.com", .aaaa)!
         var message = Message(six)
