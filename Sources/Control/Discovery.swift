@@ -26,6 +26,8 @@ struct Discovery {
         var toldAt: Int64?
         var isTold = false
 
+        /// No server has answered when it was last asked for.
+        var isUnheard: Bool { failure == .timedOut || failure == .unreachable }
         /// Asked for already, and neither answered nor failed yet.
         var isUnanswered: Bool { answeredAt == nil && failing == 0 }
 
@@ -170,14 +172,22 @@ struct Discovery {
     ) -> Outcome {
         guard var entry = entries[question.host] else { return Outcome() }
         let isFirst = entry.isUnanswered
+        let wasUnheard = entry.isUnheard
         entry.asked = nil
         var outcome = entry.take(answer, now: now)
+        if wasUnheard && entry.failing == 0 { hurryUnheard(now: now) }
         outcome.isFirst = isFirst
         // A table that came meanwhile wants to know more.
         if question.families != entry.families { entry.due = now }
         entries[question.host] = entry
         nextDue = min(nextDue, entry.due)
         return outcome
+    }
+
+    /// A name server is heard again: names that it did not answer need not wait for their next time.
+    private mutating func hurryUnheard(now: Int64) {
+        for (host, entry) in entries where entry.isUnheard && entry.asked == nil { entries[host]?.due = now }
+        nextDue = now
     }
 
     // Seeing it

@@ -230,4 +230,18 @@ struct DiscoveryTests {
         #expect(outcome.failure == .noRoute && !outcome.hasChanged)
         #expect(discovery.addresses(of: "a.internal") == ["10.0.0.1"])
     }
+
+    @Test func `once a name server is heard again, names that it did not answer are asked for at once`() {
+        var discovery = discovery(of: table("a.internal", "b.internal", "c.internal"))
+        _ = discovery.takeDue(now: 0)
+        for round in 0..<6 as Range<Int64> {
+            for host in ["a.internal", "b.internal"] {
+                _ = answered(&discovery, host, .failure(.timedOut), now: round * 60 * second)
+            }
+            _ = answered(&discovery, "c.internal", .failure(.notFound), now: round * 60 * second)
+            if round < 5 { _ = discovery.takeDue(now: (round + 1) * 60 * second) }
+        }
+        _ = answered(&discovery, "a.internal", answer(["10.0.0.1"]), now: 301 * second)
+        #expect(names(discovery.takeDue(now: 301 * second)) == ["b.internal"])
+    }
 }
