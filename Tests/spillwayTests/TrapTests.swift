@@ -38,6 +38,17 @@ struct TrapTests {
         #expect(found == explained)
     }
 
+    @Test func `every test that the threat model names is there`() throws {
+        let page = try String(
+            contentsOf: Self.root.appendingPathComponent("docs/threat-model.md"), encoding: .utf8)
+        let names = Set(page.matches(of: /`(\w+Tests)`/).map { String($0.1) })
+        #expect(names.count > 20)
+        let files = try #require(FileManager.default.enumerator(atPath: Self.root.path + "/Tests"))
+        let paths = files.compactMap { $0 as? String }
+        let there = Set(paths.map { URL(fileURLWithPath: $0).deletingPathExtension().lastPathComponent })
+        #expect(names.subtracting(there) == [])
+    }
+
     @Test func `what may trap is recognized, and what looks like it is not`() {
         let lines = [
             ("let a = b!", 1), ("try! c()", 1), ("d as! E", 1), ("f[0]!.g", 1), ("precondition(h, \"i!\")", 1),
