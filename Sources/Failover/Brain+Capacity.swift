@@ -51,15 +51,17 @@ extension Brain {
         let cell = cells[index]
         guard !isFrozen, !isDeclared(cell), answersMost(cell) else { return }
         let load = load(of: index)
+        let counts = cell.recent.total
+        let answered = min(Int(counts.successes) * whole / max(Int(counts.attempts), 1), whole)
+        // What is asked of it is answered, if late: that is no more than it can carry.
+        if answered >= LearnedCapacity.carried { return }
         if let learned = cell.learned {
             if now - learned.changedAt < LearnedCapacity.settling { return }
         } else if load * 10 <= cell.proven.rate * 11 || cell.overloadRun < LearnedCapacity.firstRun {
             // It has carried as much before: what ails it is not load. Or one moment was slow, as the first often are.
             return
         }
-        let counts = cell.recent.total
-        let answered = min(Int(counts.successes) * whole / max(Int(counts.attempts), 1), whole)
-        let rate = max(min(load, cell.learned?.rate ?? load) * min(answered, 9_500) / whole, 1_000)
+        let rate = max(min(load, cell.learned?.rate ?? load) * answered / whole, 1_000)
         learn(
             rate, index, .capacityLearned,
             [
@@ -91,7 +93,8 @@ extension Brain {
             cells[index].proven.pass(load: load, lastOverload: cells[index].lastOverload, at: now)
             guard let learned = cells[index].learned, let lastOverload = cells[index].lastOverload else { continue }
             let quiet = now - max(learned.changedAt, lastOverload)
-            if learned.wantsMore(load, lastOverload: lastOverload, at: now) {
+            let isRefusing = services[cells[index].service].shed > 0
+            if learned.wantsMore(load, isRefusing: isRefusing, lastOverload: lastOverload, at: now) {
                 cells[index].learned!.tryMore(at: now)
                 needsPlan = true
                 decide(

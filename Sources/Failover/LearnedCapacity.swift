@@ -19,12 +19,15 @@ struct LearnedCapacity: Sendable, Codable {
 
     /// As many signs of overload, one soon after the other, before anything is learned.
     static let firstRun = 3
+    /// Of what is asked of a cell, if so much is answered within a second it carries what it is asked.
+    static let carried = 9_500
     /// A change has its effect within this.
     static let settling = Duration.milliseconds(500)
     /// What is tried beyond what was carried, in ten-thousandths.
     private static let trial = 500
     private static let doublings = 3
     private static let firstPatience = Duration.seconds(5)
+    private static let patienceWhileRefusing = Duration.seconds(1)
     private static let patienceLimit = Duration.seconds(60)
     /// Forgotten when less than half of it was needed for so long.
     static let forgotten = Duration.seconds(60)
@@ -38,9 +41,10 @@ struct LearnedCapacity: Sendable, Codable {
         changedAt = now
     }
 
-    /// Whether it is time to try a little more.
-    func wantsMore(_ load: Int, lastOverload: Instant, at now: Instant) -> Bool {
-        load * 100 >= rate * 85 && now - max(changedAt, lastOverload) >= patience
+    /// Whether it is time to try a little more: soon, where requests are refused for its sake and no try has failed yet.
+    func wantsMore(_ load: Int, isRefusing: Bool, lastOverload: Instant, at now: Instant) -> Bool {
+        let pause = isRefusing && patience <= Self.firstPatience ? Self.patienceWhileRefusing : patience
+        return load * 100 >= rate * 85 && now - max(changedAt, lastOverload) >= pause
     }
 
     /// Twice as much, and as soon again as at first, each time that went well: what was learned in a fault that is over

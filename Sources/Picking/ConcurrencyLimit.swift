@@ -18,14 +18,17 @@ package struct ConcurrencyLimit: Sendable {
     @usableFromInline var peak = 0
     @usableFromInline var closesAt: Int64 = 0
 
-    /// What an answer takes when nothing waits.
+    /// What an answer takes when nothing waits, and how many windows that is known from.
     private var baseline: Int64 = 0
+    private var windowsKnown = 0
     private var lateInRow = 0
     private var calmSince: Int64 = 0
 
     @usableFromInline static var window: Int64 { 100_000_000 }
     /// Answers a window has at least, unless it lasts a second.
     @usableFromInline static var windowAnswers: Int { 10 }
+    /// Windows it takes before there is a baseline to be late against: the first answers may come from a cache.
+    private static let windowsOfBaseline = 10
     /// Late is more than twice the baseline and this.
     private static let slack: Int64 = 10_000_000
     /// Late windows in a row that are overload: one may be a pause of our own.
@@ -75,7 +78,7 @@ package struct ConcurrencyLimit: Sendable {
     private mutating func judge(now: Int64) {
         let isRefusing = refusals >= 3 && refusals * 10 >= count + refusals
         let mean = count == 0 ? baseline : sum / Int64(count)
-        let isLate = baseline > 0 && mean > 2 * baseline + Self.slack
+        let isLate = windowsKnown >= Self.windowsOfBaseline && mean > 2 * baseline + Self.slack
         lateInRow = isLate ? lateInRow + 1 : 0
         if count > 0 { adapt(to: mean) }
         if isRefusing || lateInRow >= Self.lateWindows {
@@ -95,7 +98,11 @@ package struct ConcurrencyLimit: Sendable {
 
     /// Falls quickly and rises by about 2 % a second, so that it is what answers took at their best, lately.
     private mutating func adapt(to mean: Int64) {
-        if baseline == 0 { return baseline = max(mean, 1) }
+        if windowsKnown < Self.windowsOfBaseline {
+            windowsKnown += 1
+            baseline = max(baseline, mean, 1)
+            return
+        }
         baseline = mean < baseline ? baseline - (baseline - mean) / 4 : baseline + max(baseline / 512, 1)
     }
 }

@@ -77,6 +77,41 @@ import Testing
         #expect(world.decisions.contains { $0.rule == .capacityLearned })
     }
 
+    @Test("Bursts that are answered, however late, teach no capacity by which what follows is refused")
+    func bursts() {
+        var world = World(regions: ["east"], services: 1, rate: 240)
+        world.run(.seconds(40))
+        for _ in 0..<4 {
+            world.rate = 14_000
+            // Late, as the first answers of new connections are.
+            world.lateCells = [[0, 0]]
+            world.run(.milliseconds(500))
+            world.lateCells = []
+            world.run(.milliseconds(300))
+            world.rate = 240
+            world.run(.seconds(2))
+        }
+        world.rate = 24_000
+        var worst = 0
+        for _ in 0..<300 {
+            world.step()
+            worst = max(worst, world.brain.shed(ofService: 0))
+        }
+        #expect(worst == 0, "ten-thousandths that were refused")
+        #expect(!world.decisions.contains { $0.rule == .capacityLearned })
+    }
+
+    @Test("A capacity that was learned is tried soon where it has requests refused, and forgotten once more is carried")
+    func contradicted() throws {
+        var world = World(regions: ["east"], services: 1, rate: 100)
+        world.run(.seconds(10))
+        world.capacities[[0, 0]] = 100
+        world.rate = 200
+        #expect(world.time(until: { $0.brain.shed(ofService: 0) > 3_000 }, atMost: .seconds(5)) != nil)
+        world.capacities = [:]
+        #expect(world.time(until: { $0.brain.shed(ofService: 0) == 0 }, atMost: .seconds(10)) != nil)
+    }
+
     @Test("Declared capacity is believed")
     func declared() {
         var world = World(rate: 100) { topology in

@@ -116,7 +116,7 @@ import Testing
         while learned.rate < 60_000, seconds < 600 {
             seconds += 1
             now = now + .seconds(1)
-            if learned.wantsMore(learned.rate, lastOverload: Instant(nanoseconds: 0), at: now) {
+            if learned.wantsMore(learned.rate, isRefusing: false, lastOverload: Instant(nanoseconds: 0), at: now) {
                 learned.tryMore(at: now)
             }
         }

@@ -39,8 +39,10 @@ struct World {
     var warmed: [[Int]] = []
     /// What answers of a service in a region take, in microseconds, said once a second where there is traffic.
     var latencies: [[Int]: Int] = [:]
-    /// What a service in a region can carry, requests per second: beyond it, overload shows.
+    /// What a service in a region can carry, requests per second: beyond it, overload shows, and what is too much waits.
     var capacities: [[Int]: Int] = [:]
+    /// Services in regions that answer everything, but late.
+    var lateCells: Set<[Int]> = []
 
     init(
         regions: [String] = ["east", "west", "north"], services: Int = 5, endpointsPerCell: Int = 2, rate: Int = 80,
@@ -161,6 +163,7 @@ struct World {
                 var report = CellTraffic(service: service, position: region)
                 let load = rate * split[region] / whole
                 if let capacity = capacities[[service, region]], load > capacity { report.overloads = 1 }
+                if lateCells.contains([service, region]) { report.overloads = 1 }
                 if now.nanoseconds / 100_000_000 % 10 == 0, load >= 10 {
                     report.answers = load
                     report.median = latencies[[service, region]] ?? 1_000
@@ -194,6 +197,10 @@ struct World {
             let count = Int(owed[number])
             owed[number] -= Double(count)
             meet(fault(service, region), count: count, number, &report)
+            let load = rate * brain.split(ofService: service)[region] / whole
+            if let capacity = capacities[[service, region]], load > capacity {
+                report.successes = report.successes * capacity / load
+            }
             report.failureRun = runs[number]
             report.overstaying = stuck[number]
             if report != EndpointTraffic(endpoint: report.endpoint) { reports.append(report) }

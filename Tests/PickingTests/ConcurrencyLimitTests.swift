@@ -77,6 +77,17 @@ struct ConcurrencyLimitTests {
         #expect(limit.overloads == 0)
     }
 
+    @Test func `what the first few answers took is no baseline that others could be late against`() {
+        var limit = ConcurrencyLimit()
+        var now: Int64 = 1_000_000_000
+        for answer in 0..<600 {
+            now += 5_000_000
+            _ = limit.record(
+                nanoseconds: answer < 60 ? 500_000 : 30_000_000, isRefusal: false, inFlight: 3, now: now)
+        }
+        #expect(limit.overloads == 0)
+    }
+
     @Test func `refusals are overload at once`() {
         var limit = ConcurrencyLimit()
         var now: Int64 = 1_000_000_000
