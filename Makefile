@@ -58,9 +58,12 @@ fuzz: dependencies ## Feed parsers and whole connections with what nobody though
 	Tests/WireFuzz/run $(FUZZ_SECONDS)
 	Tests/ConnectionFuzz/run $(FUZZ_SECONDS)
 
-sanitize: dependencies ## The proxy's tests under the address sanitizer
-	LSAN_OPTIONS=suppressions=$(CURDIR)/Tests/leaks.txt \
-	swift test --disable-xctest --sanitize address --scratch-path .build-asan --filter 'ProxyTests|ReactorTests|TLSTests|WireTests'
+sanitize: dependencies ## The proxy under the sanitizer of addresses, what Control and workers share under that of threads
+	SPILLWAY_SANITIZE=1 LSAN_OPTIONS=suppressions=$(CURDIR)/Tests/leaks.txt \
+	swift test --disable-xctest --sanitize address --scratch-path .build-asan \
+	    -Xcc -fsanitize=undefined -Xcc -fsanitize-trap=undefined --filter 'ProxyTests|ReactorTests|TLSTests|WireTests'
+	SPILLWAY_SANITIZE=1 TSAN_OPTIONS=halt_on_error=1 \
+	swift test --disable-xctest --sanitize thread --scratch-path .build-tsan --filter 'ControlTests|TelemetryTests|ReactorTests'
 
 format: ## Format the sources in place
 	swift format --in-place --parallel --recursive Package.swift Sources Tests Benchmarks

@@ -40,21 +40,52 @@ func tests(of name: String, _ dependencies: [Target.Dependency] = []) -> Target 
         name: "\(name)Tests", dependencies: [.target(name: name)] + dependencies, swiftSettings: settings)
 }
 
+/// `make sanitize` builds what it runs: not the command and its admin address, which are half of what there is to compile.
+let isWhole = Context.environment["SPILLWAY_SANITIZE"] == nil
+
+let dependenciesOfTheCommand: [Package.Dependency] = [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+    // Without what reads configuration files and what needs the whole of Foundation.
+    .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
+]
+
+/// The rest of the steering floor.
+let command: [Target] = [
+    module(
+        "AdminAPI",
+        [
+            "Control", "Reactor",
+            .product(name: "Hummingbird", package: "hummingbird"),
+            .product(name: "Logging", package: "swift-log"),
+            .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+        ]),
+    module("Demo", ["Reactor", "Wire"]),
+    .executableTarget(
+        name: "spillway",
+        dependencies: [
+            "AdminAPI", "CLinux", "Control", "Demo", "Failover", "Reactor", "RouteFiles", "RouteTable",
+            "Simulation", "Store",
+            .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            .product(name: "Logging", package: "swift-log"),
+            .product(name: "NIOCore", package: "swift-nio"),
+            .product(name: "NIOHTTP1", package: "swift-nio"),
+            .product(name: "NIOPosix", package: "swift-nio"),
+            .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            .product(name: "Yams", package: "Yams"),
+        ], swiftSettings: settings, linkerSettings: runtimeWithin),
+    tests(of: "spillway", ["Backends", "Failover", "Reactor", "Store"]),
+]
+
 let package = Package(
     name: "spillway",
-    products: [
-        .executable(name: "spillway", targets: ["spillway"])
-    ],
+    products: isWhole ? [.executable(name: "spillway", targets: ["spillway"])] : [],
     dependencies: [
-        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
-        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
-        // Without what reads configuration files and what needs the whole of Foundation.
-        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
-    ],
+    ] + (isWhole ? dependenciesOfTheCommand : []),
     targets: [
         // Thinking
         module("RouteTable"),
@@ -99,29 +130,6 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ]),
-        module(
-            "AdminAPI",
-            [
-                "Control", "Reactor",
-                .product(name: "Hummingbird", package: "hummingbird"),
-                .product(name: "Logging", package: "swift-log"),
-                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
-            ]),
-        module("Demo", ["Reactor", "Wire"]),
-        .executableTarget(
-            name: "spillway",
-            dependencies: [
-                "AdminAPI", "CLinux", "Control", "Demo", "Failover", "Reactor", "RouteFiles", "RouteTable",
-                "Simulation", "Store",
-                .product(name: "ArgumentParser", package: "swift-argument-parser"),
-                .product(name: "Logging", package: "swift-log"),
-                .product(name: "NIOCore", package: "swift-nio"),
-                .product(name: "NIOHTTP1", package: "swift-nio"),
-                .product(name: "NIOPosix", package: "swift-nio"),
-                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
-                .product(name: "Yams", package: "Yams"),
-            ], swiftSettings: settings, linkerSettings: runtimeWithin),
-
         .executableTarget(
             name: "scale", dependencies: ["Failover", "Probes", "Reactor", "RouteTable"], path: "Benchmarks/Scale",
             swiftSettings: settings),
@@ -153,8 +161,7 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ]),
-        tests(of: "spillway", ["Backends", "Failover", "Reactor", "Store"]),
         tests(of: "Telemetry"),
-    ],
+    ] + (isWhole ? command : []),
     swiftLanguageModes: [.v6]
 )
