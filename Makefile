@@ -2,7 +2,7 @@
 
 BUILD := .build/release/spillway
 
-.PHONY: help demo test build bench bench-quick faults properties mutations clients storms fuzz sanitize format lint clean dependencies bench-dependencies
+.PHONY: help demo test build bench bench-quick faults properties mutations clients storms fuzz fuzz-faults sanitize format lint clean dependencies bench-dependencies
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 16
@@ -57,6 +57,9 @@ FUZZ_SECONDS ?= 300
 fuzz: dependencies ## Feed parsers and whole connections with what nobody thought of, FUZZ_SECONDS (300) each
 	Tests/WireFuzz/run $(FUZZ_SECONDS)
 	Tests/ConnectionFuzz/run $(FUZZ_SECONDS)
+
+fuzz-faults: dependencies ## Put mended faults back, one after the other, and see how soon fuzzing finds them
+	Tests/ConnectionFuzz/faults/run
 
 sanitize: dependencies ## The proxy under the sanitizer of addresses, what Control and workers share under that of threads
 	SPILLWAY_SANITIZE=1 LSAN_OPTIONS=suppressions=$(CURDIR)/Tests/leaks.txt \

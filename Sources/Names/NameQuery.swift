@@ -71,7 +71,7 @@ final class NameQuery: TimerOwner {
                 return resolver.loop.timers.arm(timer, at: resolver.loop.now + settings.timeout.wholeNanoseconds)
             } catch {
                 failure = error.isOfThisProcess ? .exhausted : .unreachable
-                resolver.failed(server)
+                resolver.failed(server, settings)
             }
         }
         end(.failed(failure))
@@ -79,7 +79,7 @@ final class NameQuery: TimerOwner {
 
     func deadlineReached() {
         failure = .timedOut
-        if let latest = tries.last { resolver.failed(latest.server) }
+        if let latest = tries.last { resolver.failed(latest.server, settings) }
         askNext()
     }
 
@@ -125,7 +125,7 @@ final class NameQuery: TimerOwner {
     func broke(_ one: NameTry, _ failure: NameFailure) {
         let wasLatest = tries.last === one
         drop(one)
-        resolver.failed(one.server)
+        resolver.failed(one.server, settings)
         self.failure = failure
         if wasLatest { askNext() }
     }

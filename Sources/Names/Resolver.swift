@@ -60,9 +60,6 @@ final class ResolverLoop: TimerOwner {
         case stop
     }
 
-    /// How long a server that did not answer is asked last.
-    private static let avoidance: Int64 = 30_000_000_000
-
     let loop: EventLoop
     /// One answer, by TCP a part of one.
     let receiveBuffer = ReceiveBuffer(capacity: 65_536)
@@ -174,9 +171,9 @@ final class ResolverLoop: TimerOwner {
         return servers.filter { !isAvoided($0) } + servers.filter(isAvoided)
     }
 
-    func failed(_ server: SocketAddress) {
+    func failed(_ server: SocketAddress, _ settings: ResolverSettings) {
         if avoided.count > ResolverSettings.serversLimit * 4 { avoided.removeAll() }
-        avoided["\(server)"] = loop.now + Self.avoidance
+        avoided["\(server)"] = loop.now + settings.avoidance.wholeNanoseconds
     }
 
     func answered(_ server: SocketAddress) {

@@ -14,6 +14,8 @@ package struct ResolverSettings: Sendable {
     package var attempts = 2
     /// While others wait, a name that has been asked for so long gives up its place: enough for a second server.
     package var patience = Duration.milliseconds(2_500)
+    /// How long a server that did not answer is asked last.
+    package var avoidance = Duration.seconds(30)
     /// Each question begins with another server.
     package var rotates = false
     /// UDP is not used.

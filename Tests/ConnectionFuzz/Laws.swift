@@ -12,8 +12,8 @@ struct TurnLaws {
     /// Of the processor, with all that sanitizers add.
     private static let turnTimeOfProcessor: Int64 = 60_000_000
     /// Held while connections are open, beside what the script has said.
-    private static let heldAtAll = 6 << 20
-    private static let heldByConnection = 3 << 20
+    private static let heldAtAll = 5 << 20
+    private static let heldByConnection = 1 << 20
 
     private(set) var turns = 0
     private var allowedTurns = 200

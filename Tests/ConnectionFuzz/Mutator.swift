@@ -68,7 +68,7 @@ private struct Mutator {
     mutating func change() {
         guard !lines.isEmpty else { return lines.append(template()) }
         let index = below(lines.count)
-        switch below(16) {
+        switch below(18) {
         case 0, 1: lines.insert(template(), at: below(lines.count + 1))
         case 2: lines.insert(lines[index], at: below(lines.count + 1))
         case 3: lines.remove(at: index)
@@ -77,6 +77,7 @@ private struct Mutator {
         case 6: changeActor(index)
         case 7, 8, 9: changeNumber(index)
         case 10: repeatLine(index)
+        case 11, 12: addFrames()
         default: changeBytes(index)
         }
     }
@@ -108,8 +109,7 @@ private struct Mutator {
         }
         guard !numbers.isEmpty else { return }
         // The last of a frame's three numbers is its stream's.
-        let isFrame = tokens[0].hasSuffix(Array("frame".utf8)) || tokens[0].hasSuffix(Array("fields".utf8))
-        if isFrame, numbers.count > 1, below(2) == 0 {
+        if isOfFrame(tokens), numbers.count > 1, below(2) == 0 {
             let last = numbers.count > 2 && tokens[0].hasSuffix(Array("frame".utf8)) ? 2 : 1
             tokens[numbers[last]] = Array("\(Words.streams[below(Words.streams.count)])".utf8)
             return lines[index] = Array(tokens.joined(separator: [32]))
@@ -126,6 +126,27 @@ private struct Mutator {
             }
         tokens[place] = Array("\(max(0, changed))".utf8)
         lines[index] = Array(tokens.joined(separator: [32]))
+    }
+
+    /// HEADERS and another frame behind somebody's frames: on streams that are related, or at the end of their range.
+    private mutating func addFrames() {
+        let frames = lines.indices.filter { isOfFrame(tokens($0)) }
+        guard !frames.isEmpty else { return }
+        let index = frames[below(frames.count)]
+        let actor = String(decoding: tokens(index)[1], as: UTF8.self)
+        let streams = below(2) == 0 ? Words.streams.suffix(4) : Words.streams[...]
+        let first = streams[streams.startIndex + below(streams.count)]
+        let second = [0, first, first + 2, Words.streams[below(Words.streams.count)]][below(4)]
+        let fields = actor.hasPrefix("c") ? #":method: GET\n:scheme: http\n:path: /own\n:authority: a"# : ":status: 200"
+        let type = below(2) == 0 ? below(2) : below(10)
+        let head = #"fields \#(actor) \#(4 + below(2)) \#(first) "\#(fields)""#
+        let frame = #"frame \#(actor) \#(type) \#(below(2)) \#(second) "hello""#
+        lines.insert(contentsOf: [Array(head.utf8), Array(frame.utf8)], at: index + 1)
+    }
+
+    private func isOfFrame(_ tokens: [[UInt8]]) -> Bool {
+        guard tokens.count > 2 else { return false }
+        return tokens[0].hasSuffix(Array("frame".utf8)) || tokens[0].hasSuffix(Array("fields".utf8))
     }
 
     /// The number behind the bytes says how often.

@@ -179,7 +179,7 @@ final class Scene: Play {
     private func perform(_ line: Line) {
         switch line.verb {
         case .table: if next == 1, line.number(0, or: 0) > 0 { publish(line.number(0, or: 0)) }
-        case .clean: clean.ask(&budget)
+        case .clean: clean.ask(&laws.spoken)
         case .open: open(line)
         case .say, .raw, .frame, .fields, .record, .end, .leave, .reset, .stall, .take, .pace:
             let before = budget

@@ -166,7 +166,8 @@ struct ResolverTests {
     @Test func `a server that is silent is passed over, and asked last from then on`() async throws {
         let silent = try NameServer { _ in .silence }
         let good = try NameServer { _ in .addresses([Self.four]) }
-        let resolver = try resolver(settings([silent, good], timeout: .seconds(3)))
+        let resolver = try resolver(
+            settings([silent, good], timeout: .seconds(3)) { $0.avoidance = .seconds(3_600) })
         #expect(try await resolver.resolve("a.example", .ipv4).get().ipv4 == ip("127.0.0.7"))
         for name in ["b", "c", "d"] { _ = try await resolver.resolve("\(name).example", .ipv4).get() }
         #expect(silent.asked.count == 1)

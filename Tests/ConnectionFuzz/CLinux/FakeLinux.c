@@ -329,7 +329,11 @@ int fake_connect(int fd, const struct sockaddr *address, socklen_t size) {
     if (fails(FAKE_CONNECT)) return -1;
     uint16_t place = (uint16_t)ntohl(((const struct sockaddr_in *)address)->sin_addr.s_addr);
     int number = make_link(1, place);
-    if (number < 0) return failed(EADDRNOTAVAIL);
+    if (number < 0) {
+        // Not the script's doing, but as good a reason.
+        last_failure = now;
+        return failed(EADDRNOTAVAIL);
+    }
     struct link *link = &links[number];
     if (next_connects > 0 && place < FAKE_RELIABLE) {
         next_connects--;
