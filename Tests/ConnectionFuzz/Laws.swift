@@ -217,15 +217,3 @@ struct LogCounts {
         }
     }
 }
-
-/// What holds of a name server's answers, whatever their bytes.
-enum NameLaws {
-    static func check(_ answer: [UInt8]) {
-        unsafe fake_answer_names(answer, answer.count)
-        var texts = [CChar](repeating: 0, count: 46 * 2)
-        var timeToLive: CInt = 0
-        let count = unsafe clinux_resolve("a.test", &texts, 2, &timeToLive)
-        demand(count >= 0 && count <= 2, "no more addresses are told than there is room for")
-        demand(timeToLive >= -1 && timeToLive <= 86_400, "a time to live is a day at most")
-    }
-}

@@ -196,7 +196,6 @@ final class Scene: Play {
         case .wait:
             waiting = Int64(min(max(line.number(0, or: 0), 0), 200_000)) * 1_000_000
         case .fail: Network.failNextCalls(line)
-        case .dns: NameLaws.check(line.bytes)
         case .probe, .ids: break
         }
         if line.verb != .wait, line.verb != .clean, !hasDrained { clean.ask(&laws.spoken) }

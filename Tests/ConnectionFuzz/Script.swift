@@ -19,7 +19,7 @@ enum Verb: String, CaseIterable {
     // Of the router's owner
     case publish, split, share, warm, drain
     // Of the machine
-    case wait, fail, dns
+    case wait, fail
 }
 
 /// When a line happens.

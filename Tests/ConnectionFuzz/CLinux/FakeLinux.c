@@ -65,8 +65,6 @@ static size_t calls_in_turn;
 static enum fake_connect next_connect;
 static int next_connects;
 static int fail_error[FAKE_CALLS], fail_count[FAKE_CALLS];
-static uint8_t names[4096];
-static size_t names_count;
 
 static int failed(int error) {
     errno = error;
@@ -113,7 +111,6 @@ void fake_begin(void) {
     calls_in_turn = 0;
     next_connects = 0;
     memset(fail_count, 0, sizeof fail_count);
-    names_count = 0;
 }
 
 // Time
@@ -615,37 +612,6 @@ int fake_open_files(void) {
     int count = 0;
     for (int i = 0; i < file_count; i++) count += files[i].kind != FREE;
     return count;
-}
-
-// Names
-
-void fake_answer_names(const uint8_t *bytes, size_t count) {
-    names_count = count < sizeof names ? count : sizeof names;
-    memcpy(names, bytes, names_count);
-}
-
-int fake_getaddrinfo(const char *name, const char *port, const struct addrinfo *wanted, struct addrinfo **found) {
-    (void)name, (void)port, (void)wanted;
-    static struct sockaddr_in addresses[3];
-    static struct addrinfo infos[3];
-    for (int i = 0; i < 3; i++) {
-        addresses[i].sin_family = AF_INET;
-        addresses[i].sin_addr.s_addr = htonl(0x0a000101 + (uint32_t)i);
-        infos[i] = (struct addrinfo){.ai_family = AF_INET, .ai_addr = (struct sockaddr *)&addresses[i],
-                                     .ai_next = i < 2 ? &infos[i + 1] : NULL};
-    }
-    *found = infos;
-    return 0;
-}
-
-void fake_freeaddrinfo(struct addrinfo *found) { (void)found; }
-
-int fake_res_search(const char *name, int class, int type, unsigned char *answer, int room) {
-    (void)name, (void)class, (void)type;
-    size_t count = names_count < (size_t)room ? names_count : (size_t)room;
-    memcpy(answer, names, count);
-    // The resolver tells how long an answer is that found no room.
-    return (int)names_count;
 }
 
 // The process

@@ -45,9 +45,6 @@ int fake_eventfd(unsigned count, int flags);
 int fake_epoll_create1(int flags);
 int fake_epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event);
 int fake_epoll_wait(int epoll, struct epoll_event *events, int limit, int milliseconds);
-int fake_getaddrinfo(const char *name, const char *port, const struct addrinfo *wanted, struct addrinfo **found);
-void fake_freeaddrinfo(struct addrinfo *found);
-int fake_res_search(const char *name, int class, int type, unsigned char *answer, int room);
 
 #define clock_gettime fake_clock_gettime
 #define socket fake_socket
@@ -69,10 +66,6 @@ int fake_res_search(const char *name, int class, int type, unsigned char *answer
 #define epoll_create1 fake_epoll_create1
 #define epoll_ctl fake_epoll_ctl
 #define epoll_wait fake_epoll_wait
-#define getaddrinfo fake_getaddrinfo
-#define freeaddrinfo fake_freeaddrinfo
-#undef res_search
-#define res_search fake_res_search
 
 #include "RealCLinux.h"
 

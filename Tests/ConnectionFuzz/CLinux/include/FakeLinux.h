@@ -98,9 +98,6 @@ void fake_fail_next(enum fake_call call, int error, int count);
 /// When a call last failed that was to fail; 0: never.
 int64_t fake_failed_at(void);
 
-/// What a name server answers to the next question.
-void fake_answer_names(const uint8_t *bytes, size_t count);
-
 // Turns
 
 /// Defined by the fuzzer: what happens between two turns. It is told how long the loop would sleep, in milliseconds, with
