@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 
 # The frames of the protocol's own tests.
-sys.path.append(str(Path(__file__).resolve().parent.parent / "Tests/http2"))
+sys.path.insert(1, str(Path(__file__).resolve().parent.parent / "Tests/http2"))
 
 import frames
 import hpack

@@ -10,7 +10,7 @@ from idle import bench_idle
 from measure import REQUEST_FIELDS, Failed, requests_by_h2load
 
 # The client of the protocol's own tests.
-sys.path.append(str(Path(__file__).resolve().parent.parent / "Tests/http2"))
+sys.path.insert(1, str(Path(__file__).resolve().parent.parent / "Tests/http2"))
 
 import frames
 import hpack

@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl
 
 from connections import Connection
 
-sys.path.append(str(Path(__file__).resolve().parent.parent / "http2"))
+sys.path.insert(1, str(Path(__file__).resolve().parent.parent / "http2"))
 
 import frames  # noqa: E402
 import hpack  # noqa: E402

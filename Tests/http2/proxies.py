@@ -11,7 +11,7 @@ import urllib.request
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-sys.path.append(str(HERE.parent.parent / "Benchmarks"))
+sys.path.insert(1, str(HERE.parent.parent / "Benchmarks"))
 
 import contenders
 from measure import Failed

@@ -12,7 +12,7 @@ import threading
 import time
 from pathlib import Path
 
-sys.path.append(str(Path(__file__).resolve().parent.parent / "http2"))
+sys.path.insert(1, str(Path(__file__).resolve().parent.parent / "http2"))
 
 from kinds import BODY_BYTES, Kind, Wrong
 
