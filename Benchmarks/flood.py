@@ -21,7 +21,7 @@ from pathlib import Path
 sys.path.insert(1, str(Path(__file__).resolve().parent.parent / "Tests/http2"))
 
 import frames
-import hpack
+import field_coding
 
 CHUNKS = b"1\r\na\r\n" * 40_000
 BULK = b"a" * 262_144
@@ -48,7 +48,7 @@ HTTP1 = {
 
 def request(method, path, *fields):
     said = [(":method", method), (":scheme", "http"), (":path", path), (":authority", "bench"), *fields]
-    return b"".join(hpack.literal(name, value) for name, value in said)
+    return b"".join(field_coding.literal(name, value) for name, value in said)
 
 
 # The head of each request, the payload of each DATA frame after it (none: the head is all), and how many requests are
@@ -199,7 +199,7 @@ def serve_http2(connection):
                 if windows.is_closed:
                     return
                 stream = windows.requests.pop(0)
-            connection.sendall(frames.headers(stream, hpack.indexed(8), end=False))
+            connection.sendall(frames.headers(stream, field_coding.indexed(8), end=False))
             payload = b"a" * (1 if serve_http2.in_small_frames else 16_384)
             while True:
                 windows.send(stream, payload)

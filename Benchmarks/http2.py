@@ -13,7 +13,7 @@ from measure import REQUEST_FIELDS, Failed, requests_by_h2load
 sys.path.insert(1, str(Path(__file__).resolve().parent.parent / "Tests/http2"))
 
 import frames
-import hpack
+import field_coding
 from connection import ENDS, SILENCE, Connection, Target
 
 # Spillway's CPU time, at most this many times the other's.
@@ -70,10 +70,10 @@ def bench_http2(bench):
 
 def ask(connection, method, fields, body=b""):
     """The first request of a connection. Returns the answer's fields, trailers included."""
-    block = hpack.block([(":method", method), (":scheme", "http"), (":path", "/")])
+    block = field_coding.block([(":method", method), (":scheme", "http"), (":path", "/")])
     for name, value in [(":authority", "bench.test")] + [field.split(": ", 1) for field in fields]:
         # Into the server's table of fields, as browsers do.
-        block += hpack.literal(name.lower(), value, hpack.WITH_INDEXING, coded=True)
+        block += field_coding.literal(name.lower(), value, field_coding.WITH_INDEXING, coded=True)
     connection.send(frames.headers(1, block, end=not body), frames.data(1, body, end=True) if body else b"")
     answered = []
     while True:

@@ -10,7 +10,7 @@ from connections import Connection
 sys.path.insert(1, str(Path(__file__).resolve().parent.parent / "http2"))
 
 import frames  # noqa: E402
-import hpack  # noqa: E402
+import field_coding  # noqa: E402
 
 PREFACE = frames.PREFACE
 HEALTH = "/grpc.health.v1.Health/Check"
@@ -39,7 +39,7 @@ class Call:
 class CallConnection(Connection):
     def __init__(self, endpoint, connected, received):
         super().__init__(endpoint, connected, received)
-        self.decoder = hpack.Decoder()
+        self.decoder = field_coding.Decoder()
         self.calls = {}
         self.greeted = False
         self.unreported = 0
@@ -61,7 +61,7 @@ class CallConnection(Connection):
                 kind, flags, stream = struct.unpack(">BBI", self.received[3:9])
                 payload, self.received = self.received[9 : 9 + size], self.received[9 + size :]
                 self.take_frame(kind, flags, stream, payload)
-        except (ValueError, KeyError, hpack.DecodingError) as problem:
+        except (ValueError, KeyError, field_coding.DecodingError) as problem:
             print(f"{self.endpoint.name}: unreadable frame: {problem!r}", file=sys.stderr, flush=True)
             self.close()
 
@@ -91,13 +91,13 @@ class CallConnection(Connection):
         """A status alone, as trailers without a message."""
         if call.is_probe and status == 200:
             return self.answer_body(call, SERVING)
-        block = hpack.block([*self.head, ("grpc-status", str(STATUSES[status]))])
+        block = field_coding.block([*self.head, ("grpc-status", str(STATUSES[status]))])
         self.finish(call, frames.headers(call.stream, block))
 
     def answer_body(self, call, message):
-        head = frames.headers(call.stream, hpack.block(self.head), end=False)
+        head = frames.headers(call.stream, field_coding.block(self.head), end=False)
         data = frames.data(call.stream, b"\0" + struct.pack(">I", len(message)) + message)
-        self.finish(call, head + data + frames.headers(call.stream, hpack.block([("grpc-status", "0")])))
+        self.finish(call, head + data + frames.headers(call.stream, field_coding.block([("grpc-status", "0")])))
 
     def refuse(self, call):
         """Says that nothing was done for it."""

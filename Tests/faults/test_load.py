@@ -11,9 +11,9 @@ import unittest
 from pathlib import Path
 from types import SimpleNamespace
 
-import calls  # noqa: F401  (where frames and hpack are)
+import calls  # noqa: F401  (where frames and field_coding are)
 import frames
-import hpack
+import field_coding
 from certificate import make_certificate
 from outcome import read_records
 from world import Load, build_load
@@ -78,11 +78,11 @@ WEB_SOCKETS = {
 
 
 def head(*fields, status="200", end=False):
-    return frames.headers(1, hpack.block([(":status", status), *fields]), end=end)
+    return frames.headers(1, field_coding.block([(":status", status), *fields]), end=end)
 
 
 def trailers(*fields):
-    return frames.headers(1, hpack.block(fields))
+    return frames.headers(1, field_coding.block(fields))
 
 
 def message(body, length=None):

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import Callable
 
 import frames
-import hpack
+import field_coding
 from frames import continuation, data, frame, headers, ping, priority, rst_stream, settings, window_update
 
 BATCH = 100
-FILLER = b"".join(hpack.literal(f"x-filler-{number}", "y" * 100) for number in range(100))
+FILLER = b"".join(field_coding.literal(f"x-filler-{number}", "y" * 100) for number in range(100))
 
 
 @dataclass
@@ -83,9 +83,9 @@ def empty_continuation(target):
 
 def compression_bomb(target):
     """An entry that fills the table, named thousands of times in each request."""
-    entry = hpack.literal("x-bomb", "z" * 3900, hpack.WITH_INDEXING)
+    entry = field_coding.literal("x-bomb", "z" * 3900, field_coding.WITH_INDEXING)
     yield headers(1, target.request() + entry)
-    bomb = target.request() + hpack.indexed(62) * 16_000
+    bomb = target.request() + field_coding.indexed(62) * 16_000
     for stream in itertools.count(3, 2):
         yield headers(stream, bomb)
 
@@ -99,7 +99,7 @@ def crumbs(number):
     """Heads of so many empty crumbs of a cookie, an octet each."""
 
     def acts(target):
-        yield from (headers(stream, target.request() + hpack.indexed(32) * number) for stream in itertools.count(1, 2))
+        yield from (headers(stream, target.request() + field_coding.indexed(32) * number) for stream in itertools.count(1, 2))
 
     return acts
 
@@ -113,7 +113,7 @@ def huge_headers(target):
 
 
 def table_sizes(target):
-    updates = (hpack.table_size(0) + hpack.table_size(4096)) * 4_000
+    updates = (field_coding.table_size(0) + field_coding.table_size(4096)) * 4_000
     for stream in itertools.count(1, 2):
         yield headers(stream, updates + target.request())
 
@@ -179,7 +179,7 @@ def narrow_windows(target):
 
 def endless_head(target):
     yield headers(1, target.request(), end_headers=False)
-    for octet in itertools.repeat(hpack.literal("x-slow", "s")):
+    for octet in itertools.repeat(field_coding.literal("x-slow", "s")):
         yield continuation(1, octet, end_headers=False)
         yield 0.5
 

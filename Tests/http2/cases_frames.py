@@ -57,7 +57,7 @@ from frames import (
     settings,
     window_update,
 )
-from hpack import literal
+from field_coding import literal
 
 PAYLOAD = b"spillway"
 UNDEFINED_FLAGS = 0x16

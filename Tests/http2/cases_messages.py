@@ -2,7 +2,7 @@
 
 from expect import Case, connection_error, stream_error
 from frames import COMPRESSION_ERROR, PROTOCOL_ERROR, TABLE_SIZE, data, headers, push_promise
-from hpack import END_OF_STRING, block, huffman, integer, literal, table_size
+from field_coding import END_OF_STRING, block, huffman, integer, literal, table_size
 
 # RFC 7541, Appendix A ends with index 61, and nothing has been added to the dynamic table.
 NO_SUCH_INDEX = 70

@@ -33,7 +33,7 @@ from frames import (
     settings,
     window_update,
 )
-from hpack import NEVER_INDEXED, STATIC_TABLE, WITH_INDEXING, WITHOUT_INDEXING, indexed, literal, table_size
+from field_coding import NEVER_INDEXED, STATIC_TABLE, WITH_INDEXING, WITHOUT_INDEXING, indexed, literal, table_size
 
 PAYLOAD = b"spillway"
 USER_AGENT = STATIC_TABLE.index(("user-agent", "")) + 1

@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 
 import frames
-import hpack
+import field_coding
 
 
 @dataclass
@@ -65,7 +65,7 @@ class Target:
             (":path", self.path if path is None else path),
             (":authority", f"{self.host}:{self.port}"),
         ]
-        return hpack.block([field for field in fields if field[0] not in without] + list(more))
+        return field_coding.block([field for field in fields if field[0] not in without] + list(more))
 
     def dial(self):
         connected = socket.create_connection((self.host, self.port), timeout=self.patience)
@@ -92,7 +92,7 @@ class Connection:
         self.buffer = b""
         self.received = []
         self.settings = {}
-        self.decoder = hpack.Decoder()
+        self.decoder = field_coding.Decoder()
         self.unreturned = 0
 
     def __enter__(self):

@@ -13,14 +13,14 @@ from typing import Callable
 
 import attacks
 import frames
-import hpack
+import field_coding
 from connection import Connection, Target
 from frames import continuation, data, frame, goaway, headers, ping, priority, rst_stream, settings, window_update
 
 ALTSVC = 0xA
 SECONDS = 5.0
-STATUS_200, STATUS_103 = hpack.indexed(8), hpack.literal(":status", "103")
-LINK = hpack.literal("link", "<a>; rel=preload")
+STATUS_200, STATUS_103 = field_coding.indexed(8), field_coding.literal(":status", "103")
+LINK = field_coding.literal("link", "<a>; rel=preload")
 
 
 @dataclass
@@ -53,7 +53,7 @@ ASSAULTS = [
     Assault("zeros", "fields without names", lambda stream: headers(stream, STATUS_200 + b"\0\0\0" * 5_000, end=False)),
     Assault(
         "crumbs", "interim answers of a thousand fields",
-        lambda stream: headers(stream, STATUS_103 + hpack.indexed(32) * 1_000, end=False)),
+        lambda stream: headers(stream, STATUS_103 + field_coding.indexed(32) * 1_000, end=False)),
     Assault(
         "continuation", "a head without end", lambda stream: continuation(stream, LINK, end_headers=False),
         lambda stream: headers(stream, STATUS_200, end=False, end_headers=False)),
