@@ -58,13 +58,14 @@ let command: [Target] = [
             "Control", "Reactor",
             .product(name: "Hummingbird", package: "hummingbird"),
             .product(name: "Logging", package: "swift-log"),
+            .product(name: "NIOCore", package: "swift-nio"),
             .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
         ]),
     module("Demo", ["Reactor", "Wire"]),
     .executableTarget(
         name: "spillway",
         dependencies: [
-            "AdminAPI", "CLinux", "Control", "Demo", "Failover", "Reactor", "RouteFiles", "RouteTable",
+            "AdminAPI", "CLinux", "Control", "Demo", "Failover", "Files", "Reactor", "RouteFiles", "RouteTable",
             "Simulation", "Store",
             .product(name: "ArgumentParser", package: "swift-argument-parser"),
             .product(name: "Logging", package: "swift-log"),
@@ -100,8 +101,9 @@ let package = Package(
         // The archive, not the shared library: the command needs no other file for it.
         .target(name: "CZlib", linkerSettings: [.linkedLibrary(":libz.a")]),
         module("Reactor", ["CLinux"], isHot: true),
+        module("Files"),
         .target(name: "COpenSSL", linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
-        module("TLS", ["COpenSSL", "Reactor", "RouteTable"], isHot: true),
+        module("TLS", ["COpenSSL", "Files", "Reactor", "RouteTable"], isHot: true),
         module("Telemetry", isHot: true),
         module(
             "Proxy",
@@ -112,18 +114,20 @@ let package = Package(
         module(
             "Names",
             [
-                "CLinux", "Reactor", "RouteTable", "Wire",
+                "Files", "Reactor", "RouteTable", "Wire",
                 .product(name: "DequeModule", package: "swift-collections"),
             ]),
         module("Probes", ["Reactor", "RouteTable", "TLS", "Telemetry", "Wire"]),
 
         // Steering
-        module("RouteFiles", ["Failover", "RouteTable", "Simulation", .product(name: "Yams", package: "Yams")]),
-        module("Store", ["CLinux", "Failover", "RouteTable"]),
+        module(
+            "RouteFiles", ["Failover", "Files", "RouteTable", "Simulation", .product(name: "Yams", package: "Yams")]),
+        module("Store", ["CLinux", "Failover", "Files", "RouteTable"]),
         module(
             "Control",
             [
-                "CLinux", "CZlib", "Failover", "Names", "Probes", "Proxy", "Reactor", "RouteFiles", "RouteTable",
+                "CLinux", "CZlib", "Failover", "Files", "Names", "Probes", "Proxy", "Reactor", "RouteFiles",
+                "RouteTable",
                 "Store",
                 "TLS",
                 "Telemetry", "Wire",
@@ -148,12 +152,13 @@ let package = Package(
         tests(of: "Picking", ["RouteTable"]),
         tests(of: "Simulation", ["Failover", "RouteFiles", "RouteTable"]),
         tests(of: "Wire"),
+        tests(of: "Files"),
         tests(of: "Reactor"),
         tests(of: "TLS", ["Backends", "Reactor", "RouteTable"]),
         tests(of: "Proxy", ["Backends", "Reactor", "RouteTable", "TLS", "Telemetry", "Wire"]),
         tests(of: "Probes", ["Backends", "Reactor", "RouteTable", "TLS", "Telemetry", "Wire"]),
         tests(of: "Names", ["Backends", "Reactor", "RouteTable"]),
-        tests(of: "Store", ["Failover", "RouteTable"]),
+        tests(of: "Store", ["Failover", "Files", "RouteTable"]),
         tests(
             of: "Control",
             [

@@ -3,6 +3,7 @@ internal import FoundationEssentials
 internal import HTTPTypes
 internal import Hummingbird
 package import Logging
+internal import NIOCore
 internal import ServiceLifecycle
 
 /// The admin address: metrics, health of the router itself, and its status as JSON.
@@ -27,15 +28,21 @@ package struct AdminServer: Service {
         self.onBound = onBound
     }
 
+    /// So long a connection may be without taking a piece of an answer.
+    private static let patience = TimeAmount.seconds(30)
+
     package func run() async throws {
         let onBound = onBound
+        let limit = control.adminConnections
+        // Some are left for those that are being closed.
+        let places = AdminPlaces(limit: limit - 2, patience: Self.patience)
         let application = Application(
             router: router(),
-            // There are few connections: one that rests gives its place to another.
-            server: .http1(configuration: .init(idleTimeout: .seconds(30))),
+            server: .http1(
+                configuration: .init(additionalChannelHandlers: [AdminPlaceHandler(places: places)])),
             configuration: .init(
                 address: .hostname(host, port: port), serverName: "spillway",
-                availableConnectionsDelegate: .maximum(control.adminConnections, logger: logger)),
+                availableConnectionsDelegate: .maximum(limit, logger: logger)),
             onServerRunning: { channel in onBound(channel.localAddress?.port ?? 0) },
             logger: logger)
         try await application.runService(gracefulShutdownSignals: [])

@@ -55,11 +55,14 @@ final class AccessLogWriter: Sendable {
         for file in files.withLock({ Array($0.values) }) { file.reopen() }
     }
 
-    /// Returns when all lines are written, or after two seconds.
-    func stop() async {
+    /// Returns when all lines are written, or the time is over.
+    func stop(within limit: Duration) async {
         let files = files.withLock { Array($0.values) }
         for file in files { file.end() }
-        for _ in 0..<200 where files.contains(where: { !$0.hasEnded }) { try? await Task.sleep(for: .milliseconds(10)) }
+        let end = ContinuousClock.now + limit
+        while files.contains(where: { !$0.hasEnded }), ContinuousClock.now < end {
+            try? await Task.sleep(for: .milliseconds(10))
+        }
     }
 
     private static func tell(_ news: AccessLogPen.News, of path: String, _ logger: Logger) {

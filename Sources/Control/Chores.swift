@@ -6,11 +6,19 @@ internal import Synchronization
 /// being done is done again after it: so nothing is dropped, however much is asked for, and there is no queue to fill. All
 /// are carried out by one, after each other: two tables must not be taken on at once.
 ///
-/// Nothing that waits for others (a name server, say) is a chore, so that a reload never waits for it.
+/// Nothing that waits for others (a name server, say) is a chore, so that a reload never waits for it. A file system that
+/// does not answer holds up the chore that reads from it, for a minute at most; that is told and counted.
 final class Chores: Sendable {
-    enum Chore: Equatable {
+    enum Chore: Equatable, CustomStringConvertible {
         case reload(ReloadPrompt)
         case certificates(String)
+
+        var description: String {
+            switch self {
+            case .reload(let prompt): "the reload (\(prompt.rawValue))"
+            case .certificates(let reason): "the reading of certificates (\(reason))"
+            }
+        }
     }
 
     private struct Due {
@@ -48,9 +56,20 @@ final class Chores: Sendable {
     }
 
     /// Hands over one chore after the other, until the task is cancelled.
-    func carryOut(_ body: (Chore) async -> Void) async {
+    ///
+    /// - Parameter onSlow: told once of each chore that takes longer than `patience`, while it is under way.
+    func carryOut(
+        patience: Duration, onSlow: @escaping @Sendable (Chore) async -> Void, _ body: (Chore) async -> Void
+    ) async {
         for await _ in wakes {
-            while !Task.isCancelled, let chore = takeFirst() { await body(chore) }
+            while !Task.isCancelled, let chore = takeFirst() {
+                let watch = Task {
+                    try? await Task.sleep(for: patience)
+                    if !Task.isCancelled { await onSlow(chore) }
+                }
+                await body(chore)
+                watch.cancel()
+            }
         }
     }
 }

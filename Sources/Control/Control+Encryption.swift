@@ -14,11 +14,16 @@ extension Control {
     /// Reads what a table's TLS is made of, without holding anybody up.
     func readEncryption(of table: Table) async throws(UnreadableEncryption) -> Encryption {
         let (keys, libraries) = (ticketKeys, libraries)
-        return try await Thread.run(name: "certificates") {
+        let answer = await Thread.run(name: "certificates", within: Self.readingLimit) {
             Result { () throws(UnreadableEncryption) in
                 try Encryption(of: table, tickets: keys, libraries: libraries)
             }
-        }.get()
+        }
+        guard let read = answer else {
+            let path = encryption.paths.first ?? configuration.tablePath
+            throw UnreadableEncryption(problems: Problems([Self.silence(of: path)]), paths: encryption.paths)
+        }
+        return try read.get()
     }
 
     /// Reads the files again. What is wrong changes nothing.

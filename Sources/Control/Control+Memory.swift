@@ -1,4 +1,5 @@
 internal import Failover
+internal import Files
 internal import Logging
 internal import Reactor
 internal import Store
@@ -6,7 +7,7 @@ internal import Store
 /// What the last run with this state directory left.
 extension Control {
     /// How long the state directory has to answer at the start.
-    private static let memoryLimit = Duration.seconds(10)
+    static let memoryLimit = Duration.seconds(10)
 
     /// Takes the state directory for this router alone. One that cannot be used costs what is kept in it, and nothing else.
     func takeState() async throws {
@@ -19,7 +20,7 @@ extension Control {
             }
         }
         switch outcome {
-        case .success(.taken(let lock)): stateLock = lock
+        case .success(.taken(let lock)): stateWriter.hold(lock, as: holder)
         case .success(.held(let other)):
             throw StartFailure(
                 description: "the state directory \(store.path) is in use by \(other); "

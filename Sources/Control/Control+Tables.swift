@@ -32,7 +32,12 @@ extension Control {
     private func lastGoodTable(because problems: Problems) async throws -> Table {
         logger.error("the table has mistakes:\n\(problems)")
         let store = store
-        let kept = await Thread.run(name: "memory") { Result { try store.lastGoodTable() } }
+        let read = await Thread.run(name: "memory", within: Self.memoryLimit) { Result { try store.lastGoodTable() } }
+        guard let kept = read else {
+            throw StartFailure(
+                description:
+                    "the table has mistakes, and \(store.path) with the last good one does not answer:\n\(problems)")
+        }
         guard let text = try kept.get() else {
             throw StartFailure(description: "the table has mistakes, and there is no last good one:\n\(problems)")
         }
@@ -50,9 +55,24 @@ extension Control {
 
     private func readTable() async -> Result<TableSource, Problems> {
         let configuration = configuration
-        return await Thread.run(name: "table") {
-            TableReader(environment: configuration.environment).read(path: configuration.tablePath)
+        let path = configuration.tablePath
+        let found = await Thread.run(name: "table files", within: Self.readingLimit) { TableFiles.texts(at: path) }
+        switch found {
+        case nil: return .failure(Problems([Self.silence(of: path)]))
+        case .failure(let problems): return .failure(problems)
+        case .success(let texts):
+            return await Thread.run(name: "table") {
+                TableReader(environment: configuration.environment).read(texts: texts, of: path)
+            }
         }
+    }
+
+    /// How long the file systems of tables and certificates have to answer. The thread that waits for one that does not is
+    /// left behind: nothing ends it.
+    static let readingLimit = Duration.seconds(60)
+
+    static func silence(of path: String) -> Problem {
+        Problem(file: path, found: "a file system that has not answered for \(readingLimit)")
     }
 
     /// Says what is hardly meant in the table that was taken on, unless the one before it had it, too.

@@ -88,6 +88,8 @@ package actor Control: ServiceLifecycle.Service {
     /// What was told of the table that is served.
     var knownWarnings: Set<String> = []
     var reloads = ReloadCounts()
+    /// Chores that took longer than `chorePatience`.
+    var slowChores: UInt64 = 0
     /// By number, as published.
     var endpointPlaces: [Int: EndpointPlace] = [:]
     /// The endpoints of each cell of each service, as published, and the same by names.
@@ -128,8 +130,6 @@ package actor Control: ServiceLifecycle.Service {
     /// The same, for pages.
     var roster: [Snapshot.Endpoint] = []
     let stateWriter: StateWriter
-    /// Held as long as the process lives.
-    var stateLock: StateLock?
     var clock = BrainClock(wall: EventLoop.wallClock(), boot: EventLoop.bootClock())
     var rates = Rates()
     var lag = BrainLag()
@@ -199,7 +199,7 @@ package actor Control: ServiceLifecycle.Service {
     /// Reads the table and serves it. Throws `StartFailure` when there is nothing to serve.
     package func start() async throws {
         logger.info(
-            "open files: at most \(descriptors.limit), \(descriptors.reserve) of them kept, so at most \(descriptors.clients) clients at once"
+            "open files: at most \(descriptors.limit), \(descriptors.kept) of them kept, so at most \(descriptors.clients) clients at once"
         )
         try await takeState()
         firstReadAt = EventLoop.wallClock()
@@ -228,6 +228,13 @@ package actor Control: ServiceLifecycle.Service {
     package func run() async throws {
         let chores = chores
         let changes = watch([configuration.tablePath], "table", since: firstReadAt, isRead: TableFiles.isTableFile)
+        // Not one of the group, which ends when all in it have ended: a chore that stands still must not hold the exit.
+        let choresTask = Task.detached {
+            await chores.carryOut(patience: Self.chorePatience, onSlow: { await self.tellSlow($0) }) {
+                await self.carryOut($0)
+            }
+        }
+        defer { choresTask.cancel() }
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await self.look() }
             group.addTask {
@@ -237,7 +244,6 @@ package actor Control: ServiceLifecycle.Service {
                 }
             }
             if let changes { group.addTask { for await _ in changes { chores.add(.reload(.files)) } } }
-            group.addTask { await chores.carryOut { await self.carryOut($0) } }
             group.addTask {
                 while !Task.isCancelled {
                     try? await Task.sleep(for: .nanoseconds(BrainLag.pause))
@@ -274,10 +280,25 @@ package actor Control: ServiceLifecycle.Service {
     }
 
     private func carryOut(_ chore: Chores.Chore) async {
+        let began = EventLoop.clock()
         switch chore {
         case .reload(let prompt): await reload(because: prompt)
         case .certificates(let reason): await reloadCertificates(because: reason)
         }
+        let took = Duration.nanoseconds(EventLoop.clock() - began)
+        if took >= Self.chorePatience { logger.notice("\(chore) took \(took.components.seconds) s") }
+    }
+
+    /// A chore that takes longer is told.
+    private static let chorePatience = Duration.seconds(5)
+
+    private func tellSlow(_ chore: Chores.Chore) {
+        slowChores += 1
+        logger.warning(
+            """
+            \(chore) has not ended after \(Self.chorePatience): its files may be on a file system that does not answer, or be \
+            very many; until it ends nothing else is read again
+            """)
     }
 
     /// Looks at the evidence whenever it is time, or urgent.
@@ -303,9 +324,12 @@ package actor Control: ServiceLifecycle.Service {
             step()
         }
         if workersRunning > 0 { logger.warning("drain time is over; what is still under way is cut off") }
-        await logWriter.stop()
         keepAddresses()
-        await stateWriter.finish()
+        // What stands still is left behind: the process ends within a second of the drain's time.
+        let rest = max(.milliseconds(300), min(.seconds(2), end - ContinuousClock.now))
+        async let logs: Void = logWriter.stop(within: rest)
+        await stateWriter.finish(within: rest)
+        await logs
     }
 
     /// Of clients, on all listeners.

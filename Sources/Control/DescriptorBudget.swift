@@ -36,6 +36,9 @@ struct DescriptorBudget: Equatable {
 
     private static let untouchable = 16
 
+    /// What is kept when the workers have their rooms: less than the reserve where the limit is low.
+    var kept: Int { max(0, min(reserve, limit - room.sockets * workers)) }
+
     /// Of each worker.
     var room: ConnectionRoom {
         let sockets = max((limit - reserve) / workers, 2 * Self.clientsLeast)

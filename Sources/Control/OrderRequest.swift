@@ -47,6 +47,11 @@ package struct OrderRequest: Codable, Sendable {
 
     /// What the brain is to be told.
     func parsed() -> Result<Order, Problem> {
+        for (name, text) in [
+            ("order", order), ("region", region), ("service", service), ("endpoint", endpoint), ("why", why),
+        ] as [(String, String?)] {
+            if let text, let problem = Self.problem(of: text) { return self.problem("\(name) \(problem)") }
+        }
         let why = why ?? "no reason given"
         let length = seconds.map { Duration.seconds($0) } ?? Override.usualLength
         guard length > .zero, length <= Override.lengthLimit else { return problem("an override lasts 1 s to 72 h") }
@@ -79,6 +84,17 @@ package struct OrderRequest: Codable, Sendable {
         case "fail-back": return .success(.failBack(region: region, why: why))
         default: return problem("no such order: \(order)")
         }
+    }
+
+    /// Bytes of each text, at most: it is written to the log and to the journal.
+    private static let textLimit = 1_000
+
+    /// Lines and control characters would be taken for the log's own, or a terminal's.
+    private static func problem(of text: String) -> String? {
+        if text.utf8.count > textLimit { return "is at most \(textLimit) bytes" }
+        let refused: [Unicode.GeneralCategory] = [.control, .lineSeparator, .paragraphSeparator]
+        let isPlain = text.unicodeScalars.allSatisfy { !refused.contains($0.properties.generalCategory) }
+        return isPlain ? nil : "is one line without control characters"
     }
 
     private func problem(_ text: String) -> Result<Order, Problem> { .failure(Problem(description: text)) }

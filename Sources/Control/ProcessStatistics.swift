@@ -1,6 +1,6 @@
 internal import CLinux
+internal import Files
 internal import Glibc
-internal import Store
 internal import Telemetry
 
 /// What the kernel says of this process, under the names that all clients of Prometheus use for it.
@@ -11,7 +11,7 @@ struct ProcessStatistics {
     private let fields: [Substring]
 
     init() {
-        let text = String(decoding: (try? StateFiles.read("/proc/self/stat")) ?? [], as: UTF8.self)
+        let text = String(decoding: (try? RegularFile.read("/proc/self/stat", atMost: 65_536)) ?? [], as: UTF8.self)
         // The second field is the command's name in parentheses, and may have anything in it.
         fields = text[(text.lastIndex(of: ")") ?? text.startIndex)...].split(separator: " ")
     }

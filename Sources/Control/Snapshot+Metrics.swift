@@ -61,6 +61,10 @@ extension Snapshot {
         text.sample([("outcome", "refused")], reloads.refused)
         text.family("spillway_reload_seconds", .gauge, "How long the last accepted reload took, reading included.")
         text.sample([], reloads.lastSeconds)
+        text.family(
+            "spillway_slow_reloads_total", .counter,
+            "Readings of tables and certificates that took over 5 s, or still do.")
+        text.sample([], slowChores)
         text.family("spillway_reports_dropped_total", .counter, "Reports of workers and prober that found no room.")
         text.sample([], droppedReports)
         text.family("spillway_log_lost_total", .counter, "Lines of the router's own log that could not be written.")

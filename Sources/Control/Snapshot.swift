@@ -47,6 +47,7 @@ struct Snapshot: Sendable {
     let servesLastGoodTable: Bool
     let refusedReload: String?
     let reloads: Control.ReloadCounts
+    let slowChores: UInt64
     let listening: [ListenerIdentity: SocketAddress]
     let encryption: Encryption
     let certificateReloads: Control.ReloadCounts
@@ -91,7 +92,8 @@ extension Control {
             descriptors: descriptors, droppedReports: droppedReports, log: log, logWriter: logWriter,
             stateWriter: stateWriter, table: table,
             generation: generation, servesLastGoodTable: servesLastGoodTable, refusedReload: refusedReload,
-            reloads: reloads, listening: listening, encryption: encryption, certificateReloads: certificateReloads,
+            reloads: reloads, slowChores: slowChores, listening: listening, encryption: encryption,
+            certificateReloads: certificateReloads,
             certificatesAreRefused: certificatesAreRefused, routes: routes,
             registry: Snapshot.Counters(
                 cells: registry.cells, services: registry.services, listeners: registry.listeners,

@@ -1,5 +1,7 @@
 internal import Dispatch
 internal import Failover
+internal import Files
+internal import Glibc
 internal import Logging
 internal import Reactor
 internal import RouteFiles
@@ -16,7 +18,27 @@ final class StateWriter: Sendable {
         var decisionsComplaint = Complaint()
         var evidenceComplaint = Complaint()
         var namesComplaint = Complaint()
+        var place: Place?
+        /// The directory is another router's now.
+        var isOthers = false
+
+        /// Nothing may be written where another router keeps its own.
+        func checkOwnership(_ store: StateDirectory) throws {
+            if isOthers { throw FileProblem(store.path, .written, code: EBUSY) }
+        }
     }
+
+    /// The directory as this router has it for itself, and what must be in it.
+    private struct Place {
+        var lock: StateLock?
+        let holder: String
+        var table: Table?
+        var addresses: [String: [String]]?
+        var nextLook: UInt64 = 0
+    }
+
+    /// So often it is looked, at most, whether the directory is still there: nanoseconds.
+    private static let lookPause: UInt64 = 2_000_000_000
 
     private let thread: WorkThread
     private let files: Mutex<Files>
@@ -51,10 +73,19 @@ final class StateWriter: Sendable {
             && DispatchTime.now().uptimeNanoseconds >= nextTry.load(ordering: .relaxed)
     }
 
+    /// Keeps the directory for this router, for as long as the process lives.
+    ///
+    /// - Parameter holder: what others are told who want it.
+    func hold(_ lock: StateLock, as holder: String) {
+        _ = thread.add { [self] in files.withLock { $0.place = Place(lock: lock, holder: holder) } }
+    }
+
     func write(_ decision: String) {
         let isTaken = thread.add(cost: decision.utf8.count + 64) { [self] in
             files.withLock { files in
+                lookAtPlace(&files)
                 do {
+                    try files.checkOwnership(store)
                     try files.journal.append(decision)
                     if let lost = files.decisionsComplaint.end(lost: lostDecisions) {
                         logger.notice("decisions are kept in \(store.path) again; \(lost) were lost")
@@ -76,6 +107,7 @@ final class StateWriter: Sendable {
         let isTaken = thread.add(cost: 1_048_576) { [self] in
             files.withLock { files in
                 do {
+                    try files.checkOwnership(store)
                     try files.evidence.begin(brain)
                     if let lost = files.evidenceComplaint.end(lost: lostEvents) {
                         logger.notice("evidence is kept in \(store.path) again; \(lost) events were lost")
@@ -96,7 +128,9 @@ final class StateWriter: Sendable {
         // A half of the room is for decisions.
         let isTaken = thread.add(cost: event.bytes, limit: Self.bytesLimit / 2) { [self] in
             files.withLock { files in
+                lookAtPlace(&files)
                 do {
+                    try files.checkOwnership(store)
                     if try !files.evidence.append(event, at: time) { eventsLost.add(1, ordering: .relaxed) }
                     if files.evidence.wantsSegment { isSegmentDue.store(true, ordering: .relaxed) }
                 } catch {
@@ -116,10 +150,14 @@ final class StateWriter: Sendable {
     func keep(_ table: Table) {
         // Printing and writing a large table takes its time.
         let isTaken = thread.add(cost: 1_048_576) { [self] in
-            do {
-                try store.keepTable(NormalForm.text(of: table))
-            } catch {
-                logger.warning("the last good table could not be kept in \(store.path): \(error)")
+            files.withLock { files in
+                files.place?.table = table
+                do {
+                    try files.checkOwnership(store)
+                    try store.keepTable(NormalForm.text(of: table))
+                } catch {
+                    logger.warning("the last good table could not be kept in \(store.path): \(error)")
+                }
             }
         }
         if !isTaken { logger.warning("the last good table could not be kept in \(store.path): too much waits for it") }
@@ -136,7 +174,9 @@ final class StateWriter: Sendable {
     func keep(_ addresses: [String: [String]]) {
         _ = thread.add(cost: 256 * addresses.count) { [self] in
             files.withLock { files in
+                files.place?.addresses = addresses
                 do {
+                    try files.checkOwnership(store)
                     try store.keepAddresses(addresses)
                     if files.namesComplaint.end(lost: 0) != nil {
                         logger.notice("addresses of names are kept in \(store.path) again")
@@ -154,9 +194,51 @@ final class StateWriter: Sendable {
         nextTry.store(DispatchTime.now().uptimeNanoseconds + seconds * 1_000_000_000, ordering: .relaxed)
     }
 
-    /// Returns when all is written, or after two seconds.
-    func finish() async {
-        await thread.finish(within: .seconds(2))
+    /// Returns when all is written, or the time is over.
+    func finish(within limit: Duration) async {
+        await thread.finish(within: limit)
+    }
+
+    /// Whoever removes or moves the directory of a running router leaves it with files that nobody will find. Then all of
+    /// them are made anew, the lock first: meanwhile the directory may have become another router's.
+    private func lookAtPlace(_ files: inout Files) {
+        let now = DispatchTime.now().uptimeNanoseconds
+        guard var place = files.place, now >= place.nextLook else { return }
+        place.nextLook = now + Self.lookPause
+        let isLockGone = place.lock.map { !$0.isInPlace } ?? true
+        let isJournalGone = files.journal.leaveIfDisplaced()
+        let isEvidenceGone = files.evidence.leaveIfDisplaced()
+        if isEvidenceGone { isSegmentDue.store(true, ordering: .relaxed) }
+        if isLockGone {
+            place.lock = nil
+            takeAgain(&place, &files)
+        } else if isJournalGone || isEvidenceGone {
+            logger.warning("files of \(store.path) were removed or moved: they are written anew")
+        }
+        files.place = place
+    }
+
+    private func takeAgain(_ place: inout Place, _ files: inout Files) {
+        do {
+            switch try StateLock.take(in: store, for: place.holder) {
+            case .held(let other):
+                if !files.isOthers {
+                    logger.error(
+                        "the state directory \(store.path) is in use by \(other) now: nothing is kept in it any more")
+                }
+                files.isOthers = true
+            case .taken(let lock):
+                logger.warning("the state directory \(store.path) was removed or moved: all of it is written anew")
+                place.lock = lock
+                files.isOthers = false
+                isSegmentDue.store(true, ordering: .relaxed)
+                nextTry.store(0, ordering: .relaxed)
+                if let table = place.table { try store.keepTable(NormalForm.text(of: table)) }
+                if let addresses = place.addresses { try store.keepAddresses(addresses) }
+            }
+        } catch {
+            // Whoever has something to write next says what is wrong.
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-internal import CLinux
+internal import Files
 internal import Glibc
 internal import Reactor
 internal import RouteTable
@@ -61,17 +61,7 @@ final class SystemNames {
     }
 
     private static func read(_ path: String) -> String {
-        let number = unsafe open(path, O_RDONLY | O_CLOEXEC)
-        guard number >= 0 else { return "" }
-        defer { close(number) }
-        var bytes: [UInt8] = []
-        var chunk = [UInt8](repeating: 0, count: 65_536)
-        while bytes.count < sizeLimit {
-            let count = unsafe chunk.withUnsafeMutableBytes { unsafe clinux_read(number, $0.baseAddress, $0.count) }
-            guard count > 0 else { break }
-            bytes += chunk[..<count]
-        }
-        return String(decoding: bytes, as: UTF8.self)
+        String(decoding: (try? RegularFile.readBeginning(path, atMost: sizeLimit)) ?? [], as: UTF8.self)
     }
 
     /// By which a file that was changed, or replaced, is known.

@@ -1,4 +1,3 @@
-internal import Foundation
 package import RouteTable
 
 /// A table with the files it was read from.
@@ -89,67 +88,5 @@ extension Problems {
         let rest = Problem(
             file: sorted[SourceLimits.problems].file, found: "\(sorted.count - SourceLimits.problems) further mistakes")
         self.init(sorted.prefix(SourceLimits.problems) + [rest])
-    }
-}
-
-/// The files of a table.
-package enum TableFiles {
-    static func texts(at path: String) -> Result<[(name: String, text: String)], Problems> {
-        var isDirectory: ObjCBool = false
-        guard unsafe FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) else {
-            return .failure(Problems([Problem(file: path, found: "no such file or directory")]))
-        }
-        guard isDirectory.boolValue else { return texts(of: [path]) }
-        let names: [String]
-        do {
-            names = try FileManager.default.contentsOfDirectory(atPath: path)
-        } catch {
-            return .failure(Problems([Problem(file: path, found: "the directory cannot be read: \(reason(error))")]))
-        }
-        let files = names.filter(isTableFile).sorted().map { path.hasSuffix("/") ? path + $0 : "\(path)/\($0)" }
-        if files.isEmpty {
-            return .failure(
-                Problems([
-                    Problem(file: path, found: "no files of a table", expected: "files named *.yaml, *.yml or *.json")
-                ]))
-        }
-        if files.count > SourceLimits.files {
-            return .failure(Problems([Problem(file: path, found: "more than \(SourceLimits.files) files")]))
-        }
-        return texts(of: files)
-    }
-
-    /// Whether a file of a table's directory is read, by its name: not what editors and configuration maps leave there.
-    package static func isTableFile(_ name: String) -> Bool {
-        !name.hasPrefix(".") && [".yaml", ".yml", ".json"].contains { name.hasSuffix($0) }
-    }
-
-    static func texts(of files: [String]) -> Result<[(name: String, text: String)], Problems> {
-        var texts: [(name: String, text: String)] = []
-        var problems: [Problem] = []
-        var total = 0
-        for file in files {
-            do {
-                let data = try Data(contentsOf: URL(fileURLWithPath: file))
-                total += data.count
-                if data.count > SourceLimits.fileBytes || total > SourceLimits.totalBytes {
-                    let limit = data.count > SourceLimits.fileBytes ? SourceLimits.fileBytes : SourceLimits.totalBytes
-                    problems.append(Problem(file: file, found: "more than \(limit >> 20) MiB"))
-                } else if let text = String(validating: data, as: UTF8.self) {
-                    texts.append((file, text))
-                } else {
-                    problems.append(Problem(file: file, found: "bytes that are not UTF-8"))
-                }
-            } catch {
-                problems.append(Problem(file: file, found: "the file cannot be read: \(reason(error))"))
-            }
-        }
-        return problems.isEmpty ? .success(texts) : .failure(Problems(problems))
-    }
-
-    private static func reason(_ error: any Error) -> String {
-        let cause = (error as NSError).userInfo[NSUnderlyingErrorKey] as? NSError
-        guard let cause, cause.domain == NSPOSIXErrorDomain else { return error.localizedDescription }
-        return unsafe String(cString: strerror(Int32(cause.code)))
     }
 }

@@ -23,6 +23,7 @@ struct TableWarnings {
             checkService(service, isReached: reached.contains(index), saysNoProbe: silent.contains(service.name))
         }
         checkShadows()
+        checkEmptySections()
         for (index, route) in table.routes.enumerated() { checkTexts(route, at: index) }
     }
 
@@ -35,6 +36,17 @@ struct TableWarnings {
         all.append(
             TableWarning(
                 file: reading.files[place.file], line: place.line, column: place.column, path: path, text: text))
+    }
+
+    /// A key with nothing behind it is what a generator leaves that found nothing to write.
+    private mutating func checkEmptySections() {
+        for section in sections {
+            guard case .nothing = section.value.content else { continue }
+            let nothing = section.key == "routes" ? "[]" : "{}"
+            warn(
+                section.position, section.key,
+                "nothing is under this key; delete it, or write `\(nothing)` if that is meant")
+        }
     }
 
     // Listeners and regions

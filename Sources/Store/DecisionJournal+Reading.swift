@@ -1,4 +1,5 @@
 package import Failover
+package import Files
 
 /// The journal read back.
 extension DecisionJournal {
@@ -35,7 +36,7 @@ extension DecisionJournal {
     /// The last so many decisions at most, oldest first; none when they cannot be read.
     package static func latest(_ limit: Int, in directory: String) -> [Entry] {
         // A line is some 400 bytes; more than this is not read at a start.
-        let read = try? StateFiles.read("\(directory)/decisions.jsonl", last: 1_048_576)
+        let read = try? StateFiles.readEnd("\(directory)/decisions.jsonl", atMost: 1_048_576)
         let lines = String(decoding: read ?? [], as: UTF8.self).split(separator: "\n").suffix(limit)
         return lines.compactMap { line in
             Decision(json: String(line)).map { Entry(line: String(line), decision: $0) }

@@ -1,3 +1,5 @@
+package import Files
+
 /// The decisions a router took, one JSON line each, in the state directory.
 ///
 /// Append-only. When the file has reached its limit it becomes `decisions.1.jsonl`, in place of the one before, so that
@@ -15,11 +17,14 @@ package struct DecisionJournal: ~Copyable {
         self.bytesLimit = bytesLimit
     }
 
+    /// Of each file, four times what is written to it.
+    private static let readLimit = 64 << 20
+
     /// All lines that are kept, oldest first.
     static func lines(in directory: String) throws(FileProblem) -> [String] {
         var lines: [String] = []
         for name in ["decisions.1.jsonl", "decisions.jsonl"] {
-            guard let bytes = try StateFiles.read("\(directory)/\(name)") else { continue }
+            guard let bytes = try StateFiles.readEnd("\(directory)/\(name)", atMost: readLimit) else { continue }
             lines += String(decoding: bytes, as: UTF8.self).split(separator: "\n").map(String.init)
         }
         return lines
@@ -45,6 +50,13 @@ package struct DecisionJournal: ~Copyable {
         }
         bytes += line.count
         file = open
+    }
+
+    /// Lets go of a file that is not where it was made: the next line makes another. True if there was one.
+    package mutating func leaveIfDisplaced() -> Bool {
+        guard let isInPlace = file?.isInPlace, !isInPlace else { return false }
+        file = nil
+        return true
     }
 
     private mutating func rotate() throws(FileProblem) {

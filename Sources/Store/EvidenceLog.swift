@@ -1,4 +1,5 @@
 package import Failover
+internal import Files
 internal import FoundationEssentials
 internal import Glibc
 
@@ -86,6 +87,14 @@ package struct EvidenceLog: ~Copyable {
         return true
     }
 
+    /// Lets go of a segment that is not where it was made: a new one is due then. True if there was one.
+    package mutating func leaveIfDisplaced() -> Bool {
+        guard let isInPlace = file?.isInPlace, !isInPlace else { return false }
+        file = nil
+        restUntil = .now
+        return true
+    }
+
     // Reading
 
     /// A segment that was read: the brain it begins with, and what it was told.
@@ -101,8 +110,7 @@ package struct EvidenceLog: ~Copyable {
     }
 
     package static func read(_ path: String) throws -> Segment {
-        guard let bytes = try StateFiles.read(path) else { throw FileProblem(path, .read, code: ENOENT) }
-        var reader = EvidenceReader(bytes)
+        var reader = EvidenceReader(try RegularFile.read(path, atMost: StateDirectory.readLimit))
         let checksum = try reader.number()
         let snapshot = try reader.text()
         guard Self.checksum(snapshot) == checksum else { throw EvidenceDamaged() }

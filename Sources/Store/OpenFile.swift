@@ -1,4 +1,5 @@
 internal import CLinux
+package import Files
 internal import Glibc
 
 /// A file of the state directory that is written to, at its end.
@@ -9,8 +10,7 @@ struct OpenFile: ~Copyable {
     /// Opens a file for its owner alone, and creates it if need be, with the directories it is in.
     init(appendingTo path: String) throws(FileProblem) {
         self.path = path
-        let flags = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC
-        descriptor = try Self.open(path, flags)
+        descriptor = try Self.open(path, O_WRONLY | O_CREAT | O_APPEND)
     }
 
     private init(path: String, descriptor: Int32) {
@@ -22,7 +22,10 @@ struct OpenFile: ~Copyable {
         _ = clinux_close(descriptor)
     }
 
-    fileprivate static func open(_ path: String, _ flags: Int32) throws(FileProblem) -> Int32 {
+    /// Never waits for the reader of a named pipe.
+    static func open(_ path: String, _ flags: Int32) throws(FileProblem) -> Int32 {
+        if let kind = RegularFile.otherKind(at: path) { throw FileProblem(path, .written, .kind(kind)) }
+        let flags = flags | O_CLOEXEC | O_NONBLOCK
         var descriptor = unsafe Glibc.open(path, flags, 0o600)
         if descriptor < 0, errno == ENOENT || errno == ENOTDIR, let end = path.lastIndex(of: "/") {
             try StateFiles.makeDirectory(String(path[..<end]))
@@ -34,8 +37,11 @@ struct OpenFile: ~Copyable {
 
     /// A new, empty file, in place of one that may be there.
     static func replacing(_ path: String) throws(FileProblem) -> OpenFile {
-        OpenFile(path: path, descriptor: try open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC))
+        OpenFile(path: path, descriptor: try open(path, O_WRONLY | O_CREAT | O_TRUNC))
     }
+
+    /// It is still what its path leads to: nobody has removed it, put another in its place or moved the directory away.
+    var isInPlace: Bool { StateFiles.isInPlace(descriptor, path) }
 
     func size() throws(FileProblem) -> Int {
         let size = lseek(descriptor, 0, SEEK_END)
@@ -107,25 +113,32 @@ package enum StateFiles {
         guard unsafe unlink(path) == 0 || errno == ENOENT else { throw FileProblem(path, .removed, code: errno) }
     }
 
+    /// What is open is what the path leads to.
+    static func isInPlace(_ descriptor: Int32, _ path: String) -> Bool {
+        var (open, there) = (stat(), stat())
+        guard unsafe fstat(descriptor, &open) == 0, unsafe stat(path, &there) == 0 else { return false }
+        return open.st_dev == there.st_dev && open.st_ino == there.st_ino
+    }
+
     static func exists(_ path: String) -> Bool { unsafe access(path, F_OK) == 0 }
 
-    /// The last bytes of a file, at most `limit`; nil when there is no such file.
-    package static func read(_ path: String, last limit: Int = .max) throws(FileProblem) -> [UInt8]? {
-        let descriptor = unsafe Glibc.open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else {
-            if errno == ENOENT { return nil }
-            throw FileProblem(path, .read, code: errno)
+    /// All of a file, which may have so many bytes; nil when there is no such file.
+    package static func read(_ path: String, atMost limit: Int) throws(FileProblem) -> [UInt8]? {
+        do {
+            return try RegularFile.read(path, atMost: limit)
+        } catch {
+            if error.isAbsence { return nil }
+            throw error
         }
-        defer { _ = clinux_close(descriptor) }
-        let size = Int(lseek(descriptor, 0, SEEK_END))
-        _ = lseek(descriptor, off_t(max(0, size - limit)), SEEK_SET)
-        var bytes: [UInt8] = []
-        var piece = [UInt8](repeating: 0, count: 65_536)
-        while true {
-            let count = unsafe clinux_read(descriptor, &piece, piece.count)
-            if count == 0 { return bytes }
-            guard count > 0 else { throw FileProblem(path, .read, code: Int32(truncatingIfNeeded: 0 &- count)) }
-            bytes += piece.prefix(count)
+    }
+
+    /// The last bytes of a file; nil when there is no such file.
+    static func readEnd(_ path: String, atMost limit: Int) throws(FileProblem) -> [UInt8]? {
+        do {
+            return try RegularFile.readEnd(path, atMost: limit)
+        } catch {
+            if error.isAbsence { return nil }
+            throw error
         }
     }
 

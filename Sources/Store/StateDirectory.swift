@@ -1,3 +1,4 @@
+package import Files
 internal import Foundation
 internal import RouteTable
 
@@ -7,6 +8,9 @@ internal import RouteTable
 /// is an error for whoever wanted to keep it, and nothing more.
 package struct StateDirectory: Sendable {
     package let path: String
+
+    /// Bytes of what is read from it, at most: far more than a router writes, and an end for what another program left.
+    static let readLimit = 256 << 20
 
     package init(path: String) {
         self.path = path
@@ -21,7 +25,7 @@ package struct StateDirectory: Sendable {
 
     /// The table that was last accepted, in normal form; nil if there never was one.
     package func lastGoodTable() throws(FileProblem) -> String? {
-        try StateFiles.read(file("table.yaml")).map { String(decoding: $0, as: UTF8.self) }
+        try StateFiles.read(file("table.yaml"), atMost: Self.readLimit).map { String(decoding: $0, as: UTF8.self) }
     }
 
     package func keepTable(_ normalForm: String) throws(FileProblem) {
@@ -31,7 +35,7 @@ package struct StateDirectory: Sendable {
 
     /// The addresses behind names of endpoints, as last known; empty if there never were any.
     package func addresses() throws -> [String: [String]] {
-        guard let bytes = try StateFiles.read(file("names.json")) else { return [:] }
+        guard let bytes = try StateFiles.read(file("names.json"), atMost: Self.readLimit) else { return [:] }
         let kept = try JSONDecoder().decode([String: [String]].self, from: Data(bytes))
         return kept.mapValues { $0.filter { IPAddress($0) != nil } }
     }

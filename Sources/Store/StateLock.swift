@@ -1,4 +1,5 @@
 internal import CLinux
+package import Files
 internal import Glibc
 
 /// Keeps a state directory for one router: two would write over each other's table, journal and evidence.
@@ -12,10 +13,15 @@ package final class StateLock: Sendable {
     }
 
     private let descriptor: Int32
+    private let path: String
 
-    private init(descriptor: Int32) {
+    private init(descriptor: Int32, path: String) {
         self.descriptor = descriptor
+        self.path = path
     }
+
+    /// It still keeps the directory: its file is where others look for it.
+    package var isInPlace: Bool { StateFiles.isInPlace(descriptor, path) }
 
     deinit {
         _ = clinux_close(descriptor)
@@ -25,12 +31,11 @@ package final class StateLock: Sendable {
     package static func take(in directory: StateDirectory, for holder: String) throws(FileProblem) -> Outcome {
         try StateFiles.makeDirectory(directory.path)
         let path = "\(directory.path)/lock"
-        let descriptor = unsafe open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
-        guard descriptor >= 0 else { throw FileProblem(path, .written, code: errno) }
-        let lock = StateLock(descriptor: descriptor)
+        let descriptor = try OpenFile.open(path, O_RDWR | O_CREAT)
+        let lock = StateLock(descriptor: descriptor, path: path)
         guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
             guard errno == EWOULDBLOCK else { throw FileProblem(path, .locked, code: errno) }
-            let text = try StateFiles.read(path, last: 1_000) ?? []
+            let text = try StateFiles.readEnd(path, atMost: 1_000) ?? []
             let holder = String(decoding: text, as: UTF8.self).split(separator: "\n").first.map(String.init)
             return .held(by: holder ?? "a process that has not said which it is")
         }

@@ -1,3 +1,4 @@
+internal import Files
 internal import Glibc
 package import RouteTable
 
@@ -125,20 +126,11 @@ package struct TLSFileReader {
 
     private mutating func bytes(of path: String) throws(TLSProblem) -> [UInt8] {
         paths.append(path)
-        let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw TLSProblem(file: path, found: Self.lastError()) }
-        defer { close(descriptor) }
-        var bytes: [UInt8] = []
-        while true {
-            let before = bytes.count
-            bytes.append(contentsOf: repeatElement(0, count: 65_536))
-            let count = unsafe bytes.withUnsafeMutableBytes {
-                unsafe read(descriptor, $0.baseAddress.map { unsafe $0 + before }, 65_536)
-            }
-            bytes.removeLast(65_536 - max(0, count))
-            if count == 0 { return bytes }
-            if count < 0 { throw TLSProblem(file: path, found: Self.lastError()) }
-            if bytes.count > Self.fileLimit { throw TLSProblem(file: path, found: "more than 1 MiB") }
+        do {
+            return try RegularFile.read(path, atMost: Self.fileLimit)
+        } catch {
+            let reason = error.reason
+            throw TLSProblem(file: path, found: reason.prefix(1).lowercased() + reason.dropFirst())
         }
     }
 

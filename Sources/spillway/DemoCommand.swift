@@ -1,6 +1,7 @@
 internal import ArgumentParser
 internal import Control
 internal import Demo
+internal import Files
 internal import Foundation
 internal import Logging
 internal import Reactor
@@ -79,14 +80,17 @@ struct DemoOrders {
 
     /// Begins a demo: all regions healthy.
     func open(_ names: [String]) throws {
-        if let text = try? String(contentsOf: process, encoding: .utf8), let number = Int32(text), kill(number, 0) == 0
-        {
+        if let text = Self.text(process), let number = Int32(text), kill(number, 0) == 0 {
             throw Failure("a demo runs already, as process \(number)")
         }
         try? FileManager.default.removeItem(at: directory)
         try StateFiles.makeDirectory(regions.path)
         try StateFiles.replace(process.path, with: Array("\(getpid())".utf8))
         for name in names { try write(name, .healthy) }
+    }
+
+    private static func text(_ file: URL) -> String? {
+        (try? RegularFile.read(file.path, atMost: 1_000)).map { String(decoding: $0, as: UTF8.self) }
     }
 
     func close() {
@@ -105,8 +109,7 @@ struct DemoOrders {
     }
 
     func mode(of region: String) -> DemoMode? {
-        let text = try? String(contentsOf: regions.appendingPathComponent(region), encoding: .utf8)
-        return text.flatMap { DemoMode(rawValue: $0) }
+        Self.text(regions.appendingPathComponent(region)).flatMap { DemoMode(rawValue: $0) }
     }
 
     private func write(_ region: String, _ mode: DemoMode) throws {

@@ -2,6 +2,7 @@ internal import AdminAPI
 internal import ArgumentParser
 internal import Control
 internal import FoundationEssentials
+internal import Glibc
 internal import Logging
 internal import Reactor
 internal import ServiceLifecycle
@@ -61,6 +62,9 @@ struct Run: AsyncParsableCommand {
     func run() async throws {
         let settings = try options.resolve()
         try await Router(table: table, settings: settings).run()
+        // Threads that stand still or have not ended yet are left behind. They may use what `exit` takes down, OpenSSL's own
+        // state for one.
+        _exit(0)
     }
 }
 
@@ -85,7 +89,7 @@ struct Router {
             await lines.finish()
             throw error
         }
-        await lines.finish()
+        await lines.finish(within: .milliseconds(200))
     }
 
     private func run(
@@ -117,16 +121,19 @@ struct Router {
         _ control: Control, _ group: ServiceGroup, _ signals: Signals, _ logger: Logger
     ) async throws -> Bool {
         let (starts, start) = AsyncStream.makeStream(of: Result<Void, any Error>.self)
+        let deadline = ExitDeadline()
+        let limit = Duration.seconds(settings.drain) + .milliseconds(950)
         signals.deliver { signal in
             switch signal {
             case .hangUp: control.reload()
             case .user1: control.reopenLogs()
             case .user2: logger.notice("SIGUSR2 has no meaning, and nothing is done about it")
             case .terminate, .interrupt:
+                deadline.set(within: limit, logger)
                 Task {
                     await group.triggerGracefulShutdown()
                     // A start that stands still does not keep the process.
-                    try? await Task.sleep(for: .seconds(1))
+                    try? await Task.sleep(for: .milliseconds(500))
                     start.finish()
                 }
             }

@@ -1,6 +1,6 @@
 internal import ArgumentParser
+internal import Files
 internal import Foundation
-internal import Store
 internal import Yams
 
 /// How the router itself runs, as opposed to what it routes: from flags, then `SPILLWAY_…` in the environment, then
@@ -108,15 +108,16 @@ struct Settings: Equatable {
         return isPlain && !name.isEmpty && !name.hasPrefix(".")
     }
 
+    /// Bytes of a settings file, at most.
+    private static let fileLimit = 1 << 20
+
     private static func read(_ path: String) throws(SettingsError) -> [Key: String] {
         let node: Node?
         do {
-            guard let bytes = try StateFiles.read(path) else { throw SettingsError("\(path): no such file") }
-            node = try Yams.compose(yaml: String(decoding: bytes, as: UTF8.self))
+            node = try Yams.compose(
+                yaml: String(decoding: try RegularFile.read(path, atMost: fileLimit), as: UTF8.self))
         } catch let error as FileProblem {
-            throw SettingsError("\(error)")
-        } catch let error as SettingsError {
-            throw error
+            throw SettingsError(error.isAbsence ? "\(path): no such file" : "\(error)")
         } catch {
             throw SettingsError("\(path): \(error)")
         }

@@ -14,6 +14,13 @@ struct DescriptorBudgetTests {
         #expect(budget.ceiling + workers <= limit - 16 && budget.ceiling > limit - budget.reserve)
     }
 
+    @Test(arguments: [(48, 2), (60, 2), (256, 2), (20_000, 2)])
+    func `what is said to be kept and what clients get is not more than there is`(limit: Int, workers: Int) {
+        let budget = DescriptorBudget(limit: limit, workers: workers)
+        #expect(budget.kept + 2 * budget.clients <= limit)
+        #expect(budget.kept > 0)
+    }
+
     @Test func `a system without a limit has one here`() {
         #expect(DescriptorBudget(limit: -1, workers: 1).limit == 1_048_576)
     }

@@ -29,6 +29,33 @@ struct HostileFileTests {
         #expect(NumberText.thousandths("9223372036854775.807") == .max)
     }
 
+    @Test func `what is no file in a table's directory is told, and not waited for`() throws {
+        let directory = FileManager.default.temporaryDirectory.appendingPathComponent("spillway-\(UUID().uuidString)")
+            .path
+        try FileManager.default.createDirectory(atPath: directory + "/a.yaml", withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(atPath: directory) }
+        let made = unsafe mkfifo(directory + "/b.yaml", 0o600)
+        #expect(made == 0)
+        try FileManager.default.createSymbolicLink(atPath: directory + "/c.yaml", withDestinationPath: "/dev/zero")
+        try FileManager.default.createSymbolicLink(atPath: directory + "/d.yaml", withDestinationPath: "nowhere")
+        guard case .failure(let problems) = TableReader(environment: [:]).read(path: directory) else {
+            Issue.record("it was read")
+            return
+        }
+        #expect(
+            problems.all.map(\.description) == [
+                "\(directory)/a.yaml: a directory; expected a regular file",
+                "\(directory)/b.yaml: a pipe; expected a regular file",
+                "\(directory)/c.yaml: a device; expected a regular file",
+                "\(directory)/d.yaml: no such file or directory",
+            ])
+        guard case .failure(let pipe) = ScenarioReader(environment: [:]).read(path: directory + "/b.yaml") else {
+            Issue.record("it was read")
+            return
+        }
+        #expect(pipe.description == "\(directory)/b.yaml: a pipe; expected a regular file")
+    }
+
     @Test func `no change of a table's bytes ends the process that reads it`() throws {
         let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
             .deletingLastPathComponent()

@@ -114,6 +114,16 @@ struct WarningTests {
         #expect(Set(warnings(right.replacingCharacters(in: range, with: other))) == Set(expected))
     }
 
+    @Test func `is given of a key with nothing under it, as a generator leaves that found nothing`() throws {
+        let texts = [("a.yaml", right), ("b.yaml", "services:\n#  shop: {}\n"), ("c.yaml", "routes: []\nregions: ~\n")]
+        let source = try reader().read(texts: texts.map { (name: $0.0, text: $0.1) }).get()
+        #expect(
+            source.warnings.map(\.description) == [
+                "b.yaml:1:1: services: nothing is under this key; delete it, or write `{}` if that is meant",
+                "c.yaml:2:1: regions: nothing is under this key; delete it, or write `{}` if that is meant",
+            ])
+    }
+
     @Test func `is given of a file with nothing but comments, in the order of files and lines`() throws {
         let extra = "regions:\n  south: {}\n  north: {}\n"
         let texts = [("a.yaml", right), ("b.yaml", extra), ("c.yaml", "# later\n")]

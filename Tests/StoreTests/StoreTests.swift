@@ -1,4 +1,5 @@
 import Failover
+import Files
 import Foundation
 import Testing
 
@@ -36,6 +37,58 @@ struct StateDirectoryTests {
         try store.keepTable("second")
         #expect(try store.lastGoodTable() == "second")
         #expect(try parent.permissions(of: "a/b") == 0o700)
+    }
+
+    @Test func `what is no regular file is never waited for, be it read or written`() throws {
+        let parent = try TemporaryDirectory()
+        let store = StateDirectory(path: parent.url.path)
+        for name in ["table.yaml", "names.json", "decisions.jsonl", "evidence-1.log", "lock"] {
+            let made = unsafe mkfifo(parent.url.appendingPathComponent(name).path, 0o600)
+            #expect(made == 0)
+        }
+        func problem(_ name: String, _ use: FileProblem.Use) -> FileProblem {
+            FileProblem(parent.url.appendingPathComponent(name).path, use, .kind("a pipe"))
+        }
+        #expect(throws: problem("table.yaml", .read)) { try store.lastGoodTable() }
+        #expect(throws: problem("names.json", .read)) { try store.addresses() }
+        #expect(throws: problem("evidence-1.log", .read)) {
+            try EvidenceLog.read(parent.url.appendingPathComponent("evidence-1.log").path)
+        }
+        #expect(throws: problem("decisions.jsonl", .read)) { try DecisionJournal.stretch(in: store.path) }
+        #expect(throws: problem("decisions.jsonl", .written)) {
+            var journal = store.journal()
+            try journal.append("line")
+        }
+        #expect(throws: problem("lock", .written)) { try StateLock.take(in: store, for: "a test") }
+        // A file that is replaced whole takes the place of anything.
+        try store.keepTable("table")
+        #expect(try store.lastGoodTable() == "table")
+    }
+
+    @Test func `files that were removed or moved are let go of, and others are not`() throws {
+        let parent = try TemporaryDirectory()
+        let path = parent.url.appendingPathComponent("state").path
+        let store = StateDirectory(path: path)
+        guard case .taken(let lock) = try StateLock.take(in: store, for: "a test") else {
+            Issue.record("no lock")
+            return
+        }
+        var journal = store.journal()
+        try journal.append("one")
+        var evidence = store.evidence()
+        try evidence.begin(Brain())
+        #expect(lock.isInPlace)
+        let left = (journal.leaveIfDisplaced(), evidence.leaveIfDisplaced())
+        #expect(left == (false, false))
+        try FileManager.default.moveItem(atPath: path, toPath: path + ".moved")
+        #expect(!lock.isInPlace)
+        let gone = (journal.leaveIfDisplaced(), evidence.leaveIfDisplaced())
+        #expect(gone == (true, true))
+        let wantsSegment = evidence.wantsSegment
+        #expect(wantsSegment)
+        try journal.append("two")
+        #expect(try parent.text(of: "state/decisions.jsonl") == "two\n")
+        #expect(try parent.text(of: "state.moved/decisions.jsonl") == "one\n")
     }
 
     @Test func `what cannot be a directory is told in words, whatever is to be kept there`() throws {

@@ -62,6 +62,15 @@ struct FileTests {
             problem(Self.files.certificate, "\(authority.directory)/locked.key")
                 == "locked.key: a private key that needs a passphrase")
         #expect(problem("/nowhere.pem", other.key) == "/nowhere.pem: no such file or directory")
+        #expect(problem(authority.directory, other.key)?.hasSuffix(": a directory, not a regular file") == true)
+        #expect(problem("/dev/zero", other.key) == "/dev/zero: a device, not a regular file")
+        let pipe = authority.directory + "/pipe.pem"
+        _ = unsafe mkfifo(pipe, 0o600)
+        #expect(problem(pipe, other.key) == "pipe.pem: a pipe, not a regular file")
+        #expect(problem(Self.files.certificate, pipe) == "pipe.pem: a pipe, not a regular file")
+        #expect(problem(Self.files.certificate, Self.files.key, ocsp: pipe) == "pipe.pem: a pipe, not a regular file")
+        let large = try authority.write(String(repeating: "a", count: 1 << 20 + 1), to: "large.pem")
+        #expect(problem(large, other.key) == "large.pem: more than 1 MiB")
     }
 
     @Test func `a chain through an intermediate authority is good, in its order`() throws {

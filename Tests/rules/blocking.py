@@ -24,7 +24,7 @@ WORDS = [
     r"FileHandle", r"FileManager", r"\b(?:Data|String)\(contentsOf(?:File)?:", r"\.write\(to(?:File)?: (?!&)", r"DispatchQueue\b",
     r"DispatchGroup\b", r"DispatchSemaphore\b", r"\bProcess\(", r"\bPipe\(", r"URLSession", r"NSCondition",
     r"Thread\.pause", r"Thread\.sleep", r"\bTableReader\(environment: [^\[]", r"TLSFileReader\(", r"\bEncryption\(of:",
-    r"\bFileLook\(", r"StateFiles\.", r"StateLock\.", r"DecisionJournal\.latest", r"EvidenceLog\.names",
+    r"\bFileLook\(", r"RegularFile\.", r"TableFiles\.texts", r"StateFiles\.", r"StateLock\.", r"DecisionJournal\.latest", r"EvidenceLog\.names",
     r"\bstore\.(?!path|journal\(\)|evidence\(\))\w+\(", r"UnixSocketFile\.", r"\bopening\.open\(",
     r"ListeningSocket\.isTaken",
 ]

@@ -16,6 +16,7 @@ MAY_BLOCK = {
     "Sources/Control/Control+Memory.swift: store.addresses": TABLE_THREAD,
     "Sources/Control/Control+Memory.swift: store.beginRemembering": TABLE_THREAD,
     "Sources/Control/Control+Memory.swift: store.prepare": TABLE_THREAD,
+    "Sources/Control/Control+Tables.swift: TableFiles.texts": TABLE_THREAD,
     "Sources/Control/Control+Tables.swift: TableReader(environment: c": TABLE_THREAD,
     "Sources/Control/Control+Tables.swift: store.lastGoodTable": TABLE_THREAD,
     "Sources/Control/Encryption.swift: TLSFileReader": TABLE_THREAD,
@@ -31,13 +32,13 @@ MAY_BLOCK = {
     "Sources/Control/LineOutput.swift: DispatchSemaphore": "others signal, only the thread of the log waits",
     "Sources/Control/LineSink.swift: clinux_write": "used by the threads of the log and of access logs",
     "Sources/Control/LineSink.swift: poll": "used by the threads of the log and of access logs",
-    "Sources/Control/ProcessStatistics.swift: StateFiles.": "/proc is the kernel's memory, and pages are made beside the brain",
+    "Sources/Control/ProcessStatistics.swift: RegularFile.": "/proc is the kernel's memory, and pages are made beside the brain",
+    "Sources/Control/StateWriter.swift: StateLock.": "within what is given to the state directory's thread",
     "Sources/Control/StateWriter.swift: store.endRemembering": "within what is given to the state directory's thread",
     "Sources/Control/StateWriter.swift: store.keepAddresses": "within what is given to the state directory's thread",
     "Sources/Control/StateWriter.swift: store.keepTable": "within what is given to the state directory's thread",
     "Sources/Control/WorkThread.swift: DispatchSemaphore": "others signal, only the thread itself waits",
-    "Sources/Names/SystemNames.swift: clinux_read": "the thread of names; of /etc/hosts and resolv.conf alone",
-    "Sources/Names/SystemNames.swift: open": "the thread of names; of /etc/hosts and resolv.conf alone",
+    "Sources/Names/SystemNames.swift: RegularFile.": "the thread of names; of /etc/hosts and resolv.conf alone",
     "Sources/Names/SystemNames.swift: stat": "the thread of names; of /etc/hosts and resolv.conf alone",
     "Sources/Reactor/Mailbox.swift: clinux_read": "an eventfd that does not block",
     "Sources/Reactor/Mailbox.swift: clinux_write": "an eventfd that does not block",
@@ -48,12 +49,16 @@ MAY_BLOCK = {
     "Sources/Reactor/UnixSocketFile.swift: getpwnam": "`UnixSocketFile`, whose calls this rule finds",
     "Sources/Reactor/UnixSocketFile.swift: lstat": "`UnixSocketFile`, whose calls this rule finds",
     "Sources/Reactor/UnixSocketFile.swift: unlink": "`UnixSocketFile`, whose calls this rule finds",
-    "Sources/TLS/TLSFileReader.swift: open": TABLE_THREAD,
+    "Sources/TLS/TLSFileReader.swift: RegularFile.": TABLE_THREAD,
     "Sources/TLS/TLSFileReader.swift: opendir": TABLE_THREAD,
-    "Sources/TLS/TLSFileReader.swift: read": TABLE_THREAD,
     "Sources/TLS/TLSFileReader.swift: readdir": TABLE_THREAD,
     "Sources/TLS/TLSFileReader.swift: stat": TABLE_THREAD,
     "Sources/TLS/TLSSettings.swift: cssl_trust_system": TABLE_THREAD,
+}
+
+MAY_OPEN = {
+    "Sources/Store/StateLock.swift: O_RDWR": "the lock is not read, and its opening refuses what is no regular file",
+    "Sources/spillway/StandardStreams.swift: O_RDWR": "/dev/null, in place of a stream that is closed",
 }
 
 MAY_CONVERT = {
@@ -95,15 +100,18 @@ MAY_CONVERT = {
 }
 
 USED_FROM_OUTSIDE = {
+    "Sources/AdminAPI/AdminPlaces.swift: InboundIn": "asked for by NIO's protocol",
+    "Sources/AdminAPI/AdminPlaces.swift: OutboundIn": "asked for by NIO's protocol",
+    "Sources/AdminAPI/AdminPlaces.swift: channelInactive": "called by NIO",
+    "Sources/AdminAPI/AdminPlaces.swift: handlerAdded": "called by NIO",
+    "Sources/AdminAPI/AdminPlaces.swift: handlerRemoved": "called by NIO",
+    "Sources/AdminAPI/AdminPlaces.swift: userInboundEventTriggered": "called by NIO",
     "Sources/Control/Control.swift: unownedExecutor": "asked for by Swift's actors",
     "Sources/Control/ControlExecutor.swift: enqueue": "called by Swift's actors",
-    "Sources/spillway/AdminClient.swift: InboundIn": "asked for by NIO's protocol",
     "Sources/spillway/AdminClient.swift: OutboundOut": "asked for by NIO's protocol",
     "Sources/spillway/AdminClient.swift: channelActive": "called by NIO",
-    "Sources/spillway/AdminClient.swift: channelInactive": "called by NIO",
     "Sources/spillway/AdminClient.swift: channelRead": "called by NIO",
     "Sources/spillway/AdminClient.swift: errorCaught": "called by NIO",
-    "Sources/spillway/AdminClient.swift: userInboundEventTriggered": "called by NIO",
     "Sources/spillway/Spillway.swift: Main": "where the command begins",
     "Sources/TLS/ServerCertificate.swift: customMirror": "asked for by whoever prints it",
 }

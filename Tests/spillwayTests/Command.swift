@@ -226,6 +226,14 @@ final class TemporaryDirectory {
         return file.path
     }
 
+    /// Makes a named pipe that nobody writes to; returns its path.
+    @discardableResult
+    func pipe(_ name: String) throws -> String {
+        let file = path + "/" + name
+        guard unsafe mkfifo(file, 0o600) == 0 else { throw Failure(what: "mkfifo \(file): errno \(errno)") }
+        return file
+    }
+
     /// A file's text; empty if there is none.
     func read(_ name: String) -> String {
         (try? String(contentsOfFile: path + "/" + name, encoding: .utf8)) ?? ""

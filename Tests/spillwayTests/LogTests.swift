@@ -82,8 +82,7 @@ struct LogTests {
 
     @Test func `a log that can be written again says how many lines are missing, and why`() throws {
         let scene = try Scene()
-        let path = scene.directory.path + "/log"
-        try NamedPipe.make(path)
+        let path = try scene.directory.pipe("log")
         let first = NamedPipe.reader(path)
         let router = try RouterUnderTest(
             scene.directory, port: scene.port, errors: .file(#require(FileHandle(forWritingAtPath: path))))
@@ -104,7 +103,7 @@ struct LogTests {
         let pipe = StalledPipe()
         let directory = try TemporaryDirectory()
         let path = kind == "-" ? "-" : directory.path + "/access.log"
-        if kind == "fifo" { try NamedPipe.make(path) }
+        if kind == "fifo" { try directory.pipe("access.log") }
         // One that stands still from the beginning.
         let reader = kind == "fifo" ? NamedPipe.reader(path) : -1
         defer { if reader >= 0 { close(reader) } }
@@ -124,7 +123,7 @@ struct LogTests {
         let scene = try Scene()
         let router = try RouterUnderTest(scene.directory, port: scene.port)
         // To open a pipe that nobody reads takes for ever.
-        try NamedPipe.make(scene.directory.path + "/state/decisions.jsonl")
+        try scene.directory.pipe("state/decisions.jsonl")
         #expect(scene.failsOver(router))
         #expect(try router.admin("/metrics").status == 200)
         router.signal(SIGHUP)
@@ -135,8 +134,7 @@ struct LogTests {
 
     @Test func `an access log that is a pipe without a reader is opened once there is one`() throws {
         let directory = try TemporaryDirectory()
-        let path = directory.path + "/access.log"
-        try NamedPipe.make(path)
+        let path = try directory.pipe("access.log")
         let scene = try Scene(accessLog: path)
         let router = try RouterUnderTest(scene.directory, port: scene.port)
         #expect(try router.get("/early").status == 200)
@@ -211,10 +209,6 @@ final class StalledPipe {
 
 /// A pipe that has a name, and may be without a reader.
 private enum NamedPipe {
-    static func make(_ path: String) throws {
-        guard unsafe mkfifo(path, 0o600) == 0 else { throw Failure(what: "mkfifo \(path): errno \(errno)") }
-    }
-
     static func reader(_ path: String) -> Int32 { unsafe open(path, O_RDONLY | O_NONBLOCK) }
 
     /// What is in it now.

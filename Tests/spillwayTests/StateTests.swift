@@ -69,10 +69,53 @@ struct StateTests {
         #expect((ahead > 2_000_000_000_000) == isKept, "\(ahead)")
     }
 
+    @Test(arguments: [nil, "/dev/zero"])
+    func `a state directory of files that are none does not hold up the start`(_ target: String?) throws {
+        let directory = try TemporaryDirectory()
+        try directory.write("tables/table.yaml", CommandTests.table)
+        try directory.write("state/nothing", "")
+        for name in ["table.yaml", "names.json", "decisions.jsonl", "evidence-1.log", "lock", "probe.new"] {
+            if let target {
+                try FileManager.default.createSymbolicLink(
+                    atPath: directory.path + "/state/" + name, withDestinationPath: target)
+            } else {
+                try directory.pipe("state/" + name)
+            }
+        }
+        let began = ContinuousClock.now
+        let router = try RouterUnderTest(directory, table: "tables", settings: ["--drain", "1"])
+        #expect(try router.get("/hello").text == "version one")
+        #expect(ContinuousClock.now - began < .seconds(4))
+        let told = target == nil ? "a pipe, not a regular file" : "a device, not a regular file"
+        let log = router.command.errorsSoFar
+        #expect(log.contains("/lock cannot be written: \(told)"), "\(log)")
+        #expect(log.contains("evidence-1.log cannot be read: \(told)"), "\(log)")
+        router.signal(SIGTERM)
+        #expect(router.command.finish().status == 0)
+    }
+
+    @Test func `a state directory that is removed under a router is written anew, and stays its own`() throws {
+        let directory = try TemporaryDirectory()
+        try directory.write("tables/table.yaml", CommandTests.table)
+        let state = directory.path + "/state"
+        let router = try RouterUnderTest(directory, table: "tables")
+        #expect(eventually { !EvidenceLog.names(in: state).isEmpty && !directory.read("state/table.yaml").isEmpty })
+        try FileManager.default.moveItem(atPath: state, toPath: state + ".moved")
+        let told = "the state directory \(state) was removed or moved: all of it is written anew"
+        #expect(eventually { router.command.errorsSoFar.contains(told) }, "\(router.command.errorsSoFar)")
+        #expect(eventually { !EvidenceLog.names(in: state).isEmpty && !directory.read("state/table.yaml").isEmpty })
+        let other = try Command("run", directory.path + "/tables", "--admin", "127.0.0.1:0", "--state", state).finish()
+        #expect(other.status == 1)
+        #expect(other.errors.contains("is in use by process "), "\(other.errors)")
+    }
+
     @Test func `a settings file that cannot be read is told in words`() throws {
         let directory = try TemporaryDirectory()
         for (path, told) in [
-            (directory.path + "/none", "no such file"), (directory.path, "cannot be read: Is a directory"),
+            (directory.path + "/none", "no such file"),
+            (directory.path, "cannot be read: a directory, not a regular file"),
+            ("/dev/zero", "cannot be read: a device, not a regular file"),
+            (try directory.pipe("pipe"), "cannot be read: a pipe, not a regular file"),
         ] {
             let result = try Command("run", directory.path, "--settings", path).finish()
             #expect(result.errors.contains("\(path)"), "\(result.errors)")

@@ -6,7 +6,7 @@ struct TrapTests {
     private static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
         .deletingLastPathComponent()
     private static let modules = [
-        "Wire", "Proxy", "Probes", "Names", "TLS", "Reactor", "Control", "RouteFiles", "Store",
+        "Wire", "Proxy", "Probes", "Names", "TLS", "Reactor", "Control", "Files", "RouteFiles", "Store",
     ]
 
     /// Preconditions and forced unwraps of a source, without those in comments and texts.

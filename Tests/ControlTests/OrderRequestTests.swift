@@ -1,0 +1,35 @@
+import Testing
+
+@testable import Control
+
+struct OrderRequestTests {
+    @Test(arguments: [
+        ("two\nlines", "why is one line without control characters"),
+        ("a\u{1b}[2Jscreen", "why is one line without control characters"),
+        ("a\u{2028}separator", "why is one line without control characters"),
+        (String(repeating: "w", count: 1_001), "why is at most 1000 bytes"),
+    ])
+    func `a reason that would be taken for lines of the log, or fill it, is refused`(why: String, problem: String) {
+        var asked = OrderRequest(order: "drain", region: "east", why: why)
+        guard case .failure(let found) = asked.parsed() else {
+            Issue.record("\(why) is taken")
+            return
+        }
+        #expect("\(found)" == problem)
+        asked.why = nil
+        asked.region = why
+        guard case .failure(let found) = asked.parsed() else {
+            Issue.record("a region named \(why) is taken")
+            return
+        }
+        #expect("\(found)" == problem.replacing("why", with: "region"))
+    }
+
+    @Test func `a reason in any language is taken`() {
+        let why = String(repeating: "新", count: 333) + "!"
+        guard case .success = OrderRequest(order: "drain", region: "east", why: why).parsed() else {
+            Issue.record("not taken")
+            return
+        }
+    }
+}
