@@ -106,7 +106,7 @@ package struct EndpointChoice: Sendable {
         var best = 0
         var bestScore = -1
         for place in 0..<count where !isResting(place) {
-            let score = weights[place] &* 1_000_000 / Self.negativeLog2(Self.mix(key ^ identities[place]))
+            let score = weights[place] &* 1_000_000 / Self.negativeLog2((key ^ identities[place]).mixed)
             if score > bestScore {
                 best = place
                 bestScore = score
@@ -121,10 +121,12 @@ package struct EndpointChoice: Sendable {
         let rest = Int(((hash | 1) << UInt64(exponent + 1)) >> 48)
         return max((exponent + 1) * 65_536 - rest, 1)
     }
+}
 
-    /// The finaliser of SplitMix64 (Steele, Lea and Flood, 2014).
-    private static func mix(_ x: UInt64) -> UInt64 {
-        var z = x &+ 0x9e37_79b9_7f4a_7c15
+extension UInt64 {
+    /// The finaliser of SplitMix64 (Steele, Lea and Flood, 2014): every bit depends on all.
+    var mixed: UInt64 {
+        var z = self &+ 0x9e37_79b9_7f4a_7c15
         z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
         z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
         return z ^ (z >> 31)

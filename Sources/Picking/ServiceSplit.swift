@@ -42,8 +42,9 @@ package struct ServiceSplit: Sendable {
         return cell(at: key.map { Self.point(of: $0, below: all) } ?? turns.next(below: all))
     }
 
+    /// Keys that are alike, as hashes of names that differ in their ends, lie far from each other.
     private static func point(of key: UInt64, below bound: Int) -> Int {
-        Int(key.multipliedFullWidth(by: UInt64(bound)).high)
+        Int(key.mixed.multipliedFullWidth(by: UInt64(bound)).high)
     }
 
     /// Where a point from 0 up to the sum of all shares lies; the first where they are all 0.

@@ -71,7 +71,7 @@ extension Exchange {
                 ? Uncounted(TunnelUpstream(worker: worker, service: service, cell: cell, endpoint: endpoint))
                 : Uncounted(UpstreamConnection(worker: worker, service: service, cell: cell, endpoint: endpoint))
         }
-        wait(service)
+        wait(service, for: cell)
         return nil
     }
 
@@ -94,29 +94,37 @@ extension Exchange {
             connection = made
         }
         guard let connection else {
-            wait(service)
+            wait(service, for: cell)
             return nil
         }
         // The connection keeps it.
         return Uncounted(HTTP2UpstreamStream(of: connection, service: service, cell: cell))
     }
 
-    /// Waits for a connection, or is refused.
-    private func wait(_ service: WorkerService) {
-        guard service.load.pending.count < service.pendingLimit else {
+    /// Waits for a connection, with a key for one of `cell`, or is refused.
+    private func wait(_ service: WorkerService, for cell: WorkerCell) {
+        guard service.load.waiting < service.pendingLimit else {
             service.counters.overflows.add()
             return answerOwn(.overflow)
         }
         // As long as a connect may take, and no longer.
         overstayDeadline = worker.loop.now + service.connectTimeout
-        service.load.pending.append(self)
-        service.counters.pending.set(service.load.pending.count)
+        service.load.append(self, at: hashKey == nil ? nil : cell.load)
+        tellWaiting()
     }
+
+    /// How many wait has changed.
+    func tellWaiting() {
+        service?.lend { $0.counters.pending.set($0.load.waiting) }
+    }
+
+    /// What it has to wait for may be one endpoint's alone: connections that are shared are not closed for another's.
+    var waitsForItsEndpoint: Bool { hashKey != nil && service?.lend { $0.isHTTP2 } == true }
 
     /// A connection of that cell became free, or may be opened: the turn of this exchange in the queue has come.
     func resumePending(in freed: CellLoad) {
         guard let service = presentService() else { return }
-        service.counters.pending.set(service.load.pending.count)
+        tellWaiting()
         let now = worker.loop.now
         let deadline = overstayDeadline
         // Who has a key waits for its own place; others go where there is room, if anything is to go there.
@@ -128,12 +136,8 @@ extension Exchange {
         } else {
             startAnotherAttempt(service)
         }
-        // Still nothing: it has not lost its place, and no time is added to what it has waited.
-        if pendingTicket != nil {
-            service.load.pending.remove(self)
-            service.load.pending.prepend(self)
-            overstayDeadline = deadline
-        }
+        // Still nothing: no time is added to what it has waited.
+        if pendingTicket != nil { overstayDeadline = deadline }
         armTimer()
     }
 

@@ -12,7 +12,7 @@ internal import Wire
 ///
 /// An attempt never fails within the call that starts it: failures arrive later, from the loop. So no call here
 /// comes back into the exchange it came from.
-final class Exchange: TimerOwner {
+final class Exchange: TimerOwner, Pending {
     enum Phase {
         case free
         /// No answer's head was accepted yet.
@@ -69,6 +69,8 @@ final class Exchange: TimerOwner {
     var lastFailure: AttemptFailure?
     /// Its place in the queue of those that wait for a connection.
     var pendingTicket: Int?
+    /// The queue is this cell's; nil: the service's.
+    var pendingCell: CellLoad?
 
     // Deadlines in nanoseconds; `.max`: none
     var overstayDeadline: Int64 = .max
@@ -151,9 +153,15 @@ final class Exchange: TimerOwner {
                 let index = route.destinations.pick(&worker.random)
                 forward(to: table.lend { $0.service(at: index) }, head, bytes)
             } else {
-                answerOwn(route.ownAnswer(head, bytes, client))
+                answerRouted(route.ownAnswer(head, bytes, client))
             }
         }
+    }
+
+    /// Answers what a route says. Who has asked over HTTP/2 for another protocol would take a 2xx for a tunnel (RFC 8441, 5).
+    private func answerRouted(_ answer: OwnAnswer) {
+        let looksUpgraded = asksForUpgrade && client.speaksHTTP2 && answer.status < 300
+        answerOwn(looksUpgraded ? .notUpgraded : answer)
     }
 
     private func forward(to service: Uncounted<WorkerService>, _ head: borrowing RequestHead, _ bytes: RawSpan) {
@@ -334,9 +342,7 @@ final class Exchange: TimerOwner {
     }
 
     private func leaveQueue() {
-        service?.lend { service in
-            service.load.pending.remove(self)
-            service.counters.pending.set(service.load.pending.count)
-        }
+        service?.lend { $0.load.remove(self) }
+        tellWaiting()
     }
 }

@@ -13,6 +13,8 @@ struct HTTP2Account {
     /// Window updates that are paid for by streams that began and by what was sent.
     private var paidUpdates = 32
     private var paidLateFrames = 0
+    /// Acknowledgements that will come: of SETTINGS and PING that were sent.
+    private var awaitedAcknowledgements = 0
 
     /// The debt that ends a connection, and the most that may be paid ahead: when a call's deadline comes, our answer
     /// and the client's reset pass each other, and the answer is counted first.
@@ -50,8 +52,8 @@ struct HTTP2Account {
         case HTTP2Frame.windowUpdate:
             if paidUpdates > 0 { paidUpdates -= 1 } else { add(Self.controlFrame, now) }
         case HTTP2Frame.reset: add(Self.clientReset, now)
-        default:
-            if !frame.isAcknowledgement { add(frame.length == 0 ? Self.emptyFrame : Self.controlFrame, now) }
+        case _ where frame.isAcknowledgement && awaitedAcknowledgements > 0: awaitedAcknowledgements -= 1
+        default: add(frame.length == 0 ? Self.emptyFrame : Self.controlFrame, now)
         }
     }
 
@@ -85,6 +87,7 @@ struct HTTP2Account {
         case HTTP2Frame.reset:
             debt += Self.ownReset
             expectLateFrames()
+        case HTTP2Frame.settings, HTTP2Frame.ping: if !frame.isAcknowledgement { awaitedAcknowledgements += 1 }
         default: break
         }
     }

@@ -205,11 +205,14 @@ final class HTTP2ClientConnection: HTTP2Connection, Client, TimerOwner {
         worker.headBuffer.clear()
         let refusal: OwnAnswer?
         do throws(Malformed) {
+            if fields.asksForOtherProtocol { return refuse(stream, .connectRefused) }
             try fields.write(
                 hasBody: !endsStream, webSocketKey: (worker.random.next(), worker.random.next()),
                 into: &worker.headBuffer)
             // The exchange keeps a copy; nothing else writes heads meanwhile.
-            refusal = worker.headBuffer.withBytes { start(stream, $0, isConnect: fields.asksForWebSocket) }
+            refusal = worker.headBuffer.withBytes {
+                start(stream, $0, isConnect: fields.asksForWebSocket, endsStream: endsStream)
+            }
         } catch {
             refusal = .malformed(error)
         }
@@ -221,7 +224,9 @@ final class HTTP2ClientConnection: HTTP2Connection, Client, TimerOwner {
     }
 
     /// Parses a head that was written from fields and begins the exchange; or says why not.
-    private func start(_ stream: HTTP2ClientStream, _ bytes: RawSpan, isConnect: Bool) -> OwnAnswer? {
+    private func start(
+        _ stream: HTTP2ClientStream, _ bytes: RawSpan, isConnect: Bool, endsStream: Bool
+    ) -> OwnAnswer? {
         do {
             guard case .complete = try worker.requestHead.parse(bytes, listener.headLimits) else {
                 return .malformed(.headTooLarge)
@@ -230,7 +235,7 @@ final class HTTP2ClientConnection: HTTP2Connection, Client, TimerOwner {
             return .malformed(error)
         }
         if let refusal = listener.refusal(of: worker.requestHead, bytes) { return refusal }
-        stream.begin(worker.requestHead, bytes, isConnect: isConnect)
+        stream.begin(worker.requestHead, bytes, isConnect: isConnect, endsStream: endsStream)
         return nil
     }
 

@@ -21,6 +21,8 @@ final class HTTP2ClientStream: Downstream {
     /// An extended CONNECT (RFC 8441): the request has no body, and what follows it is for a tunnel.
     private var isConnect = false
     private(set) var isTunnel = false
+    /// The tunnel was told that the client has said its last.
+    private var hasPassedEnd = false
     private var method = Method.get
     private var bodyFraming = RequestBody.none
     private var bodyReceived = 0
@@ -46,6 +48,7 @@ final class HTTP2ClientStream: Downstream {
         isAnswerBegun = false
         isConnect = false
         isTunnel = false
+        hasPassedEnd = false
         method = .get
         bodyFraming = .none
         bodyReceived = 0
@@ -83,11 +86,11 @@ final class HTTP2ClientStream: Downstream {
     // The request
 
     /// Its head is complete. `isConnect`: what follows is for a tunnel, once there is one.
-    func begin(_ head: borrowing RequestHead, _ bytes: RawSpan, isConnect: Bool) {
+    func begin(_ head: borrowing RequestHead, _ bytes: RawSpan, isConnect: Bool, endsStream: Bool) {
         self.isConnect = isConnect
         method = head.method
         bodyFraming = head.body
-        isRequestComplete = !head.hasBody && !isConnect
+        isRequestComplete = isConnect ? endsStream : !head.hasBody
         isExchanging = true
         exchange.begin(head, bytes)
         if isExchanging { exchange.flushRequest() }
@@ -139,19 +142,17 @@ final class HTTP2ClientStream: Downstream {
     }
 
     private func endRequest() {
-        if isConnect {
-            if isTunnel { exchange.clientEnded() } else { goneBeforeTunnel() }
-            return
-        }
+        if isConnect { return endSpeech() }
         exchange.endRequest()
         if isExchanging { exchange.flushRequest() }
     }
 
-    /// The client ended its side before it had a tunnel: nobody is to answer.
-    private func goneBeforeTunnel() {
-        isExchanging = false
-        exchange.downstreamGone()
-        connection?.lend { $0.reset(id, .cancel) }
+    /// What ends a client's side of a tunnel is an end, as a FIN is one (RFC 8441, 5); if it comes before there is a
+    /// tunnel, it is passed on as soon as there is one.
+    private func endSpeech() {
+        if hasPassedEnd || !isTunnel { return }
+        hasPassedEnd = true
+        exchange.clientEnded()
     }
 
     override func resumeRequestBody() {
@@ -159,11 +160,13 @@ final class HTTP2ClientStream: Downstream {
     }
 
     override func resume() {
-        guard isExchanging, !held.isEmpty else { return }
-        guard isConnect ? isTunnel && exchange.wantsSpeech : exchange.wantsRequestBody else { return }
-        let data = held
-        held = []
-        data.withBytes { if isConnect { say($0) } else { pass($0) } }
+        guard isExchanging, !held.isEmpty || isTunnel else { return }
+        if !held.isEmpty {
+            guard isConnect ? isTunnel && exchange.wantsSpeech : exchange.wantsRequestBody else { return }
+            let data = held
+            held = []
+            data.withBytes { if isConnect { say($0) } else { pass($0) } }
+        }
         if isExchanging, isRequestComplete { endRequest() }
     }
 

@@ -290,8 +290,8 @@ final class HTTP2UpstreamConnection: HTTP2Connection, TimerOwner {
 
     override func sent(_ frame: HTTP2Frame) {
         switch frame.type {
-        // Windows are opened for what was sent.
-        case HTTP2Frame.data: account.countSent(frame)
+        // Windows are opened for bodies that were sent, and our own SETTINGS and PING are acknowledged.
+        case HTTP2Frame.data, HTTP2Frame.settings, HTTP2Frame.ping: account.countSent(frame)
         // Whom we call off has done nothing wrong.
         case HTTP2Frame.reset: account.expectLateFrames()
         default: break

@@ -15,6 +15,8 @@ final class HTTP2UpstreamStream: Upstream {
     /// Its connection has no stream left for it.
     private var isLeftOut = false
     private var hasAnswer = false
+    /// Its answer was whole with the head, but the endpoint has not ended the stream.
+    private var awaitsEnd = false
     /// Bytes of the answer for which the endpoint's window was not opened again, as the client does not take them.
     private var withheld = 0
 
@@ -114,8 +116,21 @@ final class HTTP2UpstreamStream: Upstream {
         switch isTaken {
         case nil: broken()
         case false?: decline()
-        case true?: if endsStream, hasAnswer { answerComplete() }
+        case true? where hasAnswer && endsStream: answerComplete()
+        case true? where hasAnswer && isBodiless: completeWithHead()
+        case true?: break
         }
+    }
+
+    /// By the status or the request's method there is no body, whatever follows (RFC 9110, 6.4.1).
+    private var isBodiless: Bool { if case .none = worker.responseHead.body { true } else { false } }
+
+    /// The client has the answer now. An end of the stream that comes at once may still come.
+    private func completeWithHead() {
+        guard exchange != nil else { return }
+        answerComplete()
+        awaitsEnd = true
+        worker.loop.defer(self)
     }
 
     /// Nil: it is no head. False: it is not wanted.
@@ -169,6 +184,10 @@ final class HTTP2UpstreamStream: Upstream {
 
     /// Nothing of the request was sent: it goes elsewhere, and says nothing about the endpoint.
     override func resume() {
+        if awaitsEnd {
+            awaitsEnd = false
+            return connection.lend { $0.reset(id, .cancel) }
+        }
         guard isLeftOut, exchange != nil else { return }
         leave()
         fail(.leftOut)
@@ -197,12 +216,14 @@ final class HTTP2UpstreamStream: Upstream {
 
     /// The stream is over. `error`: RFC 9113, 7.
     func closed(_ error: UInt32) {
+        awaitsEnd = false
         connection.lend { $0.waiting -= body.count }
         guard error == HTTP2Error.refusedStream.rawValue else { return fail(.reset) }
         fail(connection.lend { $0.hadToRefuse(self) } ? .leftOut : .refused)
     }
 
     func connectionLost(_ failure: AttemptFailure) {
+        awaitsEnd = false
         fail(id == 0 && failure == .reset ? .connectFailed : failure)
     }
 

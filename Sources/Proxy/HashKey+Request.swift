@@ -53,7 +53,7 @@ extension HashKey {
         unsafe bytes.unsafeLoad(fromByteOffset: offset, as: UInt8.self)
     }
 
-    /// FNV-1a; the choice among endpoints mixes it further.
+    /// FNV-1a; the choices among cells and among endpoints mix it further.
     private static func fnv(_ bytes: RawSpan, _ range: Range<Int>) -> UInt64 {
         var hash: UInt64 = 0xcbf2_9ce4_8422_2325
         for i in range { hash = (hash ^ UInt64(byte(bytes, i))) &* 0x100_0000_01b3 }

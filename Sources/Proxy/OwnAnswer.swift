@@ -38,7 +38,7 @@ struct OwnAnswer: Sendable {
     static let connectRefused = OwnAnswer(
         status: 501, token: "connect-not-supported", sentence: "CONNECT is not served here.", closes: true)
     static let notUpgraded = OwnAnswer(
-        status: 502, token: "not-upgraded", sentence: "The service speaks no WebSocket here.")
+        status: 502, token: "not-upgraded", sentence: "No WebSocket is spoken here.")
     static let bodyTooLarge = OwnAnswer(
         status: 413, token: "body-too-large", sentence: "The request's body is too large.", closes: true)
     static let headTimeout = OwnAnswer(

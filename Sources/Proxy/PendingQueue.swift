@@ -1,43 +1,50 @@
 internal import DequeModule
 
-/// Exchanges that wait for a connection, oldest first. Its bound is the service's `pending` limit.
+/// Who can wait in a queue.
+protocol Pending: AnyObject {
+    /// Its place in the queue it waits in; nil: it waits in none.
+    var pendingTicket: Int? { get set }
+}
+
+/// Exchanges that wait for a connection, oldest first.
 ///
 /// Whoever gives up is found by its ticket. Its place stays empty until those before it have left, or until most places
 /// are empty: so all that happens here costs the same, however many wait.
-struct PendingQueue {
-    private var places: Deque<Exchange?> = []
+struct PendingQueue<Waiter: Pending> {
+    private var places: Deque<Waiter?> = []
     /// Of the first place; tickets are consecutive.
     private var firstTicket = 0
     private(set) var count = 0
 
     var isEmpty: Bool { count == 0 }
+    /// The oldest. Its place is the first: empty ones before it are gone.
+    var first: Waiter? { places.first ?? nil }
+    /// Empty ones among them.
+    var placeCount: Int { places.count }
 
-    mutating func append(_ exchange: Exchange) {
-        exchange.pendingTicket = firstTicket + places.count
-        places.append(exchange)
+    mutating func append(_ waiter: Waiter) {
+        waiter.pendingTicket = firstTicket + places.count
+        places.append(waiter)
         count += 1
     }
 
     /// Takes its place again in front of all others.
-    mutating func prepend(_ exchange: Exchange) {
+    mutating func prepend(_ waiter: Waiter) {
         firstTicket -= 1
-        exchange.pendingTicket = firstTicket
-        places.prepend(exchange)
+        waiter.pendingTicket = firstTicket
+        places.prepend(waiter)
         count += 1
     }
 
-    mutating func popFirst() -> Exchange? {
-        dropEmptyPlaces()
-        guard let place = places.popFirst(), let exchange = place else { return nil }
-        firstTicket += 1
-        count -= 1
-        exchange.pendingTicket = nil
-        return exchange
+    mutating func popFirst() -> Waiter? {
+        guard let waiter = first else { return nil }
+        remove(waiter)
+        return waiter
     }
 
-    mutating func remove(_ exchange: Exchange) {
-        guard let ticket = exchange.pendingTicket else { return }
-        exchange.pendingTicket = nil
+    mutating func remove(_ waiter: Waiter) {
+        guard let ticket = waiter.pendingTicket else { return }
+        waiter.pendingTicket = nil
         places[ticket - firstTicket] = nil
         count -= 1
         dropEmptyPlaces()
@@ -57,6 +64,6 @@ struct PendingQueue {
         places.removeAll(keepingCapacity: false)
         count = 0
         firstTicket = 0
-        for case let exchange? in waiting { append(exchange) }
+        for case let waiter? in waiting { append(waiter) }
     }
 }

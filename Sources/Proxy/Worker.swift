@@ -36,6 +36,8 @@ package final class Worker: TimerOwner, TurnObserver {
 
     private(set) var table: WorkerTable
     private(set) var listeners: [WorkerListener] = []
+    /// Those that listen until their backlog is taken; not all of them are in the table.
+    private var closingListeners: [WorkerListener] = []
     private(set) var isDraining = false
     /// The present second as an HTTP date.
     private(set) var date = HTTPDate(unixSeconds: 0)
@@ -132,6 +134,7 @@ package final class Worker: TimerOwner, TurnObserver {
             let before = table.services[service].split.shares
             table.services[service].split.set(shares, shed: shed)
             splitChanged(of: table.services[service], from: before)
+            table.services[service].load.placesChanged(table.services[service])
         case .endpoint(let number, let share):
             guard let (endpoint, cell) = table.endpoints[number] else { return }
             endpoint.share = share
@@ -190,6 +193,7 @@ package final class Worker: TimerOwner, TurnObserver {
         if table.uses > 0 { formerTables.append(table) }
         table = WorkerTable(publication, loop: loop, previous: table)
         tableChanged(from: before)
+        for service in table.services { service.load.placesChanged(service) }
         var kept: [WorkerListener] = []
         for (index, listener) in publication.table.listeners.enumerated() {
             if let known = listeners.first(where: { $0.identity == listener.identity }) {
@@ -353,7 +357,14 @@ package final class Worker: TimerOwner, TurnObserver {
     }
 
     private func stopIfIdle() {
-        if clients.isEmpty { loop.stop() }
+        if clients.isEmpty && closingListeners.isEmpty && !listeners.contains(where: \.isOpen) { loop.stop() }
+    }
+
+    func closingBegan(of listener: WorkerListener) { closingListeners.append(listener) }
+
+    func closingEnded(of listener: WorkerListener) {
+        closingListeners.removeAll { $0 === listener }
+        if isDraining { stopIfIdle() }
     }
 
     /// Every client left. What is still connected to endpoints closes, or is being opened for requests that will not come;
@@ -404,6 +415,7 @@ package final class Worker: TimerOwner, TurnObserver {
             for cell in service.cells { cell.shareResponseTime() }
         }
         if hasPausedListeners { resumeListeners() }
+        for listener in closingListeners { listener.askForTurn() }
         if let secondTimer { timers.arm(secondTimer, at: loop.now + 1_000_000_000) }
     }
 }

@@ -5,7 +5,7 @@ internal import Telemetry
 internal import Wire
 
 /// A listener as one worker sees it: its own socket, its limits, and its connections' count.
-final class WorkerListener: EventHandler {
+final class WorkerListener: EventHandler, Yielding {
     let worker: Worker
     /// The listener's place in the table that is served now.
     private(set) var index: Int
@@ -38,6 +38,11 @@ final class WorkerListener: EventHandler {
     /// No connections are accepted at present: a limit is reached, or its socket could not be watched. New ones wait in
     /// the backlog.
     private var isFull = false
+    /// What it may still accept until it listens no more: what waits in its backlog; nil: it is not to close.
+    private var lastOnes: Int?
+    /// When it listens no more, whoever waits.
+    private var closesBy: Int64 = 0
+    private var isYielding = false
     /// It is in the table no more. Its open connections go on with the table it was last part of, each to the end of
     /// the request in hand: another listener may have its place in the present one.
     private(set) var formerTable: WorkerTable?
@@ -98,28 +103,35 @@ final class WorkerListener: EventHandler {
     }
 
     func ready(_ readiness: Readiness) {
-        // A portion at a time: those already connected have their turn in between.
-        accept(atMost: 64)
+        if case .noRoom = acceptPortion() { pause() }
     }
 
-    private func accept(atMost limit: Int) {
-        for _ in 0..<limit {
-            if openConnections >= connectionLimit { return pause() }
+    private enum Portion {
+        case more, nobody, noRoom
+    }
+
+    /// Accepted in one turn: those already connected have theirs in between.
+    private static let portion = 64
+
+    private func acceptPortion() -> Portion {
+        for _ in 0..<Self.portion {
+            if openConnections >= connectionLimit { return .noRoom }
             if worker.hasAllClients {
                 worker.report(.clients)
-                return pause()
+                return .noRoom
             }
             switch socket.accept() {
             case .accepted(let client, let peer):
                 welcome(client, from: peer)
-            case .wouldBlock: return
+            case .wouldBlock: return .nobody
             case .failed(let error):
                 if error.isOfOneConnection { continue }
                 // Out of descriptors or memory: whoever waits does so for another second, or until a client leaves.
                 worker.report(.system(error))
-                return pause()
+                return .noRoom
             }
         }
+        return .more
     }
 
     /// Whoever has to say something first arrives; others are served at once. The loop keeps them.
@@ -151,6 +163,8 @@ final class WorkerListener: EventHandler {
 
     var isPaused: Bool { isFull }
 
+    var isOpen: Bool { socket.isOpen }
+
     // What every request counts
 
     func countRequest() { Uncounted(counters).lend { $0.requests.add() } }
@@ -171,19 +185,51 @@ final class WorkerListener: EventHandler {
         openConnections -= 1
         counters.openConnections.set(openConnections)
         if isFull { resumeIfPossible() }
+        if lastOnes != nil { askForTurn() }
     }
 
-    /// Takes what waits in the backlog, then listens no more.
+    // The end
+
+    /// Those who wait for room in the backlog of a listener that goes have so long until they are turned away.
+    private static let closingTime: Int64 = 2_000_000_000
+
+    /// Takes what waits in the backlog, a portion each turn and as there is room, then listens no more.
     func close() {
-        guard socket.isOpen else { return }
-        if let registration {
-            accept(atMost: .max)
-            if self.registration != nil { worker.loop.unregister(registration) }
-        }
+        guard socket.isOpen, lastOnes == nil else { return }
+        if let registration { worker.loop.unwatch(socket, registration) }
         registration = nil
         isFull = false
         counters.accepting.set(0)
-        socket.close()
+        lastOnes = Int(ListeningSocket.backlog)
+        closesBy = worker.loop.now + Self.closingTime
+        worker.closingBegan(of: self)
+        takeLastOnes()
+    }
+
+    /// There may be room for those who wait, or it is time.
+    func askForTurn() {
+        if isYielding || !socket.isOpen { return }
+        isYielding = true
+        worker.loop.yield(self)
+    }
+
+    func turnCame() {
+        isYielding = false
+        takeLastOnes()
+    }
+
+    private func takeLastOnes() {
+        guard let left = lastOnes, socket.isOpen else { return }
+        switch acceptPortion() {
+        // Others may come all the time: no more are taken than can have been there.
+        case .more where left > Self.portion:
+            lastOnes = left - Self.portion
+            askForTurn()
+        case .noRoom where worker.loop.now < closesBy: break
+        default:
+            socket.close()
+            worker.closingEnded(of: self)
+        }
     }
 
     /// It leaves the table that comes after `table`. Whoever waits in the backlog is still served, by `table`.

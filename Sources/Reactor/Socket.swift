@@ -163,11 +163,15 @@ package struct ListeningSocket: ~Copyable {
         descriptor.close()
     }
 
+    /// Connections that may wait to be accepted, unless the system allows fewer (net.core.somaxconn).
+    package static let backlog: Int32 = 4_096
+
     /// Listens with SO_REUSEPORT, so that every worker has a queue of its own; accepted sockets inherit no delay.
     /// A UNIX-domain path must not exist.
     /// - Parameter prepare: called when the address is taken, and before anybody can connect.
     package init(
-        at address: SocketAddress, backlog: Int32 = 4096, prepare: () throws(SystemError) -> Void = {}
+        at address: SocketAddress, backlog: Int32 = ListeningSocket.backlog,
+        prepare: () throws(SystemError) -> Void = {}
     ) throws(SystemError) {
         let number = Int32(try SystemError.check(Int(clinux_socket(address.family))))
         let descriptor = Descriptor(owning: number)

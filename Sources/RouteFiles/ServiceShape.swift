@@ -27,7 +27,8 @@ extension Shapes {
             Field(
                 "balance", \.service.balance, Forms.balance,
                 "Which endpoint of a region gets a request. `hash`: requests alike in the client's address, the path, a field or a cookie "
-                    + "get the same one as long as it can be used."),
+                    + "go to the same region as long as the split lets them, and there to the same endpoint as long as it can be "
+                    + "used."),
             Field(nested: "timeouts", \.service.timeouts, serviceTimeouts, "How long the service is waited for."),
             Field(nested: "retry", \.service.retry, retry, "Which requests are tried again, and how often."),
             Field(nested: "limits", \.service.limits, serviceLimits, "What the service gets at once, at most."),

@@ -44,6 +44,11 @@ package struct HTTP2RequestFields {
         !connectProtocol.isEmpty && connectProtocol.elementsEqual("websocket".utf8) && isMethod("CONNECT")
     }
 
+    /// It is a well-formed CONNECT for another protocol than WebSocket, which nobody here speaks.
+    package var asksForOtherProtocol: Bool {
+        !connectProtocol.isEmpty && isMethod("CONNECT") && !asksForWebSocket && !isTooLarge && lines.problem == nil
+    }
+
     /// It calls for gRPC, as far as it is kept.
     package var announcesGRPC: Bool {
         guard isMethod("POST") else { return false }

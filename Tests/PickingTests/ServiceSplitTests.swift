@@ -35,6 +35,20 @@ struct ServiceSplitTests {
         #expect(zip(before, after).allSatisfy { $0 == $1 || $0 == 1 && $1 == 0 })
     }
 
+    /// Hashes of names that differ in their ends have their first bits in common.
+    @Test(arguments: [[9_000, 1_000], [5_000, 5_000], [1_000, 9_000]])
+    func `keys that are alike are split as all others`(shares: [Int]) {
+        var split = ServiceSplit(shares: shares, shed: 0)
+        let counts = (1_000..<2_000).reduce(into: [0, 0]) { counts, number in
+            // FNV-1a, as requests' keys are.
+            let key = "user-\(number)".utf8.reduce(0xcbf2_9ce4_8422_2325 as UInt64) {
+                ($0 ^ UInt64($1)) &* 0x100_0000_01b3
+            }
+            if let cell = split.draw(key: key) { counts[cell] += 1 }
+        }
+        for (count, share) in zip(counts, shares) { #expect(abs(count - share / 10) < 60, "\(counts)") }
+    }
+
     @Test func `what was let in once is not refused when it is tried again`() {
         var split = ServiceSplit(shares: [0, 1_000], shed: 9_000)
         let drawn = (0..<100).map { _ in split.drawAgain(key: nil) }

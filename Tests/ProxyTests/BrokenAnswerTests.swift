@@ -53,6 +53,38 @@ struct BrokenAnswerTests {
         #expect(proxy.listenerCounters.truncated.count == 1)
     }
 
+    /// 204 and 304 of HPACK's table.
+    @Test(arguments: [UInt8(0x89), 0x8b], [true, false])
+    func `an answer of HTTP/2 that has no body is whole with its head, whatever follows`(
+        status: UInt8, ends: Bool
+    ) throws {
+        let backend = try Backend(connections: { _, connection in
+            guard connection.read(HTTP2Speech.preface.count) == HTTP2Speech.preface else { return }
+            connection.say(.settings)
+            while let frame = connection.readFrame(), frame.kind != HTTP2Speech.Kind.goAway {
+                guard frame.kind == HTTP2Speech.Kind.headers else { continue }
+                connection.say(
+                    HTTP2Speech(
+                        HTTP2Speech.Kind.headers, flags: HTTP2Speech.endHeaders, stream: frame.stream, [status]))
+                if ends {
+                    connection.say(
+                        HTTP2Speech(
+                            HTTP2Speech.Kind.data, flags: HTTP2Speech.endStream, stream: frame.stream,
+                            Array("body".utf8)))
+                }
+            }
+        })
+        let proxy = try ProxyUnderTest([[backend]]) { $0.service.protocol = .http2 }
+        let client = try proxy.connect()
+        for _ in 0..<2 {
+            client.send(get)
+            #expect(client.readMessage(hasBody: false)?.status == (status == 0x89 ? 204 : 304))
+        }
+        #expect(proxy.endpointCounters(0, 0).successes.count == 2)
+        #expect(proxy.listenerCounters.truncated.count == 0)
+        #expect(backend.connections.count == 1)
+    }
+
     @Test func `an attempt is one success or one truncation, and a success only when its answer is whole`() throws {
         let backend = try Backend { request, connection in
             connection.send("HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nha")

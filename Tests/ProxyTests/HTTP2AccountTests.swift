@@ -9,6 +9,10 @@ struct HTTP2AccountTests {
     private static let headers = HTTP2Frame(length: 30, type: 1, flags: 5, stream: 1)
     private static let update = HTTP2Frame(length: 4, type: 8, flags: 0, stream: 1)
     private static let ping = HTTP2Frame(length: 8, type: 6, flags: 0, stream: 0)
+    private static let acknowledgements = [
+        HTTP2Frame(length: 8, type: 6, flags: 1, stream: 0), HTTP2Frame(length: 0, type: 4, flags: 1, stream: 0),
+    ]
+    private static let settings = HTTP2Frame(length: 12, type: 4, flags: 0, stream: 0)
     private static let second: Int64 = 1_000_000_000
 
     @Test func `streams that are reset at once are an attack`() {
@@ -43,6 +47,30 @@ struct HTTP2AccountTests {
         var account = HTTP2Account()
         account.count(Self.headers, now: Self.second)
         for _ in 0..<600 { account.count(Self.update, now: Self.second) }
+        #expect(account.isOverdrawn)
+    }
+
+    @Test(arguments: [0, 1])
+    func `acknowledgements of what was never sent are an attack`(kind: Int) {
+        var account = HTTP2Account()
+        for _ in 0...500 { account.count(Self.acknowledgements[kind], now: Self.second) }
+        #expect(account.isOverdrawn)
+    }
+
+    @Test func `acknowledgements of what was sent cost nothing, and those that were sent here await none`() {
+        var account = HTTP2Account()
+        for _ in 0..<10_000 {
+            account.countSent(Self.ping)
+            account.countSent(Self.settings)
+        }
+        for _ in 0..<10_000 {
+            for frame in Self.acknowledgements { account.count(frame, now: Self.second) }
+        }
+        #expect(!account.isOverdrawn)
+        for _ in 0...500 {
+            account.countSent(Self.acknowledgements[0])
+            account.count(Self.acknowledgements[0], now: Self.second)
+        }
         #expect(account.isOverdrawn)
     }
 

@@ -60,6 +60,65 @@ struct LeavingTests {
     }
 
     @Test(arguments: [true, false])
+    func `who waits in the backlog of a listener that is full is served when it goes`(drains: Bool) throws {
+        let proxy = try ProxyUnderTest([[try Backend()]]) {
+            $0.listener.limits.connections = 1
+            $0.routes[0].action = respond("ok")
+        }
+        let first = try proxy.connect()
+        first.send(get)
+        #expect(first.readMessage()?.status == 200)
+        let waiting = try (0..<20).map { _ in try proxy.connect() }
+        for client in waiting { client.send(get) }
+        #expect(eventually { proxy.listenerCounters.accepting.level == 0 })
+        if drains {
+            proxy.drain()
+        } else {
+            #expect(proxy.publish { $0.listener.bind = .ip(address: "127.0.0.2", port: 1) })
+        }
+        first.close()
+        for client in waiting {
+            let answer = try #require(client.readMessage())
+            #expect(answer.text == "ok")
+            #expect(answer["connection"] == "close")
+            client.close()
+        }
+        #expect(eventually { (try? proxy.connect()) == nil })
+        if drains { #expect(eventually { proxy.hasEnded }) }
+    }
+
+    @Test func `more than is accepted in one turn is served when a listener goes`() throws {
+        let proxy = try ProxyUnderTest([[try Backend()]]) {
+            $0.listener.limits.connections = 1
+            $0.routes[0].action = respond("ok")
+        }
+        let first = try proxy.connect()
+        first.send(get)
+        #expect(first.readMessage()?.status == 200)
+        let waiting = try (0..<150).map { _ in try proxy.connect() }
+        for client in waiting { client.send(get) }
+        #expect(eventually { proxy.listenerCounters.accepting.level == 0 })
+        // It is looked for room once a second: in the backlog they are still when the drain begins.
+        #expect(proxy.publish { $0.listener.limits.connections = 1_000 })
+        proxy.drain()
+        for client in waiting { #expect(client.readMessage()?.text == "ok") }
+        for client in waiting + [first] { client.close() }
+        #expect(eventually { proxy.hasEnded })
+    }
+
+    @Test func `who finds no room in the backlog of a listener that goes is turned away in the end`() throws {
+        let proxy = try ProxyUnderTest([[try Backend(Backend.hangs)]]) { $0.listener.limits.connections = 1 }
+        let first = try proxy.connect()
+        first.send(get)
+        let waiting = try proxy.connect()
+        waiting.send(get)
+        #expect(eventually { proxy.listenerCounters.accepting.level == 0 })
+        proxy.drain()
+        #expect(waiting.readEnd() == .reset)
+        #expect(first.end == nil)
+    }
+
+    @Test(arguments: [true, false])
     func `a client that has come and not asked yet is served in a drain`(encrypted: Bool) throws {
         let proxy = try ProxyUnderTest([[try Backend()]], server: encrypted ? try makeServer([Self.files]) : nil)
         let clients = try (0..<20).map { _ in try proxy.connect() }

@@ -86,7 +86,7 @@ struct ReloadTests {
         #expect(proxy.serviceCounters.overflows.count == 0)
     }
 
-    @Test func `many who give up waiting leave nothing behind`() throws {
+    @Test func `many who give up waiting, and are gone, are counted no more`() throws {
         let stays = Atomic<Bool>(true)
         let held = try Backend { request, connection in
             _ = eventually { !stays.load(ordering: .acquiring) }

@@ -73,6 +73,61 @@ struct UpgradeTests {
         #expect(answer["x-spillway-error"] == "malformed-response")
     }
 
+    // Over HTTP/2
+
+    private static func extendedConnect(
+        to name: String = "websocket", flags: UInt8 = HTTP2Speech.endHeaders
+    ) -> HTTP2Speech {
+        .headers(
+            stream: 1,
+            [
+                (":method", "CONNECT"), (":protocol", name), (":scheme", "http"), (":path", "/"),
+                (":authority", "a.example"), ("sec-websocket-version", "13"),
+            ], flags: flags)
+    }
+
+    @Test(arguments: [
+        [UpgradeTests.extendedConnect(flags: HTTP2Speech.endHeaders | HTTP2Speech.endStream)],
+        [UpgradeTests.extendedConnect(), HTTP2Speech(HTTP2Speech.Kind.data, flags: HTTP2Speech.endStream, stream: 1)],
+    ])
+    func `a client's end that comes before there is a tunnel is passed on as an end`(said: [HTTP2Speech]) throws {
+        let backend = try Backend(connections: { _, connection in
+            while let line = connection.readLine(), !line.isEmpty {}
+            connection.send(
+                "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n")
+            if connection.readEnd() == .closed { connection.send("bye") }
+            connection.close()
+        })
+        let proxy = try ProxyUnderTest([[backend]])
+        let client = try proxy.connect()
+        client.send(HTTP2Speech.preface + HTTP2Speech.settings.bytes + said.flatMap(\.bytes))
+        #expect(client.readFrame { $0.kind == HTTP2Speech.Kind.headers }?.payload.first == 0x88)
+        let last = client.readFrame { $0.kind == HTTP2Speech.Kind.data && !$0.payload.isEmpty }
+        #expect(last?.payload == Array("bye".utf8))
+    }
+
+    @Test func `a route that answers by itself opens no tunnel over HTTP/2`() throws {
+        let proxy = try ProxyUnderTest([[try Backend()]]) {
+            $0.routes[0].action = .respond(FixedResponse(status: 200, body: "ok"))
+            $0.listener.accessLog = AccessLog(format: .json)
+        }
+        let client = try proxy.connect()
+        client.send(HTTP2Speech.preface)
+        client.say(.settings, Self.extendedConnect())
+        let answer = try #require(client.readFrame { $0.kind == HTTP2Speech.Kind.headers })
+        #expect(answer.payload.first != 0x88, "a 200 would be a tunnel")
+        #expect(eventually { proxy.logged.contains("not-upgraded") && proxy.logged.contains("502") })
+    }
+
+    @Test func `an extended CONNECT for another protocol than WebSocket is not served here`() throws {
+        let proxy = try ProxyUnderTest([[try Backend()]]) { $0.listener.accessLog = AccessLog(format: .json) }
+        let client = try proxy.connect()
+        client.send(HTTP2Speech.preface)
+        client.say(.settings, Self.extendedConnect(to: "connect-udp"))
+        #expect(client.readFrame { $0.kind == HTTP2Speech.Kind.headers } != nil)
+        #expect(eventually { proxy.logged.contains("connect-not-supported") && proxy.logged.contains("501") })
+    }
+
     @Test(arguments: [AccessLog.Format.json, .text])
     func `the request is a line of the access log as any other`(format: AccessLog.Format) throws {
         let backend = try Self.backend(changingTo: "upgrade: websocket\r\n")

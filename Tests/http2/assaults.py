@@ -126,6 +126,10 @@ def ping_flood(target):
     yield from again_and_again(ping())
 
 
+def ping_acknowledgements(target):
+    yield from again_and_again(ping(ack=True))
+
+
 def priority_flood(target):
     yield from on_streams(lambda stream: priority(stream, weight=stream & 255))
 
@@ -260,6 +264,7 @@ ASSAULTS = [
     Assault("table-sizes", "thousands of table size updates in each head", table_sizes),
     Assault("settings", "SETTINGS, each to be acknowledged", settings_flood),
     Assault("ping", "PING, each to be answered", ping_flood),
+    Assault("ping-acks", "acknowledgements of PING that nobody sent", ping_acknowledgements),
     Assault("priority", "PRIORITY on idle streams", priority_flood),
     Assault("empty-data", "DATA without octets", empty_data),
     Assault("padded-data", "DATA with nothing but padding, as the windows allow", padded_data, windowed=True),

@@ -46,6 +46,7 @@ ASSAULTS = [
     Assault("altsvc", "ALTSVC", lambda stream: frame(ALTSVC, 0, stream, b"\0\0h2=:1"), head),
     Assault("unknown", "frames of unknown type", lambda stream: frame(frames.UNKNOWN, payload=b"\0" * 8), head),
     Assault("ping", "PING, each to be answered", lambda stream: ping(), head),
+    Assault("ping-acks", "acknowledgements of PING that nobody sent", lambda stream: ping(ack=True), head),
     Assault("settings", "SETTINGS, each to be acknowledged", lambda stream: settings((frames.CONCURRENT_STREAMS, 99)), head),
     Assault("window-update", "WINDOW_UPDATE of one octet", lambda stream: window_update(0, 1), head),
     Assault("closed-data", "DATA on a stream that it has reset", lambda stream: data(stream, b""), rst_stream),

@@ -6,7 +6,7 @@ Narrower integers may not be added to, subtracted from or multiplied with checke
 
 import re
 
-MODULES = ["Wire", "Proxy", "Probes", "Names", "TLS", "Reactor"]
+MODULES = ["Wire", "Proxy", "Probes", "Names", "TLS", "Reactor", "Control", "AdminAPI", "Picking", "Failover", "Telemetry"]
 NARROW = r"U?Int(?:8|16|32)"
 LABELS = "truncatingIfNeeded|clamping|exactly|ascii|bitPattern|bigEndian|littleEndian"
 # Up to two pairs of parentheses within.
@@ -24,6 +24,7 @@ BROKEN = {
     "a narrow integer that is added": {"Sources/Wire/A.swift": "func a(size: UInt16) -> Int { b = 1 + size }\n"},
     "a conversion that is multiplied": {"Sources/Wire/A.swift": "let a = UInt32(clamping: b) * 1_000\n"},
     "a conversion that does not fit": {"Sources/TLS/A.swift": "let a = UInt8(b.count)\n"},
+    "a narrow integer of counters": {"Sources/Control/A.swift": "let a = UInt16(report.count)\n"},
     "a subtraction below zero": {"Sources/Probes/A.swift": "remaining = remaining - UInt64(count)\n"},
 }
 

@@ -62,6 +62,10 @@ MAY_OPEN = {
 }
 
 MAY_CONVERT = {
+    "Sources/Control/ProcessStatistics.swift: Int32(_SC_CLK_TCK)": "a constant of C",
+    "Sources/Control/ProcessStatistics.swift: Int32(_SC_PAGESIZE)": "a constant of C",
+    "Sources/Failover/Decision+Reading.swift: UInt32(String(decoding: digits, as: UTF8.self), radix: 16)":
+        "read from a text: nil when it does not fit",
     "Sources/Names/ResolverSettings.swift: UInt16(text[text.index(after: end)...].drop { $0 == \"\" })":
         "read from a text: nil when it does not fit",
     "Sources/Proxy/Exchange+AccessLog.swift: UInt32(name.byteCount)": "a host, within a head of at most 2^20 bytes",

@@ -1,12 +1,14 @@
 import Foundation
 import Testing
 
-/// docs/threat-model.md explains every line that could end the process, in the modules that see bytes of others.
+/// docs/threat-model.md explains every line that could end the process, in the modules that see bytes of others, and in
+/// those that work with what came of them.
 struct TrapTests {
     private static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
         .deletingLastPathComponent()
     private static let modules = [
-        "Wire", "Proxy", "Probes", "Names", "TLS", "Reactor", "Control", "Files", "RouteFiles", "Store",
+        "Wire", "Proxy", "Probes", "Names", "TLS", "Reactor", "Control", "Files", "RouteFiles", "Store", "AdminAPI",
+        "RouteTable", "Picking", "Failover", "Telemetry",
     ]
 
     /// Preconditions and forced unwraps of a source, without those in comments and texts.
