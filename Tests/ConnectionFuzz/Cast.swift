@@ -80,6 +80,18 @@ final class Cast {
         for peer in peers where peer.link >= 0 && peer.service == service { peer.answer = answer }
     }
 
+    /// How many requests the endpoint at a place was sent, as far as is known; nil: it may have missed some.
+    func requests(at place: UInt16) -> Int? {
+        var sum = 0
+        for peer in peers where peer.link >= 0 {
+            let look = fake_look(peer.link).pointee
+            guard look.is_endpoint != 0, look.place == place else { continue }
+            if peer.hasMissed { return nil }
+            sum += peer.asked.total
+        }
+        return sum
+    }
+
     func leave(_ budget: inout Int) {
         for peer in peers + former { peer.leave(&budget) }
     }

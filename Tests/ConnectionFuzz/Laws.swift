@@ -95,12 +95,14 @@ struct Counts {
 
     /// The attempts at one endpoint, and how they ended.
     private struct Ends {
-        var attempts: UInt64, answered: UInt64, brokenOff: UInt64, failed: UInt64
+        var attempts: UInt64, answered: UInt64, brokenOff: UInt64, failed: UInt64, successes: UInt64, late: UInt64
 
         init(_ one: EndpointCounters) {
             attempts = one.attempts.count
             answered = one.successes.count + one.gatewayErrors.count + one.serverErrors.count
             brokenOff = one.truncations.count + one.abandoned.count
+            successes = one.successes.count
+            late = one.responseTimeouts.count
             failed =
                 one.connectFailures.count + one.unreachables.count + one.connectTimeouts.count + one.resets.count
                 + one.responseTimeouts.count + one.exhausted.count
@@ -131,6 +133,22 @@ struct Counts {
         Counters.shared.cells.joined().reduce(0) { sum, cell in
             sum + cell.responses1xx.count + cell.responses2xx.count + cell.responses3xx.count + cell.responses4xx.count
                 + cell.responses5xx.count
+        }
+    }
+
+    /// No endpoint of HTTP/2 is blamed for a request that it was not sent.
+    ///
+    /// - Parameter requests: how many the endpoint at a place was sent; nil: that is not known.
+    func checkAsked(_ requests: (UInt16) -> Int?) {
+        for (index, one) in Counters.shared.endpoints.enumerated() where one.place < World.firstClean << 8 {
+            guard let asked = requests(one.place) else { continue }
+            let before = endpoints[index]
+            let answered = one.counters.successes.count - before.successes
+            let late = one.counters.responseTimeouts.count - before.late
+            demand(
+                late == 0 || answered + late <= UInt64(asked),
+                "an endpoint was asked what it has answered, or not in time (\(one.name): \(asked), \(answered), \(late))"
+            )
         }
     }
 

@@ -68,7 +68,7 @@ private struct Mutator {
     mutating func change() {
         guard !lines.isEmpty else { return lines.append(template()) }
         let index = below(lines.count)
-        switch below(18) {
+        switch below(20) {
         case 0, 1: lines.insert(template(), at: below(lines.count + 1))
         case 2: lines.insert(lines[index], at: below(lines.count + 1))
         case 3: lines.remove(at: index)
@@ -78,6 +78,9 @@ private struct Mutator {
         case 7, 8, 9: changeNumber(index)
         case 10: repeatLine(index)
         case 11, 12: addFrames()
+        // What a scene is like is said at its beginning.
+        case 13: lines.insert(Array(Words.scenes[below(Words.scenes.count)].utf8), at: 0)
+        case 14: addFlood()
         default: changeBytes(index)
         }
     }
@@ -142,6 +145,14 @@ private struct Mutator {
         let head = #"fields \#(actor) \#(4 + below(2)) \#(first) "\#(fields)""#
         let frame = #"frame \#(actor) \#(type) \#(below(2)) \#(second) "hello""#
         lines.insert(contentsOf: [Array(head.utf8), Array(frame.utf8)], at: index + 1)
+    }
+
+    /// Somebody says the same very often, to somebody who may not take what comes of it.
+    private mutating func addFlood() {
+        let place = below(lines.count + 1)
+        let flood = Words.floods[below(Words.floods.count)].replacing("#", with: "\(below(2))")
+        lines.insert(Array("\(flood) \(1 << (8 + below(9)))".utf8), at: place)
+        if below(2) == 0 { lines.insert(Array("stall c\(below(2))".utf8), at: place) }
     }
 
     private func isOfFrame(_ tokens: [[UInt8]]) -> Bool {

@@ -16,7 +16,8 @@ final class Peer {
     private(set) var isPaced = false
     /// What it has to take before it stalls again.
     private var allowance = 0
-    var isGone = false
+    /// It has not taken all that it was sent, or not in time.
+    private(set) var hasMissed = false
 
     /// Counted by itself: messages of HTTP/1, streams of HTTP/2 that are to be answered.
     private(set) var asked = RequestCounter()
@@ -76,10 +77,12 @@ final class Peer {
         case .end:
             if let tls, handshake == 1, line.word(0) != "cut" { sayPlainly(seal(tls, 21, [1, 0]), times: 1, &budget) }
             fake_end(link)
-        case .leave: fake_leave(link)
-        case .reset: fake_break(link)
+        case .leave, .reset:
+            hasMissed = true
+            if line.verb == .leave { fake_leave(link) } else { fake_break(link) }
         case .stall:
             isStalled = true
+            hasMissed = true
             fake_set_room(link, max(0, line.number(0, or: 0)))
         case .take:
             if line.numbers.isEmpty {
@@ -215,6 +218,8 @@ struct RequestCounter {
     private let isHTTP2: Bool
     /// Of HTTP/1: heads that have ended; of HTTP/2: streams whose request is complete.
     private var heads = 0
+    /// Requests that were begun.
+    private(set) var total = 0
     private var streams: [Int] = []
     private var lineFeeds = 0
     // Of HTTP/2
@@ -229,7 +234,10 @@ struct RequestCounter {
         for byte in bytes {
             if byte == 10 {
                 lineFeeds += 1
-                if lineFeeds == 2 { heads += 1 }
+                if lineFeeds == 2 {
+                    heads += 1
+                    total += 1
+                }
             } else if byte != 13 {
                 lineFeeds = 0
             }
@@ -248,6 +256,7 @@ struct RequestCounter {
             guard head.count == 9 else { continue }
             skipping = Int(head[0]) << 16 | Int(head[1]) << 8 | Int(head[2])
             let stream = Int(head[5] & 0x7f) << 24 | Int(head[6]) << 16 | Int(head[7]) << 8 | Int(head[8])
+            if head[3] == 1 { total += 1 }
             if head[3] <= 1, head[4] & 1 != 0, streams.count < 256 { streams.append(stream) }
             head = []
         }

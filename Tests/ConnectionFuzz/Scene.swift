@@ -264,6 +264,7 @@ final class Scene: Play {
     /// Everybody goes: nothing of them is to be left.
     private func leave() {
         tell("everybody leaves")
+        before.checkAsked { World.services[World.service(at: $0)].isHTTP2 ? cast.requests(at: $0) : nil }
         stage = .leaving
         laws.credit(turns: 300)
         waiting = 1_000_000_000

@@ -11,6 +11,19 @@ enum Words {
     /// Of HTTP/2: at both ends of their range, even ones, and the connection's own.
     static let streams = [0, 1, 2, 3, 5, 7, 9, 11, 99, 2_147_483_643, 2_147_483_645, 2_147_483_646, 2_147_483_647]
 
+    /// First lines.
+    static let scenes = [
+        "table 1", "table 2", "table 3", "table 4", "table 5", "clean tls", "ids 2147483643", "ids 2147483647",
+    ]
+
+    /// What is said very often; `#` stands for a number.
+    static let floods = [
+        #"say e# "HTTP/1.1 103 E\r\n\r\n""#, #"fields e# 4 1 ":status: 103""#, #"say e# "1\r\nx\r\n""#,
+        #"say c# "GET /own HTTP/1.1\r\nhost: a\r\n\r\n""#, #"say c# "x: yyyyyyyyyyyyyyyyyyyyyyyyyyyy""#,
+        #"say c# "1\r\nx\r\n""#, #"frame c# 0 0 1 "x""#, #"frame c# 0 0 1 """#, #"frame e# 0 0 1 "x""#,
+        #"record c# 22 "\x18\0\0\x01\0""#, #"frame c# 6 0 0 "12345678""#,
+    ]
+
     static let lines = [
         "probe http", "probe https", "probe grpc", "probe grpcs", "probe tcp told", "probe strict",
         #"serve http "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi""#, #"frame e0 0 0 1 "\0\0\0\0\x02\x08\x01""#,
