@@ -265,8 +265,8 @@ extension ProbePace {
 
 extension EndpointTotals {
     var failures: UInt64 {
-        connectFailures + unreachables + connectTimeouts + resets + truncations + responseTimeouts + gatewayErrors
-            + serverErrors
+        connectFailures + unreachables + connectTimeouts + resets + truncations + lateBreaks + responseTimeouts
+            + gatewayErrors + serverErrors
     }
 
     /// What came since `seen`, and the levels now.
@@ -281,7 +281,8 @@ extension EndpointTotals {
         traffic.unreachables = delta(\.unreachables)
         traffic.connectTimeouts = delta(\.connectTimeouts)
         traffic.resets = delta(\.resets)
-        traffic.truncations = delta(\.truncations)
+        // To the brain it is the same when an answer breaks off.
+        traffic.truncations = delta(\.truncations) + delta(\.lateBreaks)
         traffic.responseTimeouts = delta(\.responseTimeouts)
         traffic.gatewayErrors = delta(\.gatewayErrors)
         traffic.serverErrors = delta(\.serverErrors)

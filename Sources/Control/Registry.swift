@@ -136,6 +136,7 @@ struct EndpointTotals: Equatable {
     var connectTimeouts: UInt64 = 0
     var resets: UInt64 = 0
     var truncations: UInt64 = 0
+    var lateBreaks: UInt64 = 0
     var responseTimeouts: UInt64 = 0
     var gatewayErrors: UInt64 = 0
     var serverErrors: UInt64 = 0
@@ -160,6 +161,7 @@ struct EndpointTotals: Equatable {
             connectTimeouts &+= one.connectTimeouts.count
             resets &+= one.resets.count
             truncations &+= one.truncations.count
+            lateBreaks &+= one.lateBreaks.count
             responseTimeouts &+= one.responseTimeouts.count
             gatewayErrors &+= one.gatewayErrors.count
             serverErrors &+= one.serverErrors.count

@@ -24,6 +24,10 @@ extension Snapshot {
                 text.sample(line.labels.with("outcome", outcome), count)
             }
         }
+        text.family(
+            "spillway_endpoint_late_breaks_total", .counter,
+            "Answers broken off after their attempts had been counted as a success.")
+        for line in lines where line.totals.lateBreaks > 0 { text.sample(line.labels, line.totals.lateBreaks) }
         text.family("spillway_endpoint_overstays_total", .counter, "Attempts that took longer than usual.")
         for line in lines where line.totals.overstays > 0 { text.sample(line.labels, line.totals.overstays) }
         text.family("spillway_endpoint_connections_opened_total", .counter, "Connections opened.")

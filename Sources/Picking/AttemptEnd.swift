@@ -1,5 +1,4 @@
-/// How an attempt ended. Each ends in one of these, once; but an answer that has counted as good, as it lasted over a
-/// second, and then breaks off is counted again.
+/// How an attempt ended. Each ends in one of these, once; `AttemptEnd.init` says which, from what ended it.
 ///
 /// The table of `blame` is the one place that says who is to answer for what: only what an endpoint, or the way to it,
 /// has done is held against it. Whatever a client or this router brings about is not evidence about anybody else.

@@ -18,31 +18,53 @@ package struct ResponseTime: Sendable {
     @usableFromInline var longest: Int64 = 0
     /// Since the last answer an attempt was called off before it could have been slow.
     @usableFromInline var wasCutShort = false
+    /// Nothing was answered yet, though an attempt had the time of a patient guess: how many guesses were asked for since.
+    @usableFromInline var guessesInVain: Int?
 
     @inlinable package init() {}
 
     /// Nanoseconds; nil until enough has been seen.
     @inlinable package var percentile99: Int64? { samples < Self.warmUp ? nil : estimate }
 
+    /// Anything was ever answered.
+    @inlinable package var hasAnswers: Bool { longest > 0 }
+
     /// Until enough has been seen: how long an answer may well take, nanoseconds. A second; once an attempt was called off
     /// without having been given more, four, so that a slow endpoint gets the chance to answer at all; and twice what any
-    /// answer has taken.
-    @inlinable package var guess: Int64 {
-        max(2 * longest, wasCutShort ? Self.patientGuess : Self.firstGuess)
+    /// answer has taken. Where even four were too few for a first answer, one in eight requests is given most of the time it
+    /// may have: it shows whether the endpoint is slow, or answers nothing. Never more, so that another may still answer.
+    ///
+    /// - Parameter limit: how long the table lets an answer take.
+    @inlinable package mutating func guess(within limit: Int64) -> Int64 {
+        let most = Self.most(of: limit)
+        if let asked = guessesInVain {
+            guessesInVain = (asked + 1) % Self.unhurried
+            if asked == 0 { return most }
+        }
+        return min(max(2 * longest, wasCutShort ? Self.patientGuess : Self.firstGuess), most)
     }
+    @usableFromInline static var unhurried: Int { 8 }
+    /// Three quarters.
+    @usableFromInline static func most(of limit: Int64) -> Int64 { limit - limit / 4 }
     @usableFromInline static var firstGuess: Int64 { 1_000_000_000 }
     @usableFromInline static var patientGuess: Int64 { 4_000_000_000 }
 
     /// An attempt was called off unanswered after so long, because another endpoint, asked later, answered its request.
     ///
-    /// - Parameter other: the time the other one took.
+    /// - Parameters:
+    ///   - other: the time the other one took.
+    ///   - limit: how long the table lets an answer take.
     /// - Returns: whether that counts as an overstay. Where the usual time is unknown the wait alone says nothing; but here
-    ///   it was long, and twice as long as it need have been. Where it is known, the attempt has overstayed by itself.
-    package mutating func lostRace(waited: Int64, other: Int64) -> Bool {
+    ///   it was long, twice as long as any answer has taken, and as it need have been. Where nothing was ever answered, only
+    ///   most of what the table allows is long. Where the usual time is known, the attempt has overstayed by itself.
+    package mutating func lostRace(waited: Int64, other: Int64, limit: Int64) -> Bool {
         if samples >= Self.warmUp { return false }
-        let isOverstay = waited >= max(2 * longest, Self.patientGuess, 2 * other)
         wasCutShort = true
-        return isOverstay
+        guard hasAnswers else {
+            if waited >= Self.patientGuess { guessesInVain = guessesInVain ?? 0 }
+            return waited >= max(Self.most(of: limit), 2 * other)
+        }
+        return waited >= max(2 * longest, Self.patientGuess, 2 * other)
     }
 
     /// An answer has come after so long.
@@ -54,6 +76,7 @@ package struct ResponseTime: Sendable {
 
     @usableFromInline mutating func warmUp(_ nanoseconds: Int64, now: Int64) {
         wasCutShort = false
+        guessesInVain = nil
         longest = max(longest, nanoseconds)
         firstAnswer = min(firstAnswer, now)
         guard now - nanoseconds >= firstAnswer else { return }

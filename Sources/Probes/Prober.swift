@@ -197,7 +197,8 @@ struct RequestsSeen {
         for one in counters {
             successes &+= one.successes.count
             failures &+= one.connectFailures.count &+ one.unreachables.count &+ one.connectTimeouts.count
-            failures &+= one.resets.count &+ one.truncations.count &+ one.responseTimeouts.count
+            failures &+= one.resets.count &+ one.truncations.count &+ one.lateBreaks.count
+            failures &+= one.responseTimeouts.count
             failures &+= one.gatewayErrors.count &+ one.serverErrors.count &+ one.overstays.count
         }
     }

@@ -76,28 +76,19 @@ extension Exchange {
         other.giveUp()
     }
 
-    /// What the status says about the endpoint.
+    /// What the status says about the endpoint. A head alone is no success yet.
     private func judge(_ status: Int, _ upstream: Upstream, now: Int64) {
-        switch status {
-        case 502, 503, 504: count(.unavailable, of: upstream)
-        case 500...599 where status != 501 && status != 505: count(.serverError, of: upstream)
-        default:
-            upstream.endpoint.answered(now: now)
-            upstream.owesSuccess = true
-        }
+        let end = AttemptEnd.answered(status)
+        if end == .succeeded { upstream.endpoint.answered(now: now) } else { count(end, of: upstream) }
     }
 
-    /// A head alone is no success yet: the answer is at its end, or goes on well.
-    private func countSuccess(of upstream: Upstream) {
-        guard upstream.owesSuccess else { return }
-        upstream.owesSuccess = false
-        switch grpcStatus?.asHTTP {
-        case 503: count(.unavailable, of: upstream)
-        case 500: count(.serverError, of: upstream)
-        default:
-            count(.succeeded, of: upstream)
-            upstream.endpoint.succeeded()
-        }
+    /// The answer is at its end, or goes on well.
+    private func countAnswer(of upstream: Upstream) {
+        if upstream.countedAs != nil { return }
+        // A call's status is in its trailers; any other was judged with its head.
+        let end = AttemptEnd.answered(grpcStatus?.asHTTP ?? 200)
+        count(end, of: upstream)
+        if end == .succeeded { upstream.endpoint.succeeded() }
     }
 
     func answerBody(_ data: RawSpan) {
@@ -115,7 +106,7 @@ extension Exchange {
     /// The answer is whole. The upstream goes back to its pool, or closes, by itself.
     func answerEnded(by upstream: Upstream) {
         remove(upstream)
-        countSuccess(of: upstream)
+        countAnswer(of: upstream)
         if isGRPC { count(grpcStatus ?? .unknown) }
         downstream?.lend { $0.endAnswer() }
         finish()
@@ -125,7 +116,7 @@ extension Exchange {
     func flushAnswer() {
         guard phase == .answering else { return }
         downstream?.lend { $0.flushAnswer() }
-        if worker.loop.now - began - headLatency > Self.goingWell { first?.lend { countSuccess(of: $0) } }
+        if worker.loop.now - began - headLatency > Self.goingWell { first?.lend { countAnswer(of: $0) } }
         if phase == .answering {
             renewIdleDeadline()
             armTimer()
@@ -138,16 +129,28 @@ extension Exchange {
     }
 
     /// The client takes no more at present, so that the endpoint is not read: then the time is the client's, for which its
-    /// connection has a limit of its own, and the endpoint's begins again.
-    func isClientFull() -> Bool {
-        guard downstream?.lend({ $0.holdsBack }) == true else { return false }
-        renewIdleDeadline()
+    /// connection has a limit of its own.
+    var isClientFull: Bool { downstream?.lend { $0.holdsBack } == true }
+
+    /// Whether the upstream that asks is to be read no further at present.
+    func isHeldBack() -> Bool {
+        guard isClientFull else { return false }
+        fullSince = fullSince ?? worker.loop.now
         return true
     }
 
+    /// The client takes more again: the endpoint's time begins again.
+    func clientTookAnswer() {
+        let now = worker.loop.now
+        if let fullSince { longestFull = max(longestFull, now - fullSince) }
+        fullSince = nil
+        clientTookAt = now
+        renewIdleDeadline()
+    }
+
     /// The upstream broke within its answer: the client must see that it is not whole.
-    func answerBroken(by upstream: Upstream) {
-        breakOff(upstream, hasClientFallenSilent(upstream) ? .clientSlow : .truncated)
+    func answerBroken(by upstream: Upstream, _ failure: AttemptFailure) {
+        breakOff(upstream, end(of: upstream, failure))
     }
 
     private func breakOff(_ upstream: Upstream, _ reason: AttemptEnd) {
@@ -162,6 +165,7 @@ extension Exchange {
 
     /// A call's deadline has come within its answer.
     func callExpired() {
+        abandonAttempts(.clientDeadline)
         ownToken = OwnAnswer.requestTimeout.token
         isCutOff = true
         count(.deadlineExceeded)
@@ -193,9 +197,9 @@ extension Exchange {
     }
 
     /// Nothing more came for too long, or the request's own time is over.
-    func answerStalled() {
+    func answerStalled(_ cause: AttemptCause) {
         guard let attempt = first?.counted else { return }
-        let reason = endOfAnswer(attempt)
+        let reason = end(of: attempt, cause)
         attempt.giveUp()
         breakOff(attempt, reason)
     }

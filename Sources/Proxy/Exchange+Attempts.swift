@@ -75,9 +75,11 @@ extension Exchange {
         return nil
     }
 
-    /// What cannot be repeated must not meet a connection that was closed a moment ago, or is about to be.
+    /// What cannot be repeated must not meet a connection that was closed a moment ago, or is about to be; nor what has
+    /// met one already.
     private func pooled(at place: Place, _ service: WorkerService) -> Uncounted<UpstreamConnection>? {
-        place.endpoint.lend {
+        if avoidsKept { return nil }
+        return place.endpoint.lend {
             method.isIdempotent
                 ? $0.takeIdle(for: client, of: service) : $0.takeSafe(for: client, of: service, now: worker.loop.now)
         }
@@ -172,6 +174,7 @@ extension Exchange {
     private func send(on upstream: Upstream, _ head: borrowing RequestHead, _ bytes: RawSpan) {
         upstream.sendRequest(self, head, bytes)
         upstream.isSent = true
+        upstream.sentAt = worker.loop.now
         upstream.deadline = worker.loop.now + upstream.attemptService.lend { $0.responseTimeout }
         if isRequestComplete, !keepsBody { keptBody.removeAll(keepingCapacity: true) }
     }
@@ -228,6 +231,7 @@ extension Exchange {
         guard isUntouched || isRepeatable else { return answerOwn(.failed(failure)) }
         if wasStale || wasRefused, freeRetryLeft {
             freeRetryLeft = false
+            avoidsKept = wasStale
             startAnotherAttempt(service)
             return armTimer()
         }
@@ -300,7 +304,7 @@ extension Exchange {
     func answerDeclined(by upstream: Upstream) {
         guard remove(upstream) else { return }
         // A status that is a failure was counted as it came.
-        if upstream.owesSuccess { count(.replaced, of: upstream) }
+        if upstream.countedAs == nil { count(.replaced, of: upstream) }
         if first != nil { return armTimer() }
         lastFailure = .reset
         if let service = presentService() { retry(after: upstream, service) }
@@ -315,9 +319,13 @@ extension Exchange {
         if isTunnel, tunnelTimedOut(now: now) { return }
         if phase == .answering {
             if now >= tunnel.closeDeadline { return callLeft() }
-            if now >= idleDeadline, !isClientFull(), !isClientAwaited(now: now) {
-                grpcStatus = nil
-                return answerStalled()
+            if now >= idleDeadline {
+                if isClientFull {
+                    renewIdleDeadline()
+                } else if !isClientAwaited(now: now) {
+                    grpcStatus = nil
+                    return answerStalled(.stoodStill(service?.lend { $0.idleTimeout } ?? .max))
+                }
             }
             return armTimer()
         }
@@ -337,6 +345,12 @@ extension Exchange {
             if let attempt, now >= attempt.deadline {
                 if isClientAwaited(by: attempt, now: now) {
                     attempt.deadline = now + attempt.service.responseTimeout
+                    continue
+                }
+                // It was the client who took its time, and has not sent all: the endpoint is to have its own.
+                let left = attempt.isSent ? attempt.service.responseTimeout - endpointWait(attempt, now: now) : 0
+                if left > 0, !isTunnel, !isRequestComplete, !isClientOwing(attempt) {
+                    attempt.deadline = now + left
                     continue
                 }
                 attempt.giveUp()
@@ -366,8 +380,9 @@ extension Exchange {
             guard let attempt = (index == 0 ? first : second)?.counted, !attempt.hasOverstayed,
                 let limit = attempt.service.overstay(attempt.cell)
             else { continue }
-            guard now - attempt.began >= limit else {
-                overstayDeadline = min(overstayDeadline, attempt.began + limit)
+            let waited = endpointWait(attempt, now: now)
+            guard waited >= limit else {
+                overstayDeadline = min(overstayDeadline, now + limit - waited)
                 continue
             }
             attempt.hasOverstayed = true
@@ -403,7 +418,8 @@ extension Exchange {
     /// usual time is unknown, this is what shows that its endpoint hangs.
     func lostRace(_ attempt: Upstream, to hedge: Upstream, now: Int64) {
         guard attempt.isSent, !attempt.hasOverstayed,
-            attempt.cell.lostRace(waited: now - attempt.began, other: now - hedge.began)
+            attempt.cell.lostRace(
+                waited: now - attempt.began, other: now - hedge.began, limit: attempt.service.responseTimeout)
         else { return }
         countOverstay(of: attempt, now: now)
     }
@@ -421,22 +437,16 @@ extension Exchange {
 
     private func timedOut(_ answer: OwnAnswer) {
         grpcStatus = .deadlineExceeded
-        // A deadline of the caller's own says nothing about the endpoint.
+        let cause: AttemptCause = isGRPC ? .callerTimedOut : .requestTimedOut(requestDeadline - began)
         if phase == .answering {
-            if isGRPC { callExpired() } else { answerStalled() }
+            if isGRPC { callExpired() } else { answerStalled(cause) }
             return
         }
         while let attempt = first?.counted {
-            end(attempt, isGRPC ? .clientDeadline : endOfWait(for: attempt))
+            end(attempt, end(of: attempt, cause))
             attempt.giveUp()
         }
         answerOwn(answer)
-    }
-
-    /// How an attempt ended that was waited for until the request's own time was over.
-    private func endOfWait(for attempt: Upstream) -> AttemptEnd {
-        if !attempt.isSent { return .connectTimedOut }
-        return isClientOwing(attempt) ? .clientSlow : .responseTimedOut
     }
 
     /// The earliest thing to wait for.

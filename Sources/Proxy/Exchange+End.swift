@@ -6,9 +6,6 @@ internal import Wire
 
 /// The end of an attempt, and what it says about the endpoint: see `AttemptEnd` for who is to answer for what.
 extension Exchange {
-    /// A client that has said nothing for so long, while it has not said all, is what the other side has waited for.
-    private static let clientSilence: Int64 = 1_000_000_000
-
     /// Takes an attempt out, counts how it ended, and holds that against the endpoint if it is to answer for it. False:
     /// it had ended before.
     @discardableResult
@@ -18,11 +15,18 @@ extension Exchange {
         return true
     }
 
-    /// The same of an attempt that goes on, or is taken out elsewhere.
+    /// The same of an attempt that goes on, or is taken out elsewhere. Once: what comes after an attempt was counted is no
+    /// second end; but an answer that has counted as good and breaks off speaks against its endpoint all the same.
     func count(_ end: AttemptEnd, of attempt: Upstream) {
         let endpoint = attempt.endpoint
-        endpoint.counters.count(end)
-        guard end.isHeldAgainstEndpoint else { return }
+        if let counted = attempt.countedAs {
+            guard end.isHeldAgainstEndpoint, !counted.isHeldAgainstEndpoint else { return }
+            endpoint.counters.lateBreaks.add()
+        } else {
+            attempt.countedAs = end
+            endpoint.counters.count(end)
+            guard end.isHeldAgainstEndpoint else { return }
+        }
         let run: Int
         switch end {
         // Errors of the application count in the ratio of failures, not in their run.
@@ -34,40 +38,55 @@ extension Exchange {
         worker.report(endpoint, failures: run, overstaying: false)
     }
 
-    /// How an attempt ended that failed before its answer's head: the same failure can be the endpoint's or the client's.
+    /// How an attempt ended of which this has become: the same can be the endpoint's doing or somebody else's.
+    func end(of attempt: Upstream, _ cause: AttemptCause) -> AttemptEnd {
+        AttemptEnd(cause, facts(of: attempt))
+    }
+
+    /// The same of a failure.
     func end(of attempt: Upstream, _ failure: AttemptFailure) -> AttemptEnd {
-        switch failure {
-        case .reset where attempt.wasReused && attempt.isSent: .leftOut
-        case .reset where isTunnel && tunnel.endedCleanly && attempt.isSent && !method.isIdempotent: .endedUnanswered
-        case .reset where hasClientFallenSilent(attempt): .clientSlow
-        case .reset: .reset
-        case .connectFailed: .connectFailed
-        case .unreachable: .unreachable
-        case .connectTimedOut: .connectTimedOut
-        case .tlsFailed: attempt.tlsFailure == .outOfMemory ? .exhausted : .tlsFailed
-        case .malformed: .malformed
-        case .responseTimedOut: .responseTimedOut
-        case .refused: .unavailable
-        case .leftOut: .leftOut
-        case .exhausted: .exhausted
-        }
+        let isOurs = failure == .tlsFailed && attempt.tlsFailure == .outOfMemory
+        return end(of: attempt, .failed(isOurs ? .exhausted : failure))
+    }
+
+    /// What is known of an attempt under way.
+    private func facts(of attempt: Upstream) -> AttemptFacts {
+        let now = worker.loop.now
+        var facts = AttemptFacts()
+        facts.phase = phase == .answering ? .answering : attempt.isSent ? .waiting : .opening
+        facts.wasReused = attempt.wasReused
+        facts.sinceSent = attempt.isSent ? now - attempt.sentAt : 0
+        facts.endpointWait = endpointWait(attempt, now: now)
+        facts.clientSilence = clientSilence(attempt, now: now)
+        facts.isClientAwaited = isClientOwing(attempt) || phase == .answering && isClientFull
+        facts.clientFull = max(longestFull, isClientFull ? now - (fullSince ?? now) : 0)
+        facts.overstay = attempt.service.overstay(attempt.cell)
+        facts.endedInOrder = isTunnel && tunnel.endedCleanly && attempt.isSent && !method.isIdempotent
+        return facts
+    }
+
+    /// How long nobody but the endpoint, or the way to it, has been waited for.
+    func endpointWait(_ attempt: Upstream, now: Int64) -> Int64 {
+        if phase == .answering { return isClientFull ? 0 : now - max(lastOfAnswer, clientTookAt, clientSpokeAt) }
+        if !attempt.isSent || isTunnel || isRequestComplete { return now - attempt.began }
+        // It takes no more of the request, since the client's last piece came.
+        return attempt.holdsBack ? now - max(attempt.began, clientSpokeAt) : 0
+    }
+
+    /// How long the client has been silent while it owes the rest of its request; or, if that is more, by how much it is
+    /// late with what it has sent, at a thousand bytes a second: servers have a least rate, too. A call's client may take
+    /// its time.
+    private func clientSilence(_ attempt: Upstream, now: Int64) -> Int64 {
+        guard isClientOwing(attempt) else { return 0 }
+        if isGRPC { return now - clientSpokeAt }
+        let due = Int(clamping: (now - attempt.sentAt) / 1_000_000)
+        let behind = Int64(max(due - bytesFromClient, 0)) * 1_000_000
+        return max(now - clientSpokeAt, behind)
     }
 
     /// The endpoint takes what it is sent, and the client has not sent all: the delay is not the endpoint's.
     func isClientOwing(_ attempt: Upstream) -> Bool {
         attempt.isSent && !isTunnel && !isRequestComplete && !attempt.holdsBack
-    }
-
-    /// For so long that whoever waits for the rest of the request may well have had enough.
-    func hasClientFallenSilent(_ attempt: Upstream) -> Bool {
-        isClientOwing(attempt) && worker.loop.now - clientSpokeAt >= Self.clientSilence
-    }
-
-    /// How an answer ended that is cut off here, as a time-out came.
-    func endOfAnswer(_ attempt: Upstream) -> AttemptEnd {
-        if isClientFull() || isClientOwing(attempt) { return .clientSlow }
-        let silence = worker.loop.now - lastOfAnswer
-        return silence >= Self.clientSilence ? .stalled : .cutOff
     }
 }
 

@@ -32,12 +32,12 @@ enum TunnelEnd {
         }
     }
 
-    /// What it is to an endpoint that has not answered yet.
-    var outcome: AttemptEnd {
+    /// Who has ended it.
+    var side: AttemptEnd.TunnelSide {
         switch self {
-        case .client, .clientReset: .clientGone
-        case .server, .serverReset: .endedUnanswered
-        case .idle, .failover: .cutOff
+        case .client, .clientReset: .client
+        case .server, .serverReset: .endpoint
+        case .idle, .failover: .router
         }
     }
 
@@ -278,7 +278,8 @@ extension Exchange {
         worker.sendQueued()
         for attempt in [second?.counted, first?.counted] {
             guard let attempt else { continue }
-            if phase == .waiting { count(end.outcome, of: attempt) }
+            // One that has answered is a success, whatever becomes of it.
+            if phase == .waiting { count(self.end(of: attempt, .tunnelEnded(by: end.side)), of: attempt) }
             remove(attempt)
             attempt.closeTunnel(reset: resets)
         }

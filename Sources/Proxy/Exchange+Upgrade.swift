@@ -33,7 +33,6 @@ extension Exchange {
         idleDeadline = worker.loop.now + listener.tunnelTimeout
         count(.succeeded, of: tunnelUpstream)
         tunnelUpstream.endpoint.succeeded()
-        tunnelUpstream.owesSuccess = false
         downstream?.lend { $0.upgrade(head, bytes) }
         guard isTunnel else { return }
         if !rest.isEmpty {

@@ -66,6 +66,8 @@ final class Exchange: TimerOwner, Pending {
     var retriesLeft = 0
     var isHedged = false
     var freeRetryLeft = true
+    /// A kept connection has turned out to be closed: others may be, too.
+    var avoidsKept = false
     var lastFailure: AttemptFailure?
     /// Its place in the queue of those that wait for a connection.
     var pendingTicket: Int?
@@ -80,6 +82,10 @@ final class Exchange: TimerOwner, Pending {
     var clientSpokeAt: Int64 = 0
     /// When a piece of the answer last came.
     var lastOfAnswer: Int64 = 0
+    /// Since when the client takes no more of the answer; nil: it does. The longest such time, and when it last ended.
+    var fullSince: Int64?
+    var longestFull: Int64 = 0
+    var clientTookAt: Int64 = 0
 
     // What the access log says
     var status = 0
@@ -234,6 +240,7 @@ final class Exchange: TimerOwner, Pending {
 
     func endRequest() {
         isRequestComplete = true
+        clientSpokeAt = worker.loop.now
         guard isSent, let first else { return }
         first.lend { first in
             keptTrailers.withBytes { first.endBody($0) }
@@ -263,7 +270,7 @@ final class Exchange: TimerOwner, Pending {
     }
 
     func downstreamDrained() {
-        if isTunnel { tunnelDrained() } else if phase == .answering { renewIdleDeadline() }
+        if isTunnel { tunnelDrained() } else if phase == .answering { clientTookAnswer() }
         first?.lend { $0.resumeReading() }
     }
 
@@ -321,7 +328,11 @@ final class Exchange: TimerOwner, Pending {
         tried.removeAll()
         isHedged = false
         freeRetryLeft = true
+        avoidsKept = false
         lastFailure = nil
+        fullSince = nil
+        longestFull = 0
+        clientTookAt = 0
         overstayDeadline = .max
         requestDeadline = .max
         idleDeadline = .max

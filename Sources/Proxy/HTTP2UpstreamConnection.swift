@@ -33,6 +33,8 @@ final class HTTP2UpstreamConnection: HTTP2Connection, TimerOwner {
     private var timer: TimerWheel.Handle?
     /// An answer has come on it.
     private(set) var hasServed = false
+    /// The endpoint was told that what it says is none of HTTP/2.
+    private var isBrokenOff = false
     /// The fields that are coming, and of which stream.
     private var coming = HTTP2ResponseFields()
     private var comingStream: Int = 0
@@ -175,7 +177,7 @@ final class HTTP2UpstreamConnection: HTTP2Connection, TimerOwner {
         keepAlive.interval = endpoint.pingInterval
         switch keepAlive.next(now: worker.loop.now, isBusy: !streams.isEmpty) {
         case .ask: ask()
-        case .dead: close(.responseTimedOut)
+        case .dead: close(.pingUnanswered)
         case .wait(let time): arm(time)
         }
     }
@@ -247,8 +249,10 @@ final class HTTP2UpstreamConnection: HTTP2Connection, TimerOwner {
         close(.reset)
     }
 
+    override func brokenOff() { isBrokenOff = true }
+
     override func finished() {
-        close(hasServed ? .reset : .malformed)
+        close(hasServed && !isBrokenOff ? .reset : .malformed)
     }
 
     override func goingAway(lastStream: Int) {

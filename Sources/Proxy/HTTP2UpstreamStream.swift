@@ -158,7 +158,7 @@ final class HTTP2UpstreamStream: Upstream {
         exchange.lend { $0.answerBody(data) }
         exchange.lend { $0.flushAnswer() }
         withheld += data.byteCount
-        if self.exchange?.lend({ $0.downstream?.lend { $0.holdsBack } }) != true { openWindow() }
+        if self.exchange?.lend({ $0.isHeldBack() }) != true { openWindow() }
     }
 
     private func openWindow() {
@@ -218,7 +218,7 @@ final class HTTP2UpstreamStream: Upstream {
     func closed(_ error: UInt32) {
         awaitsEnd = false
         connection.lend { $0.waiting -= body.count }
-        guard error == HTTP2Error.refusedStream.rawValue else { return fail(.reset) }
+        guard error == HTTP2Error.refusedStream.rawValue else { return fail(.streamReset) }
         fail(connection.lend { $0.hadToRefuse(self) } ? .leftOut : .refused)
     }
 
@@ -233,7 +233,7 @@ final class HTTP2UpstreamStream: Upstream {
         self.exchange = nil
         exchange.lend { exchange in
             if exchange.phase == .answering {
-                exchange.answerBroken(by: self)
+                exchange.answerBroken(by: self, failure)
             } else {
                 exchange.attemptFailed(self, failure)
             }

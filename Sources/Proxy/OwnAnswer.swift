@@ -1,3 +1,4 @@
+internal import Picking
 internal import Wire
 
 /// An answer that Spillway gives itself: small, typed, and never mistaken for an upstream's.
@@ -78,7 +79,7 @@ struct OwnAnswer: Sendable {
             OwnAnswer(
                 status: 504, token: "connect-timeout", sentence: "The service could not be reached in time.",
                 retryAfter: 1, isFailure: true)
-        case .reset:
+        case .reset, .streamReset:
             OwnAnswer(
                 status: 502, token: "upstream-reset", sentence: "The service broke off before it answered.",
                 isFailure: true)
@@ -90,7 +91,7 @@ struct OwnAnswer: Sendable {
             OwnAnswer(
                 status: 502, token: "malformed-response", sentence: "The service's answer was not understood.",
                 isFailure: true)
-        case .responseTimedOut:
+        case .responseTimedOut, .pingUnanswered:
             OwnAnswer(
                 status: 504, token: "response-timeout", sentence: "The service did not answer in time.",
                 isFailure: true)

@@ -1,3 +1,4 @@
+internal import Picking
 internal import Reactor
 internal import RouteTable
 internal import TLS

@@ -1,3 +1,4 @@
+internal import Picking
 internal import Reactor
 internal import Wire
 
@@ -23,8 +24,10 @@ class Upstream: Connection {
     final var deadline: Int64 = .max
     final var isSent = false
     final var hasOverstayed = false
-    /// Its answer's head was good; the rest is to come.
-    final var owesSuccess = false
+    /// When the request's head was sent.
+    final var sentAt: Int64 = 0
+    /// As what the attempt was counted, which its answer may show before it is whole.
+    final var countedAs: AttemptEnd?
     /// It carried an exchange before this one.
     final var wasReused = false
     /// What is left of the interim answers that may come before the final one.
@@ -47,6 +50,8 @@ class Upstream: Connection {
         super.init(takingOver: other)
         began = other.began
         isSent = other.isSent
+        sentAt = other.sentAt
+        countedAs = other.countedAs
         hasOverstayed = other.hasOverstayed
     }
 
@@ -70,7 +75,7 @@ class Upstream: Connection {
         deadline = now + (isConnected ? service.responseTimeout : service.connectTimeout)
         isSent = false
         hasOverstayed = false
-        owesSuccess = false
+        countedAs = nil
         interims = InterimAllowance()
     }
 

@@ -1,3 +1,4 @@
+internal import Picking
 internal import Reactor
 internal import TLS
 internal import Telemetry
@@ -232,7 +233,7 @@ final class UpstreamConnection: Upstream, TimerOwner {
     }
 
     private func pauseIfCongested() {
-        if exchange?.lend({ $0.downstream?.lend { $0.holdsBack } }) == true {
+        if exchange?.lend({ $0.isHeldBack() }) == true {
             isReadPaused = true
             readLimit = Self.smallRead
         }
@@ -434,7 +435,7 @@ final class UpstreamConnection: Upstream, TimerOwner {
         close()
         exchange.lend { exchange in
             if exchange.phase == .answering {
-                exchange.answerBroken(by: self)
+                exchange.answerBroken(by: self, .malformed)
             } else {
                 exchange.attemptFailed(self, .malformed)
             }
@@ -464,7 +465,7 @@ final class UpstreamConnection: Upstream, TimerOwner {
         close()
         exchange.lend { exchange in
             if exchange.phase == .answering {
-                exchange.answerBroken(by: self)
+                exchange.answerBroken(by: self, .reset)
             } else {
                 exchange.attemptFailed(self, hadPart ? .malformed : .reset)
             }

@@ -39,12 +39,12 @@ final class WorkerCell {
         Uncounted(load).lend { $0.responseTime.record(nanoseconds: nanoseconds, now: now) }
     }
 
-    /// What is taken for the usual time while it is unknown.
-    var guess: Int64 { load.responseTime.guess }
+    /// What is taken for the usual time of the next attempt while it is unknown.
+    func guess(within limit: Int64) -> Int64 { load.responseTime.guess(within: limit) }
 
     /// Another endpoint, asked later, has answered the request of an attempt here. Returns whether that is an overstay.
-    func lostRace(waited: Int64, other: Int64) -> Bool {
-        usualTime == nil && load.responseTime.lostRace(waited: waited, other: other)
+    func lostRace(waited: Int64, other: Int64, limit: Int64) -> Bool {
+        usualTime == nil && load.responseTime.lostRace(waited: waited, other: other, limit: limit)
     }
 
     /// More requests here would only wait for longer.

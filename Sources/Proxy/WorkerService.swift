@@ -81,8 +81,8 @@ final class WorkerService {
     func retries(_ failure: AttemptFailure) -> Bool {
         switch failure {
         case .connectFailed, .unreachable, .connectTimedOut, .tlsFailed, .exhausted: retriesConnect
-        case .reset, .malformed: retriesReset
-        case .responseTimedOut: retriesTimeout
+        case .reset, .streamReset, .malformed: retriesReset
+        case .responseTimedOut, .pingUnanswered: retriesTimeout
         case .refused, .leftOut: true
         }
     }
@@ -101,7 +101,8 @@ final class WorkerService {
 
     /// How long to wait for a response head from `cell` before the request is hedged.
     func hedgeDelay(_ cell: WorkerCell) -> Int64 {
-        hedgeDelay.after(usual: cell.usualTime, guess: cell.guess)
+        let usual = cell.usualTime
+        return hedgeDelay.after(usual: usual, guess: usual == nil ? cell.guess(within: responseTimeout) : 0)
     }
 
     /// How long an attempt waits for a response head from `cell` before it overstays; nil: nobody knows yet.
@@ -125,17 +126,6 @@ final class WorkerService {
         load.inFlight -= 1
         counters.inFlight.set(load.inFlight)
     }
-}
-
-/// Why an attempt failed before the answer's head was accepted.
-enum AttemptFailure {
-    case connectFailed, unreachable, connectTimedOut, tlsFailed, reset, malformed, responseTimedOut
-    /// The endpoint says that it has not looked at the request (RFC 9113, 8.7).
-    case refused
-    /// The same, for a reason that says nothing about the endpoint: it leaves the connection, or was sent too much on it.
-    case leftOut
-    /// This router has no descriptor, port or memory left for a connection.
-    case exhausted
 }
 
 extension Duration {

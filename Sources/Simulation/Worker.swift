@@ -64,7 +64,10 @@ final class WorkerService {
     }
 
     /// How long to wait for an answer from `cell` before the request is hedged.
-    func hedgeDelay(_ cell: WorkerCell) -> Int64 { hedgeDelay.after(usual: cell.usualTime, guess: cell.guess) }
+    func hedgeDelay(_ cell: WorkerCell) -> Int64 {
+        let usual = cell.usualTime
+        return hedgeDelay.after(usual: usual, guess: usual == nil ? cell.guess(within: responseTimeout) : 0)
+    }
 
     /// How long an attempt waits for an answer from `cell` before it overstays; nil: nobody knows yet.
     func overstay(_ cell: WorkerCell) -> Int64? { hedgeDelay.overstay(usual: cell.usualTime) }
@@ -96,12 +99,14 @@ final class WorkerCell {
 
     var usualTime: Int64? { responseTime.percentile99 ?? shared.latest }
 
-    /// What is taken for it while it is unknown.
-    var guess: Int64 { responseTime.guess }
+    var hasAnswers: Bool { responseTime.hasAnswers }
+
+    /// What is taken for it, of the next attempt, while it is unknown.
+    func guess(within limit: Int64) -> Int64 { responseTime.guess(within: limit) }
 
     /// Another endpoint, asked later, has answered the request of an attempt here. Returns whether that is an overstay.
-    func lostRace(waited: Int64, other: Int64) -> Bool {
-        usualTime == nil && responseTime.lostRace(waited: waited, other: other)
+    func lostRace(waited: Int64, other: Int64, limit: Int64) -> Bool {
+        usualTime == nil && responseTime.lostRace(waited: waited, other: other, limit: limit)
     }
 
     var isFull: Bool { concurrency.isReached(by: inFlight) }

@@ -293,7 +293,8 @@ extension World {
     /// An attempt that is still without an answer is about to be called off: the hedge has been answered.
     private func lostRace(_ index: Int, _ attempt: Attempt, to other: Int64, _ service: WorkerService) {
         guard attempt.isSent, !attempt.hasOverstayed,
-            service.cells[attempt.cell].lostRace(waited: now - attempt.began, other: other)
+            service.cells[attempt.cell].lostRace(
+                waited: now - attempt.began, other: other, limit: service.responseTimeout)
         else { return }
         countOverstay(index, attempt)
     }

@@ -264,7 +264,8 @@ extension World {
         }
     }
 
-    /// Seconds after which what is dead must have been left.
+    /// After so long what is dead must have been left. Of what has answered nothing since the router's start nobody knows
+    /// how long it takes: as long as the table allows, in addition.
     private static let patience: Int64 = 8_000_000_000
 
     private func checkDead() {
@@ -281,7 +282,9 @@ extension World {
                 }
                 let members = backends.filter { $0.service == index && $0.cell == position && $0.isMember }
                 let since = members.map { $0.deadSince ?? .max }.max() ?? .max
-                guard max(since, laws.lastLittle[index][position]) < now - Self.patience,
+                let isKnown = workers.contains { $0.services[index].cells[position].hasAnswers }
+                let patience = Self.patience + (isKnown ? 0 : service.timeouts.response.nanoseconds)
+                guard max(since, laws.lastLittle[index][position]) < now - patience,
                     hasWellElsewhere(service, index, than: position)
                 else { continue }
                 breach(

@@ -1,7 +1,7 @@
 /// What one worker counted of one endpoint. The worker writes; the brain and the metrics read.
 ///
-/// Each attempt ends in one of `successes`, the failures, `gatewayErrors`, `serverErrors` or `abandoned`; only an answer
-/// that passed as a success while it went on, and broke off later, or was a 5xx and broke off, counts twice.
+/// Each attempt ends in one of `successes`, the failures, `gatewayErrors`, `serverErrors`, `abandoned` or `exhausted`.
+/// What becomes of its answer after it has counted is no second end: see `lateBreaks`.
 package final class EndpointCounters: Sendable {
     /// Attempts begun.
     package let attempts = Counter()
@@ -16,6 +16,8 @@ package final class EndpointCounters: Sendable {
     package let resets = Counter()
     /// The answer broke off after its head, or stood still for too long.
     package let truncations = Counter()
+    /// The same of answers that had gone on well for a second: their attempts are among `successes`.
+    package let lateBreaks = Counter()
     package let responseTimeouts = Counter()
     /// Answered 502, 503 or 504.
     package let gatewayErrors = Counter()

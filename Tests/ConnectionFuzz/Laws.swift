@@ -95,27 +95,26 @@ struct Counts {
 
     /// The attempts at one endpoint, and how they ended.
     private struct Ends {
-        var attempts: UInt64, answered: UInt64, brokenOff: UInt64, failed: UInt64, successes: UInt64, late: UInt64
+        var attempts: UInt64, answered: UInt64, failed: UInt64, lateBreaks: UInt64, successes: UInt64, late: UInt64
 
         init(_ one: EndpointCounters) {
             attempts = one.attempts.count
             answered = one.successes.count + one.gatewayErrors.count + one.serverErrors.count
-            brokenOff = one.truncations.count + one.abandoned.count
             successes = one.successes.count
             late = one.responseTimeouts.count
             failed =
                 one.connectFailures.count + one.unreachables.count + one.connectTimeouts.count + one.resets.count
-                + one.responseTimeouts.count + one.exhausted.count
+                + one.responseTimeouts.count + one.truncations.count + one.abandoned.count + one.exhausted.count
+            lateBreaks = one.lateBreaks.count
         }
 
-        /// Each attempt ends once, but an answer may break off that has counted as good, or as an error, before.
         func check(since before: Ends, _ name: String) {
             let attempts = attempts - before.attempts
             let answered = answered - before.answered
-            let brokenOff = brokenOff - before.brokenOff
-            let ends = answered + brokenOff + failed - before.failed
-            demand(ends >= attempts, "every attempt ends (\(name): \(attempts) attempts, \(ends) ends)")
-            demand(ends - attempts <= min(answered, brokenOff), "an attempt ends once (\(name): \(attempts), \(ends))")
+            let ends = answered + failed - before.failed
+            let lateBreaks = lateBreaks - before.lateBreaks
+            demand(ends == attempts, "every attempt ends, once (\(name): \(attempts) attempts, \(ends) ends)")
+            demand(lateBreaks <= answered, "only an answer breaks off later (\(name): \(answered), \(lateBreaks))")
         }
     }
 

@@ -47,6 +47,26 @@ struct BlameTests {
         #expect(proxy.endpointCounters(0, 0).failureRun.level == 0)
     }
 
+    @Test func `a client that ends its upload just before the request's time is over is not its endpoint's time-out`()
+        throws
+    {
+        let backend = try Backend { request, connection in
+            pause(milliseconds: 150)
+            return Backend.ok(request, connection)
+        }
+        let proxy = try ProxyUnderTest([[backend]]) { $0.service.timeouts.request = .milliseconds(400) }
+        for _ in 0..<3 {
+            let client = try proxy.connect()
+            client.send("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\nx")
+            pause(milliseconds: 320)
+            client.send("y")
+            #expect(client.readMessage()?.status == 504)
+        }
+        expectAllEnded(proxy, 3)
+        #expect(held(proxy.endpointCounters(0, 0)) == 0)
+        #expect(proxy.endpointCounters(0, 0).failureRun.level == 0)
+    }
+
     @Test func `an endpoint that takes all and does not answer is to blame, once`() throws {
         let proxy = try ProxyUnderTest([[try Backend(Backend.hangs)]]) {
             $0.service.timeouts.request = .milliseconds(300)
@@ -119,6 +139,84 @@ struct BlameTests {
         #expect(eventually { proxy.endpointCounters(0, 0).attempts.count == 1 })
         expectAllEnded(proxy, 1)
         #expect(held(proxy.endpointCounters(0, 0)) == 0)
+    }
+
+    @Test func `an endpoint that has had enough of a client that does not take its answer is not to blame`() throws {
+        let backend = try Backend { _, connection in
+            connection.send("HTTP/1.1 200 OK\r\ncontent-length: 64000000\r\n\r\n")
+            connection.send([UInt8](repeating: 0x61, count: 64_000_000))
+            return false
+        }
+        let proxy = try ProxyUnderTest([[backend]])
+        let client = try proxy.connect()
+        client.send(get)
+        #expect(eventually { proxy.endpointCounters(0, 0).attempts.count == 1 })
+        // Far more is on its way than all buffers hold.
+        pause(milliseconds: 1_300)
+        backend.connections[0].shutdownWrite()
+        let answer = client.readMessage()
+        #expect(answer?.isWhole == false)
+        expectAllEnded(proxy, 1)
+        let counters = proxy.endpointCounters(0, 0)
+        #expect(held(counters) == 0 && counters.lateBreaks.count == 0)
+        #expect(counters.failureRun.level == 0)
+    }
+
+    @Test func `an answer that has counted and breaks off is no second outcome, but is held against its endpoint`()
+        throws
+    {
+        let backend = try Backend { request, connection in
+            if request.target == "/error" {
+                connection.send("HTTP/1.1 503 Not now\r\ncontent-length: 9\r\n\r\nx")
+                return false
+            }
+            connection.send("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
+            for _ in 0..<26 {
+                connection.send("2\r\nok\r\n")
+                pause(milliseconds: 50)
+            }
+            return false
+        }
+        let proxy = try ProxyUnderTest([[backend]]) { $0.service.retry.attempts = 0 }
+        let counters = proxy.endpointCounters(0, 0)
+        for (index, path) in ["/long", "/error"].enumerated() {
+            let client = try proxy.connect()
+            client.send("GET \(path) HTTP/1.1\r\nhost: a\r\n\r\n")
+            _ = client.readToEnd()
+            #expect(client.end == .reset)
+            expectAllEnded(proxy, UInt64(index + 1))
+            #expect(counters.lateBreaks.count == 1)
+        }
+        #expect(counters.successes.count == 1)
+        #expect(counters.gatewayErrors.count == 1)
+        #expect(counters.truncations.count == 0)
+        #expect(counters.failureRun.level == 2, "each is held against it once")
+    }
+
+    /// It answers one request, works on the next, and breaks.
+    @Test(arguments: ["GET", "POST"])
+    func `an endpoint that breaks off long after it was asked was not stale, though its connection was kept`(
+        method: String
+    ) throws {
+        let backend = try Backend { request, connection in
+            if request.target == "/" { return Backend.ok(request, connection) }
+            pause(milliseconds: 500)
+            connection.reset()
+            return false
+        }
+        let proxy = try ProxyUnderTest([[backend]]) {
+            $0.service.retry.attempts = 0
+            $0.service.retry.hedge = .off
+        }
+        let client = try proxy.connect()
+        client.send(get)
+        #expect(client.readMessage()?.status == 200)
+        client.send("\(method) /work HTTP/1.1\r\nhost: a\r\ncontent-length: 0\r\n\r\n")
+        #expect(client.readMessage()?.status == 502)
+        #expect(backend.connections.count == 1, "the same connection")
+        expectAllEnded(proxy, 2)
+        #expect(proxy.endpointCounters(0, 0).resets.count == 1)
+        #expect(proxy.endpointCounters(0, 0).failureRun.level == 1)
     }
 
     @Test func `an attempt whose answer is not passed on is one outcome, whatever its status`() throws {

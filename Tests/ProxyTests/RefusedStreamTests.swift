@@ -37,6 +37,37 @@ struct RefusedStreamTests {
         #expect(proxy.endpointCounters(0, 0).gatewayErrors.count == 2)
     }
 
+    /// With INTERNAL_ERROR, and with CANCEL.
+    @Test(arguments: [get, post], [UInt8(2), 8])
+    func `an endpoint that resets a request on a connection that has served has failed`(
+        request: String, code: UInt8
+    ) throws {
+        let resetting = try Backend(frames: { $0.count == 1 ? [.answer($0.stream)] : [.reset($0.stream, code)] })
+        let proxy = try Self.proxy(resetting, try Backend(frames: { [.answer($0.stream)] }))
+        #expect(try proxy.ask(get).status == 200)
+        #expect(try proxy.ask(request).status == (request == get ? 200 : 502))
+        #expect(resetting.connections.count == 1, "its connection goes on")
+        #expect(proxy.endpointCounters(0, 0).resets.count == 1)
+        #expect(proxy.endpointCounters(0, 0).abandoned.count == 0)
+        #expect(proxy.endpointCounters(0, 0).failureRun.level == 1)
+    }
+
+    @Test func `an endpoint that breaks a connection that has served just as a request comes has not failed`() throws {
+        let leaving = try Backend(frames: { $0.count == 1 ? [.answer($0.stream)] : [.vanish] })
+        let proxy = try Self.proxy(leaving, try Backend(frames: { [.answer($0.stream)] }))
+        for _ in 0..<2 { #expect(try proxy.ask(get).status == 200) }
+        #expect(proxy.endpointCounters(0, 0).resets.count == 0)
+        #expect(proxy.endpointCounters(0, 0).abandoned.count == 1)
+    }
+
+    @Test func `an endpoint that says what is none of HTTP 2 has failed, on whatever connection`() throws {
+        let babbling = try Backend(frames: { $0.count == 1 ? [.answer($0.stream)] : [.nonsense] })
+        let proxy = try Self.proxy(babbling, try Backend(frames: { [.answer($0.stream)] }))
+        for _ in 0..<2 { #expect(try proxy.ask(get).status == 200) }
+        #expect(proxy.endpointCounters(0, 0).resets.count == 1)
+        #expect(proxy.endpointCounters(0, 0).abandoned.count == 0)
+    }
+
     @Test func `an endpoint that refuses more than it had said it takes has not failed`() throws {
         // It says so only when the second request is there, which then has a connection of its own.
         let narrow = try Backend(frames: { request in
@@ -113,6 +144,12 @@ private struct Asked {
 /// What an endpoint says in HTTP/2 (RFC 9113, 6).
 private enum Said {
     case answer(UInt8), refuse(UInt8)
+    /// With an error's code.
+    case reset(UInt8, UInt8)
+    /// Nothing: the connection breaks.
+    case vanish
+    /// DATA on no stream.
+    case nonsense
     case leave(after: UInt8)
     /// Streams at once, at most.
     case limit(UInt8)
@@ -122,6 +159,9 @@ private enum Said {
         // `:status: 200`, and the stream's end.
         case .answer(let stream): [0, 0, 1, 1, 0x5, 0, 0, 0, stream, 0x88]
         case .refuse(let stream): [0, 0, 4, 3, 0, 0, 0, 0, stream, 0, 0, 0, 7]
+        case .reset(let stream, let code): [0, 0, 4, 3, 0, 0, 0, 0, stream, 0, 0, 0, code]
+        case .vanish: []
+        case .nonsense: [0, 0, 1, 0, 0, 0, 0, 0, 0, 0]
         case .leave(let last): [0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, last, 0, 0, 0, 0]
         case .limit(let count): [0, 0, 6, 4, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, count]
         }
@@ -145,7 +185,10 @@ extension Backend {
                 guard head[3] <= 1, head[4] & 1 != 0 else { continue }
                 count += 1
                 let asked = Asked(stream: head[8], count: count, connection: number)
-                for said in said(asked) { connection.send(said.frame) }
+                for said in said(asked) {
+                    if case .vanish = said { return connection.reset() }
+                    connection.send(said.frame)
+                }
             }
         })
     }

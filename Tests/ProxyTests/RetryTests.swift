@@ -211,6 +211,31 @@ struct RetryTests {
         #expect(backend.requests.count == 40)
     }
 
+    @Test func `what has met a connection that was closed in silence goes on on a new one`() throws {
+        let kept = 3
+        // Answers the first request on each connection, and closes it when the next one comes.
+        let backend = try Backend(connections: { backend, connection in
+            guard connection.readMessage() != nil else { return }
+            // Until as many are there, so that each client has one of its own.
+            _ = eventually { backend.connections.count >= kept }
+            connection.send("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")
+            _ = connection.readMessage()
+            connection.reset()
+        })
+        let proxy = try ProxyUnderTest([[backend]]) {
+            $0.service.retry.attempts = 0
+            $0.service.retry.hedge = .off
+        }
+        let clients = try (0..<kept).map { _ in try proxy.connect() }
+        for client in clients { client.send(get) }
+        #expect(clients.allSatisfy { $0.readMessage()?.status == 200 })
+        #expect(backend.connections.count == kept)
+        #expect(try proxy.ask(get).status == 200)
+        #expect(backend.connections.count == kept + 1)
+        #expect(proxy.endpointCounters(0, 0).abandoned.count == 1)
+        #expect(proxy.endpointCounters(0, 0).resets.count == 0)
+    }
+
     @Test func `no endpoint at all is said at once`() throws {
         let proxy = try ProxyUnderTest([[]])
         let answer = try proxy.ask(get)
