@@ -97,7 +97,7 @@ final class ProbeConnection: EventHandler, TimerOwner, Deferred, Yielding {
     /// A probe's request, or a flight of a handshake, fits into any socket's buffer.
     private func sendOutput(of session: TLSSession) {
         let outcome = session.port.takeOutput { $0.isEmpty ? .wrote(0) : socket.send($0) }
-        if case .failed = outcome, isSecured { end(.failed(.closed)) }
+        if case .failed = outcome, isSecured { readLastWords() }
     }
 
     private func shakeHands(_ session: TLSSession) {
@@ -206,8 +206,13 @@ final class ProbeConnection: EventHandler, TimerOwner, Deferred, Yielding {
         }
         switch bytes.withBytes({ socket.send($0) }) {
         case .wrote, .wouldBlock: break
-        case .failed: end(.failed(.closed))
+        case .failed: readLastWords()
         }
+    }
+
+    /// A write has failed. What the endpoint said before may be a verdict; the end that follows is one.
+    private func readLastWords() {
+        prober.loop.defer(self)
     }
 
     private func read() {

@@ -93,7 +93,7 @@ final class HTTP2UpstreamConnection: HTTP2Connection, TimerOwner {
 
     /// Another stream may be added.
     var hasRoom: Bool {
-        state != .closed && !isRetiring && !isEnding && connectFailure == nil
+        state != .closed && !isRetiring && !isEnding && !isBroken && connectFailure == nil
             && streams.count < min(Self.streamLimit, session.streamsAllowed)
     }
 
@@ -231,8 +231,10 @@ final class HTTP2UpstreamConnection: HTTP2Connection, TimerOwner {
     override func resume() {
         guard state != .closed else { return }
         if let connectFailure { return close(connectFailure) }
-        if isBroken { return close(.reset) }
+        // What the endpoint said before a write failed may still be there: answers, and which requests it leaves out.
+        if isBroken { hasUnread = true }
         if state == .open { readAll(untilEnd: true) }
+        if isBroken, !isYielding { return close(isEnding ? .malformed : .reset) }
         if state != .closed, streams.isEmpty,
             state == .connecting || isRetiring || endpoint.isRetired || worker.isDraining
         {

@@ -31,6 +31,10 @@ package final class RawConnection: @unchecked Sendable {
     /// Takes over an open socket.
     package init(owning number: Int32) {
         self.number = number
+        // What is said last is with the other side, whatever becomes of the connection.
+        var hurries: Int32 = 1
+        unsafe setsockopt(
+            number, Int32(IPPROTO_TCP), TCP_NODELAY, &hurries, socklen_t(MemoryLayout<Int32>.size))
         var limit = timeval(tv_sec: 5, tv_usec: 0)
         unsafe setsockopt(number, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
         unsafe setsockopt(number, SOL_SOCKET, SO_SNDTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))

@@ -52,9 +52,13 @@ private struct Mutator {
         return count
     }
 
+    /// Two scripts together have no more lines than this: long ones take long, and say little that short ones do not.
+    private static let mostLines = 32
+
     mutating func take(from other: UnsafeBufferPointer<UInt8>) {
         let others = unsafe other.split(separator: 10).map { Array($0) }
         guard !others.isEmpty else { return }
+        defer { shorten() }
         let start = below(others.count)
         let count = 1 + below(others.count - start)
         if below(2) == 0 {
@@ -65,10 +69,18 @@ private struct Mutator {
         }
     }
 
+    /// What a scene is like stays said.
+    private mutating func shorten() {
+        let isOfScene = lines.first.map { Script.saysScene($0) } ?? false
+        while lines.count > Self.mostLines {
+            lines.remove(at: isOfScene ? 1 + below(lines.count - 1) : below(lines.count))
+        }
+    }
+
     mutating func change() {
         guard !lines.isEmpty else { return lines.append(template()) }
         let index = below(lines.count)
-        switch below(20) {
+        switch below(22) {
         case 0, 1: lines.insert(template(), at: below(lines.count + 1))
         case 2: lines.insert(lines[index], at: below(lines.count + 1))
         case 3: lines.remove(at: index)
@@ -81,6 +93,8 @@ private struct Mutator {
         // What a scene is like is said at its beginning.
         case 13: lines.insert(Array(Words.scenes[below(Words.scenes.count)].utf8), at: 0)
         case 14: addFlood()
+        case 15: addRecords()
+        case 16: addLongHead()
         default: changeBytes(index)
         }
     }
@@ -153,6 +167,39 @@ private struct Mutator {
         let flood = Words.floods[below(Words.floods.count)].replacing("#", with: "\(below(2))")
         lines.insert(Array("\(flood) \(1 << (8 + below(9)))".utf8), at: place)
         if below(2) == 0 { lines.insert(Array("stall c\(below(2))".utf8), at: place) }
+    }
+
+    /// Somebody's record of TLS, whole or cut short, and another behind it, beside a client that encrypts as well.
+    private mutating func addRecords() {
+        let actor = "c\(below(2))"
+        var place = below(lines.count + 1)
+        var added: [String] = []
+        if let known = lines.firstIndex(where: { $0.starts(with: "open \(actor) tls".utf8) }), below(4) > 0 {
+            place = known + 1 + below(lines.count - known)
+        } else {
+            added.append("open \(actor) tls")
+        }
+        for _ in 0..<1 + below(3) {
+            let content = Words.records[below(Words.records.count)]
+            let said = content.bytes.prefix(below(2) == 0 ? content.bytes.count : below(content.bytes.count + 1))
+            let type = below(8) == 0 ? 20 + below(5) : content.type
+            added.append("record \(actor) \(type) " + String(decoding: LineReader.quote(said), as: UTF8.self))
+        }
+        lines.insert(contentsOf: added.map { Array($0.utf8) }, at: place)
+        if below(2) == 0 { lines.insert(Array("clean tls".utf8), at: 0) }
+    }
+
+    /// A head of up to a mebibyte, at once or in pieces, where that is allowed.
+    private mutating func addLongHead() {
+        let actor = "c\(below(2))"
+        var added = [below(2) == 0 ? "open \(actor) tls" : "open \(actor) large"]
+        if below(4) == 0 { added.append("pace \(actor) \(1 << (10 + below(7)))") }
+        added.append(#"say \#(actor) "GET /own HTTP/1.1\r\nhost: a\r\nx: y""#)
+        for _ in 0..<1 + below(3) {
+            added.append(#"say \#(actor) "yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy" \#(1 << (10 + below(6)))"#)
+        }
+        if below(2) == 0 { added.append(#"say \#(actor) "\r\n\r\n""#) }
+        lines.insert(contentsOf: added.map { Array($0.utf8) }, at: below(lines.count + 1))
     }
 
     private func isOfFrame(_ tokens: [[UInt8]]) -> Bool {

@@ -151,6 +151,21 @@ final class Peer {
         if let answer, isReady {
             for message in asked.takeAnswers(answer) { say(message, &budget) }
         }
+        forgetSession()
+    }
+
+    /// The router has closed, and all that it sent was heard. A session is 28 KB, and a script may have hundreds of them:
+    /// what is held for long is to be the router's.
+    private func forgetSession() {
+        guard let session = tls, hasBeenClosed else { return }
+        unsafe cpeers_free(session)
+        tls = nil
+        handshake = -1
+    }
+
+    private var hasBeenClosed: Bool {
+        var bytes: UnsafePointer<UInt8>?
+        return unsafe fake_look(link).pointee.state.rawValue > FAKE_OPEN.rawValue && fake_lend(link, &bytes) == 0
     }
 
     private func take(_ heard: (ArraySlice<UInt8>) -> Void) {

@@ -48,6 +48,11 @@ struct Script {
     static let lineLimit = 64
     var lines: [Line] = []
 
+    /// Whether a line is one that counts at a script's beginning alone.
+    static func saysScene(_ line: [UInt8]) -> Bool {
+        ["probe ", "table ", "clean ", "ids "].contains { line.starts(with: $0.utf8) }
+    }
+
     init(_ input: UnsafeBufferPointer<UInt8>) {
         for line in unsafe input.split(separator: UInt8(ascii: "\n")) where lines.count < Self.lineLimit {
             if let read = unsafe Line(Array(line)) { lines.append(read) }

@@ -24,6 +24,13 @@ enum Words {
         #"record c# 22 "\x18\0\0\x01\0""#, #"frame c# 6 0 0 "12345678""#,
     ]
 
+    /// Of TLS 1.3, by type (RFC 8446, 4 and 5.1): an update of keys, a ticket, a Finished, alerts, a change of ciphers, data.
+    static let records: [(type: Int, bytes: [UInt8])] = [
+        (22, [24, 0, 0, 1, 0]), (22, [24, 0, 0, 1, 1]), (22, [4, 0, 0, 0]), (22, [20, 0, 0, 32]), (21, [1, 0]),
+        (21, [2, 40]),
+        (20, [1]), (23, []), (23, Array("GET /own HTTP/1.1\r\nhost: a\r\n\r\n".utf8)),
+    ]
+
     static let lines = [
         "probe http", "probe https", "probe grpc", "probe grpcs", "probe tcp told", "probe strict",
         #"serve http "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi""#, #"frame e0 0 0 1 "\0\0\0\0\x02\x08\x01""#,
