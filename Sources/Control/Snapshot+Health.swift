@@ -47,7 +47,7 @@ extension Snapshot {
         for order in orders {
             text.sample(
                 [("subject", "\(order.subject)"), ("kind", "\(order.kind)")],
-                Double((order.until.nanoseconds - now.nanoseconds) / 1_000_000) / 1_000)
+                Double(Int((order.until - now) / .milliseconds(1))) / 1_000)
         }
         text.family("spillway_decisions_total", .counter, "Decisions by rule.")
         for rule in Decision.Rule.allCases {

@@ -14,7 +14,11 @@ struct Damping: Sendable, Equatable, Codable {
         let halvings = age / halfLife
         if halvings >= 62 { return 0 }
         let begun = penalty >> Int(halvings)
-        return begun - Int(Int64(begun) * (age % halfLife / 1_000) / max(2 * (halfLife / 1_000), 1))
+        // What is taken off is at most half of it: the quotient fits whatever the product is.
+        let fallen = max(halfLife / 1_000 * 2, 1).dividingFullWidth(
+            Int64(begun).multipliedFullWidth(by: age % halfLife / 1_000)
+        ).quotient
+        return begun - Int(fallen)
     }
 
     /// Traffic had to leave.

@@ -131,8 +131,10 @@ struct EndpointRecord: Sendable, Codable {
         switch state {
         case .healthy:
             guard let risesSince, policy.slowStart > .zero else { return whole }
-            let risen = (now - risesSince).milliseconds * (whole - Self.firstShare) / policy.slowStart.milliseconds
-            return min(whole, Self.firstShare + risen)
+            // A table may say less than a millisecond.
+            let time = max(policy.slowStart.milliseconds, 1)
+            let age = min(max((now - risesSince).milliseconds, 0), time)
+            return Self.firstShare + age * (whole - Self.firstShare) / time
         case .probation: return isProbed ? 0 : Self.trialShare
         case .hanging, .ejected, .down: return 0
         }

@@ -52,7 +52,7 @@ package struct Override: Sendable, Equatable, Codable {
         case .weight(let share): share
         case .freeze: whole
         case .drill:
-            Self.drillShares[min(Int((now - since) / Self.drillStep), Self.drillShares.count - 1)]
+            Self.drillShares[min(max(Int((now - since) / Self.drillStep), 0), Self.drillShares.count - 1)]
         }
     }
 }

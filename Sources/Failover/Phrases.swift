@@ -25,21 +25,21 @@ extension Instant {
         return day == other.date.prefix(10) ? String(time) : "\(day) \(time)"
     }
 
-    /// Reads what `date` wrote; nil if it is something else.
+    /// Reads what `date` wrote; nil if it is something else, as a day that no month has, or a year out of range.
     package init?(date: String) {
         let bytes = Array(date.utf8)
         guard bytes.count == 24, bytes[10] == UInt8(ascii: "T"), bytes[23] == UInt8(ascii: "Z") else { return nil }
+        // Four digits at most.
         func number(_ range: Range<Int>) -> Int64? {
             var value: Int64 = 0
             for byte in bytes[range] {
                 guard (0x30...0x39).contains(byte) else { return nil }
-                value = value * 10 + Int64(byte - 0x30)
+                value = value &* 10 &+ Int64(byte &- 0x30)
             }
             return value
         }
         guard let year = number(0..<4), let month = number(5..<7), let day = number(8..<10), let hour = number(11..<13),
-            let minute = number(14..<16), let second = number(17..<19), let millisecond = number(20..<23),
-            (1...12).contains(month), (1...31).contains(day)
+            let minute = number(14..<16), let second = number(17..<19), let millisecond = number(20..<23)
         else { return nil }
         // Hinnant, as in `date`, the other way.
         let shifted = month <= 2 ? year - 1 : year
@@ -48,8 +48,12 @@ extension Instant {
         let dayOfYear = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1
         let dayOfEra = yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear
         let days = era * 146_097 + dayOfEra - 719_468
-        self.init(
-            nanoseconds: (((days * 24 + hour) * 60 + minute) * 60 + second) * 1_000_000_000 + millisecond * 1_000_000)
+        let milliseconds = (((days * 24 + hour) * 60 + minute) * 60 + second) * 1_000 + millisecond
+        let (nanoseconds, isOver) = milliseconds.multipliedReportingOverflow(by: 1_000_000)
+        if isOver { return nil }
+        self.init(nanoseconds: nanoseconds)
+        // A 31st of February is another day, written otherwise.
+        guard self.date == date else { return nil }
     }
 }
 
@@ -71,6 +75,7 @@ extension [String] {
 
 /// Thousandths of a request per second, as people write them: `0.5`, `12`, `340`.
 func perSecond(_ thousandths: Int) -> String {
-    let tenths = (thousandths + 50) / 100
-    return tenths >= 100 || tenths % 10 == 0 ? "\((thousandths + 500) / 1_000)" : "\(tenths / 10).\(tenths % 10)"
+    let tenths = thousandths / 100 + (thousandths % 100 >= 50 ? 1 : 0)
+    return tenths >= 100 || tenths % 10 == 0
+        ? "\(thousandths / 1_000 + (thousandths % 1_000 >= 500 ? 1 : 0))" : "\(tenths / 10).\(tenths % 10)"
 }

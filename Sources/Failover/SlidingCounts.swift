@@ -76,7 +76,9 @@ struct SlidingCounts<let size: Int>: Sendable {
 
     /// The time that `total` is about, as of the last `advance` or `add`, at `now`.
     func covered(at now: Instant) -> Duration {
-        .nanoseconds(width * Int64(size - 1) + min(max(now.nanoseconds - newest * width, 1), width))
+        let age = now - Instant(nanoseconds: newest * width)
+        let part = min(max(age, .nanoseconds(1)), .nanoseconds(width))
+        return Duration.nanoseconds(width) * (size - 1) + part
     }
 
     mutating func clear() {
@@ -93,9 +95,11 @@ extension SlidingCounts: Codable {
         width = try container.decode(Int64.self, forKey: .width)
         newest = try container.decode(Int64.self, forKey: .newest)
         let known = try container.decode([Counts].self, forKey: .buckets)
-        guard known.count == size, width > 0 else {
+        guard known.count == size, width > 0, newest >= 0, newest <= .max / width else {
             throw DecodingError.dataCorrupted(
-                .init(codingPath: container.codingPath, debugDescription: "\(known.count) buckets"))
+                .init(
+                    codingPath: container.codingPath,
+                    debugDescription: "\(known.count) buckets of \(width) ns, the newest \(newest)"))
         }
         for (index, bucket) in known.enumerated() {
             buckets[index] = bucket

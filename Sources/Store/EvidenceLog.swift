@@ -69,7 +69,7 @@ package struct EvidenceLog: ~Copyable {
         if bytes >= segmentBytes * Self.longestSegment { file = nil }
         guard file != nil else { return false }
         var record = EvidenceWriter()
-        record.put(Int(time.nanoseconds - last))
+        record.put(Int(time.nanoseconds &- last))
         try record.put(event)
         let sum = Self.checksum(record.bytes, after: checksum)
         var framed = EvidenceWriter()

@@ -3,7 +3,7 @@ internal import FoundationEssentials
 
 /// Moments as people give them to a command; UTC where they do not say otherwise, as logs and journal are.
 enum MomentText {
-    static let expectation = "a time such as 14:05, 14:05:30 or 2026-01-02T14:05:00Z (UTC)"
+    static let expectation = "a time such as 14:05, 14:05:30 or 2026-01-02T14:05:00Z (UTC), from 1678 to 2261"
 
     /// `14:05` is the last one that has passed.
     static func moment(_ text: String, now: Date) -> Instant? {
@@ -35,8 +35,10 @@ enum MomentText {
 }
 
 extension Instant {
-    /// Since 1970, to the millisecond.
+    /// Since 1970, to the millisecond; where there is no such moment, the first or the last that there is.
     init(seconds: Double) {
-        self.init(nanoseconds: Int64((seconds * 1_000).rounded()) * 1_000_000)
+        let limit = Double(Int64.max / 1_000_000)
+        let milliseconds = Int64(min(max((seconds * 1_000).rounded(), 1 - limit), limit - 1))
+        self.init(nanoseconds: milliseconds &* 1_000_000)
     }
 }

@@ -32,4 +32,25 @@ struct OrderRequestTests {
             return
         }
     }
+
+    @Test(arguments: [Int.min, -1, 0, 259_201, 9_223_372_036, Int.max])
+    func `a time that no order has is refused, whatever the number is`(seconds: Int) {
+        for order in ["drain", "weight", "freeze", "drill"] {
+            let asked = OrderRequest(
+                order: order, region: order == "freeze" ? nil : "east", weight: 5_000, seconds: seconds)
+            guard case .failure(let found) = asked.parsed() else {
+                Issue.record("\(order) for \(seconds) s is taken")
+                continue
+            }
+            #expect("\(found)" == "an override lasts 1 s to 72 h")
+        }
+    }
+
+    @Test(arguments: [Int.min, -1, 10_001, Int.max])
+    func `a weight that is no share is refused, whatever the number is`(weight: Int) {
+        guard case .failure = OrderRequest(order: "weight", region: "east", weight: weight).parsed() else {
+            Issue.record("a weight of \(weight) is taken")
+            return
+        }
+    }
 }

@@ -94,6 +94,45 @@ struct StateTests {
         #expect(router.command.finish().status == 0)
     }
 
+    /// One character of the journal that was changed is enough for each.
+    @Test func `numbers and dates of the journal at the ends of their range stop neither a start nor a command`() throws
+    {
+        let directory = try TemporaryDirectory()
+        try directory.write("tables/table.yaml", CommandTests.table)
+        func line(_ time: String, _ change: String, for length: String) -> String {
+            "{\"sequence\":1,\"time\":\"\(time)\",\"subject\":\"region\",\"region\":\"east\",\(change),"
+                + "\"rule\":\"ordered\",\"evidence\":{\"for\":\(length),\"why\":\"a new kernel\"}}\n"
+        }
+        let order = "\"change\":\"order\",\"before\":\"none\",\"after\":\"drain\""
+        var journal = ""
+        for time in [
+            "2026-11-28T10:00:00.000Z", "9026-11-28T10:00:00.000Z", "1677-01-01T00:00:00.000Z",
+            "2262-04-11T23:00:00.000Z", "1677-09-22T00:00:00.000Z",
+        ] {
+            for length in ["1000", "9223372036854775807", "-9223372036854775808", "9223372036854775808"] {
+                journal += line(time, order, for: length)
+            }
+        }
+        try directory.write("state/decisions.jsonl", journal)
+        let state = directory.path + "/state"
+        let router = try RouterUnderTest(directory, table: "tables")
+        #expect(try router.get("/hello").text == "version one")
+        #expect(try Command("explain", "east", "--admin", router.adminAddress).finish().status == 0)
+        for options in [[], ["--each"], ["--json"]] {
+            let told = try Command(["history", "--since", "1900-01-01", "--state", state] + options).finish()
+            #expect(told.status == 0, "\(told.errors)")
+            #expect(told.output.contains("a new kernel"), "\(told.output)")
+        }
+        for (command, option) in [("history", "--since"), ("history", "--until"), ("explain", "--at")] {
+            for time in ["9999-12-31T23:59:59Z", "0001-01-01T00:00:00Z"] {
+                let refused = try Command(command, option, time, "--state", state).finish()
+                #expect(refused.errors.contains("\(option): found \"\(time)\", expected a "), "\(refused.errors)")
+            }
+        }
+        router.signal(SIGTERM)
+        #expect(router.command.finish().status == 0)
+    }
+
     @Test func `a state directory that is removed under a router is written anew, and stays its own`() throws {
         let directory = try TemporaryDirectory()
         try directory.write("tables/table.yaml", CommandTests.table)

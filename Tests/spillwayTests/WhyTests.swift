@@ -178,8 +178,23 @@ struct WhyTests {
         #expect(MomentText.moment(text, now: now)?.date == date)
     }
 
-    @Test(arguments: ["", "noon", "24:00", "14:60", "2026-13-01", "14"])
+    @Test(arguments: [
+        "", "noon", "24:00", "14:60", "2026-13-01", "14", "9999-12-31T23:59:59Z", "1500-01-01", "0000-00-00",
+        "2026-02-31",
+    ])
     func `what is no time is none`(text: String) {
         #expect(MomentText.moment(text, now: .now) == nil)
+    }
+
+    @Test(arguments: ["2262-04-11T23:47:16-23:59", "1677-09-22T00:00:00+99:99"])
+    func `a time zone that leads beyond all moments ends there`(text: String) throws {
+        let moment = try #require(MomentText.moment(text, now: .now))
+        #expect(["2262-04-11", "1677-09-21"].contains(moment.date.prefix(10)), "\(moment.date)")
+    }
+
+    @Test(arguments: [1e300, -1e300, Double.infinity, -.infinity])
+    func `seconds that no moment has are the first or the last`(seconds: Double) {
+        let moment = Instant(seconds: seconds)
+        #expect(moment.date.hasPrefix(seconds > 0 ? "2262-04-11" : "1677-09-21"))
     }
 }
