@@ -75,7 +75,7 @@ let command: [Target] = [
             .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             .product(name: "Yams", package: "Yams"),
         ], swiftSettings: settings, linkerSettings: runtimeWithin),
-    tests(of: "spillway", ["Backends", "Failover", "Reactor", "Store"]),
+    tests(of: "spillway", ["Backends", "Failover", "Reactor", "Store", "TLS"]),
 ]
 
 let package = Package(

@@ -148,23 +148,27 @@ static size_t copy(const ASN1_STRING *text, char *to, size_t room) {
     return count;
 }
 
-int cssl_alternative_name(const cssl_certificate *certificate, int index, char *to, size_t room, size_t *count) {
+cssl_names *cssl_alternative_names(const cssl_certificate *certificate) {
     GENERAL_NAMES *names = X509_get_ext_d2i(certificate->leaf, NID_subject_alt_name, NULL, NULL);
-    int kind = -1;
-    *count = 0;
-    if (names && index < sk_GENERAL_NAME_num(names)) {
-        const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, index);
-        kind = 0;
-        switch (name->type) {
-        case GEN_DNS: kind = 1; break;
-        case GEN_URI: kind = 2; break;
-        case GEN_IPADD: kind = 3; break;
-        default: break;
-        }
-        if (kind) *count = copy(name->d.ia5, to, room);
-    }
-    GENERAL_NAMES_free(names);
     ERR_clear_error();
+    return names;
+}
+
+void cssl_names_free(cssl_names *names) { GENERAL_NAMES_free(names); }
+
+int cssl_names_count(const cssl_names *names) { return sk_GENERAL_NAME_num(names); }
+
+int cssl_name_at(const cssl_names *names, int index, const uint8_t **bytes, size_t *count) {
+    const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, index);
+    int kind = 0;
+    switch (name->type) {
+    case GEN_DNS: kind = 1; break;
+    case GEN_URI: kind = 2; break;
+    case GEN_IPADD: kind = 3; break;
+    default: break;
+    }
+    *bytes = kind ? ASN1_STRING_get0_data(name->d.ia5) : NULL;
+    *count = kind ? (size_t)ASN1_STRING_length(name->d.ia5) : 0;
     return kind;
 }
 
@@ -174,6 +178,37 @@ size_t cssl_common_name(const cssl_certificate *certificate, char *to, size_t ro
     if (index < 0) return 0;
     const ASN1_STRING *text = X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, index));
     return text ? copy(text, to, room) : 0;
+}
+
+// Bundles
+
+cssl_bundle *cssl_bundle_read(const uint8_t *pem, size_t count) {
+    ERR_clear_error();
+    BIO *bio = BIO_new_mem_buf(pem, (int)count);
+    STACK_OF(X509) *bundle = NULL;
+    X509 *one;
+    while (bio && (one = PEM_read_bio_X509(bio, NULL, NULL, NULL))) {
+        if (!bundle) bundle = sk_X509_new_null();
+        if (!bundle || !sk_X509_push(bundle, one)) {
+            X509_free(one);
+            break;
+        }
+    }
+    BIO_free(bio);
+    ERR_clear_error();
+    return bundle;
+}
+
+void cssl_bundle_free(cssl_bundle *bundle) { sk_X509_pop_free(bundle, X509_free); }
+
+int cssl_bundle_count(const cssl_bundle *bundle) { return sk_X509_num(bundle); }
+
+cssl_certificate *cssl_bundle_at(const cssl_bundle *bundle, int index) {
+    cssl_certificate *certificate = OPENSSL_zalloc(sizeof *certificate);
+    if (!certificate) return NULL;
+    certificate->leaf = sk_X509_value(bundle, index);
+    X509_up_ref(certificate->leaf);
+    return certificate;
 }
 
 // Stapled answers

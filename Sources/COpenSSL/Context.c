@@ -30,6 +30,34 @@ static int ticket_key(
     return makes || (index == 0 && SSL_version(session) < TLS1_3_VERSION) ? 1 : 2;
 }
 
+/// Now is within the certificate's time.
+static int is_valid(const X509 *certificate) {
+    return X509_cmp_current_time(X509_get0_notBefore(certificate)) < 0 &&
+           X509_cmp_current_time(X509_get0_notAfter(certificate)) > 0;
+}
+
+/// OpenSSL asks nobody for a certificate who resumes a session, and does not look again at the one the session was begun
+/// with. A session that would not be begun now is not resumed: the client shakes hands anew.
+static int may_resume(const cssl_server *server, const SSL_SESSION *kept) {
+    if (server->client_mode == 0) return 1;
+    const X509 *shown = SSL_SESSION_get0_peer((SSL_SESSION *)kept);
+    if (!shown) return server->client_mode < 2;
+    return is_valid(shown) && time(NULL) < server->clients_until;
+}
+
+static SSL_TICKET_RETURN use_ticket(
+    SSL *session, SSL_SESSION *kept, const unsigned char *name, size_t count, SSL_TICKET_STATUS status, void *argument) {
+    (void)session, (void)name, (void)count;
+    switch (status) {
+    case SSL_TICKET_EMPTY:
+    case SSL_TICKET_NO_DECRYPT: return SSL_TICKET_RETURN_IGNORE_RENEW;
+    case SSL_TICKET_SUCCESS: return may_resume(argument, kept) ? SSL_TICKET_RETURN_USE : SSL_TICKET_RETURN_IGNORE_RENEW;
+    case SSL_TICKET_SUCCESS_RENEW:
+        return may_resume(argument, kept) ? SSL_TICKET_RETURN_USE_RENEW : SSL_TICKET_RETURN_IGNORE_RENEW;
+    default: return SSL_TICKET_RETURN_ABORT;
+    }
+}
+
 // Names and protocols
 
 static int choose_name(SSL *session, int *alert, void *argument) {
@@ -79,6 +107,15 @@ static int staple(SSL *session, void *argument) {
 
 // Contexts
 
+static void count_message(
+    int is_written, int version, int kind, const void *bytes, size_t count, SSL *session, void *argument) {
+    (void)version, (void)bytes, (void)count, (void)argument;
+    if (is_written || (kind != SSL3_RT_HANDSHAKE && kind != SSL3_RT_ALERT && kind != SSL3_RT_CHANGE_CIPHER_SPEC)) return;
+    BIO *bio = SSL_get_rbio(session);
+    cssl_port *port = bio ? BIO_get_data(bio) : NULL;
+    if (port) port->messages++;
+}
+
 static SSL_CTX *create(cssl_library *library, const cssl_settings *settings, const SSL_METHOD *method) {
     cssl_begin();
     SSL_CTX *context = SSL_CTX_new_ex(library, NULL, method);
@@ -89,6 +126,9 @@ static SSL_CTX *create(cssl_library *library, const cssl_settings *settings, con
     // An idle session keeps no buffers. What a write does not take is never asked for again from the same place.
     SSL_CTX_set_mode(
         context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    // A read returns after each record without data, so that whoever sends many of them has turns as others have.
+    SSL_CTX_clear_mode(context, SSL_MODE_AUTO_RETRY);
+    SSL_CTX_set_msg_callback(context, count_message);
     SSL_CTX_set_security_level(context, 2);
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
     if (SSL_CTX_set_min_proto_version(context, settings->min_version) != 1 ||
@@ -112,6 +152,7 @@ cssl_context *cssl_server_context(cssl_library *library, const cssl_settings *se
     SSL_CTX_set_tlsext_servername_callback(context, choose_name);
     SSL_CTX_set_tlsext_servername_arg(context, server);
     SSL_CTX_set_tlsext_ticket_key_evp_cb(context, ticket_key);
+    SSL_CTX_set_session_ticket_cb(context, NULL, use_ticket, server);
     if (server->protocols_count) SSL_CTX_set_alpn_select_cb(context, choose_protocol, server);
     SSL_CTX_set_num_tickets(context, 1);
     return context;
@@ -212,7 +253,10 @@ int cssl_expect(cssl_session *session, const char *server_name, const char *host
 
 void cssl_resume(cssl_session *session, cssl_resumption *kept) {
     SSL_set_app_data(session, kept);
-    if (kept->session && SSL_SESSION_is_resumable(kept->session)) {
+    // A session that is resumed is not verified again, and each one brings the next: the certificate would never end.
+    const X509 *shown = kept->session ? SSL_SESSION_get0_peer(kept->session) : NULL;
+    int is_good = shown && (SSL_get_verify_mode(session) == SSL_VERIFY_NONE || is_valid(shown));
+    if (is_good && SSL_SESSION_is_resumable(kept->session)) {
         // A copy: connections that share one disturb each other's handshakes.
         SSL_SESSION *copy = SSL_SESSION_dup(kept->session);
         if (copy) SSL_set_session(session, copy);

@@ -21,14 +21,16 @@ static int port_write_ex(BIO *bio, const char *from, size_t count, size_t *writt
 static int port_read_ex(BIO *bio, char *to, size_t count, size_t *read) {
     cssl_port *port = BIO_get_data(bio);
     BIO_clear_retry_flags(bio);
-    if (port->input_count == 0) {
+    size_t most = port->allowed < port->input_count ? port->allowed : port->input_count;
+    if (most == 0) {
         BIO_set_retry_read(bio);
         return 0;
     }
-    *read = count < port->input_count ? count : port->input_count;
+    *read = count < most ? count : most;
     memcpy(to, port->input, *read);
     port->input += *read;
     port->input_count -= *read;
+    port->allowed -= *read;
     return 1;
 }
 

@@ -28,8 +28,15 @@ void cssl_begin(void) {
     if (ERR_peek_error()) ERR_clear_error();
 }
 
+/// How much of the port's input the next call may read.
+static void allow(cssl_session *session, size_t count) {
+    cssl_port *port = BIO_get_data(SSL_get_rbio(session));
+    port->allowed = count;
+}
+
 int cssl_handshake(cssl_session *session) {
     cssl_begin();
+    allow(session, SIZE_MAX);
     int result = SSL_do_handshake(session);
     if (result == 1) {
         if (!SSL_is_server(session)) cssl_keep_session(session);
@@ -42,6 +49,8 @@ int cssl_handshake(cssl_session *session) {
 long cssl_read(cssl_session *session, void *to, size_t room) {
     size_t count = 0;
     cssl_begin();
+    // OpenSSL reads on where a record has no data for it, as one that asks for a renegotiation.
+    allow(session, SSL3_RT_MAX_ENCRYPTED_LENGTH + SSL3_RT_HEADER_LENGTH);
     if (SSL_read_ex(session, to, room, &count)) return (long)count;
     switch (SSL_get_error(session, 0)) {
     case SSL_ERROR_WANT_READ: return 0;

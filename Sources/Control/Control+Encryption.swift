@@ -59,23 +59,25 @@ extension Control {
         tellExpiry()
     }
 
-    /// Warns of certificates that end soon.
+    /// Warns of certificates that end soon, and of authorities: listeners', and those that endpoints meet.
     func tellExpiry() {
         let now = EventLoop.wallClock() / 1_000_000_000
         for (listener, settings) in encryption.servers.sorted(by: { $0.key < $1.key }) {
-            for certificate in settings.certificates {
-                let days = (certificate.notAfter - now) / 86_400
-                if certificate.notAfter <= now {
-                    logger.error("listener \(listener): \(certificate.file) has expired")
-                } else if days < 7 {
-                    logger.error("listener \(listener): \(certificate.file) expires in \(days) days")
-                } else if days < 30 {
-                    logger.warning("listener \(listener): \(certificate.file) expires in \(days) days")
-                }
-                if certificate.notBefore > now {
-                    logger.warning("listener \(listener): \(certificate.file) is not valid yet")
-                }
-            }
+            let notices =
+                settings.certificates.flatMap { ExpiryNotice.all(of: $0, now: now) }
+                + ExpiryNotice.all(of: settings.authorities, in: settings.rules.client?.ca ?? "", now: now)
+            tell(notices, of: "listener \(listener)")
+        }
+        for (service, settings) in encryption.clients.sorted(by: { $0.key < $1.key }) {
+            let own = settings.certificate.map { ExpiryNotice.all(of: $0, now: now) } ?? []
+            let others = ExpiryNotice.all(of: settings.authorities, in: settings.rules.ca ?? "", now: now)
+            tell(own + others, of: "service \(service)")
+        }
+    }
+
+    private func tell(_ notices: [ExpiryNotice], of whose: String) {
+        for notice in notices {
+            logger.log(level: notice.isError ? .error : .warning, "\(whose): \(notice.text)")
         }
     }
 
@@ -167,15 +169,7 @@ extension Snapshot {
             registry.handshakes[service.name].map { (service.name, $0) }
         }
         handshakes(&text, of: "service", services, "Handshakes with endpoints")
-        text.family("spillway_certificate_expiry_seconds", .gauge, "When a certificate expires, in Unix time.")
-        for (listener, settings) in encryption.servers.sorted(by: { $0.key < $1.key }) {
-            for certificate in settings.certificates {
-                text.sample(
-                    [
-                        ("listener", listener), ("file", certificate.file), ("name", certificate.names.first ?? ""),
-                    ], Int(certificate.notAfter))
-            }
-        }
+        expiryMetrics(&text)
         text.family(
             "spillway_certificates_refused", .gauge, "1 while certificates on disk are refused, and others are used.")
         text.sample([], certificatesAreRefused ? 1 : 0)
@@ -184,6 +178,37 @@ extension Snapshot {
             "Certificates read again while the table stayed, by outcome.")
         text.sample([("outcome", "accepted")], certificateReloads.accepted)
         text.sample([("outcome", "refused")], certificateReloads.refused)
+    }
+
+    private func expiryMetrics(_ text: inout MetricsText) {
+        let servers = encryption.servers.sorted { $0.key < $1.key }
+        let clients = encryption.clients.sorted { $0.key < $1.key }
+        func sample(_ kind: String, _ name: String, _ certificate: ServerCertificate) {
+            text.sample(
+                [(kind, name), ("file", certificate.file), ("name", certificate.names.first ?? "")],
+                Int(certificate.notAfter))
+        }
+        text.family("spillway_certificate_expiry_seconds", .gauge, "When a certificate expires, in Unix time.")
+        for (listener, settings) in servers {
+            for certificate in settings.certificates { sample("listener", listener, certificate) }
+        }
+        for (service, settings) in clients {
+            if let certificate = settings.certificate { sample("service", service, certificate) }
+        }
+        let now = EventLoop.wallClock() / 1_000_000_000
+        text.family(
+            "spillway_authority_expiry_seconds", .gauge,
+            "When the next of a file's authorities expires, or the last did if all have, in Unix time.")
+        for (listener, settings) in servers {
+            guard let file = settings.rules.client?.ca, let expiry = settings.authorities.expiry(now: now) else {
+                continue
+            }
+            text.sample([("listener", listener), ("file", file)], Int(expiry))
+        }
+        for (service, settings) in clients {
+            guard let file = settings.rules.ca, let expiry = settings.authorities.expiry(now: now) else { continue }
+            text.sample([("service", service), ("file", file)], Int(expiry))
+        }
     }
 
     private func handshakes(

@@ -53,7 +53,7 @@ final class ClientConnection: Downstream, Client, TimerOwner {
     private static let farewellTime: Int64 = 1_000_000_000
 
     /// The connection ends with the answer in hand, or the next.
-    private var isLeaving: Bool { worker.isDraining || listener.isRetired }
+    private var isLeaving: Bool { worker.isDraining || isDisowned }
 
     init(worker: Worker, listener: WorkerListener, socket: consuming Socket, peer: SocketAddress) {
         self.listener = listener

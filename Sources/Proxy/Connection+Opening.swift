@@ -9,6 +9,8 @@ internal import Wire
 struct ConnectSettings {
     /// Absent: without encryption.
     let tls: TLSClient?
+    /// Of `tls`; 0: without encryption.
+    let rules: UInt64
     let handshakes: HandshakeCounters?
     /// How endpoints are told who the client is.
     let proxyHeader: ProxyHeader.Version?
@@ -18,11 +20,16 @@ struct ConnectSettings {
 
     init(of service: WorkerService) {
         tls = service.tls
+        rules = service.tlsRules
         handshakes = service.handshakes
         proxyHeader = service.proxyHeader
         timeout = service.connectTimeout
         load = service.load
     }
+
+    /// Whether a connection that was opened by them is still one that the service would open: encrypted or not, verified by
+    /// the same authorities, with the same certificate shown.
+    func holds(for service: WorkerService) -> Bool { rules == service.tlsRules }
 }
 
 /// How a connection to an endpoint comes about: counted from here to its end, connected, encrypted if its service is.

@@ -88,6 +88,7 @@ extension Connection {
         // Answers to what was not plaintext: an update of keys, an alert.
         if session.port.hasOutput { sendOutput(of: session) }
         hasUnread = !received.isSocketEmpty
+        share.work -= received.messages * Share.message
         switch received.reading {
         case .bytes(let count):
             share.bytes -= count

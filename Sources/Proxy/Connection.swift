@@ -20,6 +20,8 @@ class Connection: EventHandler, Deferred, Yielding {
     /// Encrypts what is sent and decrypts what comes, from the beginning of a handshake on.
     final private(set) var tls: TLSSession?
     final var isEncrypted: Bool { tls != nil }
+    /// By which of the listener's rules for clients it was begun; 0: without encryption.
+    final private(set) var clientRules: UInt64 = 0
     /// What encryption broke of, if it did; `truncated` when the peer's end came without notice.
     final var tlsFailure: TLSFailure?
     /// New bytes, or an end, may be waiting to be read.
@@ -67,6 +69,7 @@ class Connection: EventHandler, Deferred, Yielding {
         isBroken = other.isBroken
         hasUnread = other.hasUnread
         tls = other.tls
+        clientRules = other.clientRules
         other.tls = nil
         other.registration = nil
         other.unsent = []
@@ -176,6 +179,7 @@ class Connection: EventHandler, Deferred, Yielding {
     /// From now on everything is encrypted.
     final func encrypt(with session: TLSSession) {
         tls = session
+        clientRules = session.clientRules
     }
 
     /// What follows is said, and understood, without encryption.

@@ -63,7 +63,7 @@ final class HTTP2ClientConnection: HTTP2Connection, Client, TimerOwner {
         hasUnread = true
         worker.loop.defer(self)
         armTimer()
-        if worker.isDraining || listener.isRetired { drainStarted() }
+        if worker.isDraining || isDisowned { drainStarted() }
     }
 
     // Receiving

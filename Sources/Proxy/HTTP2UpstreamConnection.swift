@@ -88,7 +88,7 @@ final class HTTP2UpstreamConnection: HTTP2Connection, TimerOwner {
 
     /// Whether it is spoken to as the service has it now.
     func serves(_ service: WorkerService) -> Bool {
-        (settings.tls != nil) == service.isEncrypted && (settings.tls == nil || renamings == endpoint.renamings)
+        settings.holds(for: service) && (settings.tls == nil || renamings == endpoint.renamings)
     }
 
     /// Another stream may be added.

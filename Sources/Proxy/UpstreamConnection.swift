@@ -85,7 +85,7 @@ final class UpstreamConnection: Upstream, TimerOwner {
 
     /// Whether a service that tells its endpoints of their clients can use it for this one.
     func serves(_ client: ProxiedClient?, of service: WorkerService) -> Bool {
-        guard isEncrypted == service.isEncrypted, !isEncrypted || renamings == endpoint.renamings else { return false }
+        guard settings.holds(for: service), !isEncrypted || renamings == endpoint.renamings else { return false }
         if service.proxyHeader == nil { return !hasTold }
         return hasTold ? toldVersion == service.proxyHeader && toldClient == client : !hasServed
     }

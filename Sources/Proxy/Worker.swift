@@ -142,7 +142,13 @@ package final class Worker: TimerOwner, TurnObserver {
             cell.endpointsChanged()
         case .secure(let servers, let clients, let generation):
             guard isServed(generation) else { return }
-            for listener in listeners { listener.tls = servers[listener.index] }
+            var areNew = false
+            for listener in listeners {
+                let rules = listener.clientRules
+                listener.tls = servers[listener.index]
+                if listener.clientRules != rules { areNew = true }
+            }
+            if areNew { dismissDisowned() }
             for (index, client) in clients.enumerated() { table.services[index].tls = client }
         case .tickets(let keys): for listener in listeners { listener.tls?.setTickets(keys) }
         case .warm(let service, let cell, let share, let generation):
@@ -195,9 +201,12 @@ package final class Worker: TimerOwner, TurnObserver {
         tableChanged(from: before)
         for service in table.services { service.load.placesChanged(service) }
         var kept: [WorkerListener] = []
+        var areRulesNew = false
         for (index, listener) in publication.table.listeners.enumerated() {
             if let known = listeners.first(where: { $0.identity == listener.identity }) {
+                let rules = known.clientRules
                 known.update(index: index, listener, publication)
+                if known.clientRules != rules { areRulesNew = true }
                 kept.append(known)
             } else if let socket = sockets.first(where: { $0.listener == index })?.take() {
                 kept.append(
@@ -208,8 +217,13 @@ package final class Worker: TimerOwner, TurnObserver {
         let gone = listeners.filter { listener in !kept.contains { $0 === listener } }
         listeners = kept
         for listener in gone { listener.retire(from: before) }
-        if !gone.isEmpty { clients.forEach { if $0.listener.isRetired { $0.drainStarted() } } }
+        if !gone.isEmpty || areRulesNew { dismissDisowned() }
         reports.published(generation: publication.generation)
+    }
+
+    /// Has those connections end, each with its next answer, that the table would not have any more.
+    private func dismissDisowned() {
+        clients.forEach { if $0.isDisowned { $0.drainStarted() } }
     }
 
     @inline(__always)
@@ -484,13 +498,19 @@ protocol Client: AnyObject {
     var place: Int { get set }
     /// Where it came from.
     var listener: WorkerListener { get }
-    /// The worker drains, or the listener is gone: what is under way is finished, and who has just come may ask once.
+    /// By which of the listener's rules for clients it was begun.
+    var clientRules: UInt64 { get }
+    /// The worker drains, or the connection is disowned: what is under way is finished, and who has just come may ask once.
     func drainStarted()
     /// What may stay open for long: tunnels, and calls within their answers.
     func forEachTunnel(_ visit: (Exchange) -> Void)
 }
 
 extension Client {
+    /// The listener is gone, or has other rules for clients: who has no certificate, or one that is good no more, must not
+    /// go on as if it had.
+    var isDisowned: Bool { listener.isRetired || clientRules != listener.clientRules }
+
     func forEachTunnel(_ visit: (Exchange) -> Void) {}
 }
 

@@ -24,7 +24,9 @@ final class WorkerListener: EventHandler, Yielding {
     private(set) var handshakeTimeout: Int64 = 0
     private(set) var redirectsToHTTPS = false
     /// Absent: what is spoken is not encrypted.
-    var tls: TLSServer?
+    var tls: TLSServer? { didSet { clientRules = tls?.clientRules ?? 0 } }
+    /// The rules for clients. A connection that was begun by others ends with its next answer.
+    private(set) var clientRules: UInt64 = 0
     let identity: ListenerIdentity
 
     private var trustedProxies: [AddressBlock] = []

@@ -30,9 +30,10 @@ final class WorkerService {
     var split: ServiceSplit
     let load: ServiceLoad
     /// How endpoints are spoken to; absent: without encryption.
-    var tls: TLSClient?
+    var tls: TLSClient? { didSet { tlsRules = tls?.rules ?? 0 } }
+    /// The rules by which they are spoken to: a connection that was opened by others serves no more requests.
+    private(set) var tlsRules: UInt64
     let handshakes: HandshakeCounters?
-    let isEncrypted: Bool
 
     private let hedgeDelay: HedgeDelay
     private let retriesConnect: Bool
@@ -47,8 +48,8 @@ final class WorkerService {
         name = service.name
         counters = published.counters
         tls = published.tls
+        tlsRules = published.tls?.rules ?? 0
         handshakes = published.handshakes
-        isEncrypted = published.tls != nil
         self.cells = cells
         connectTimeout = service.timeouts.connect.nanoseconds
         responseTimeout = service.timeouts.response.nanoseconds

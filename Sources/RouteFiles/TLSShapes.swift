@@ -61,7 +61,8 @@ extension Shapes {
             Field(
                 optional: "header", \.header, Forms.fieldName,
                 "The field that tells services who a client has proved to be: "
-                    + "`Hash=…;Subject=\"…\";URI=…;DNS=…`. No client of any listener can send it."),
+                    + "`Hash=…;Subject=\"…\";URI=…;DNS=…`, of the certificate's first 100 names as many as fit into 8 KiB. "
+                    + "No client of any listener can send it."),
         ]
     ) { client in
         (client.header ?? "").count { $0 == "-" || $0 == "_" } > 6

@@ -1,21 +1,28 @@
 internal import COpenSSL
 
 /// Who a client has proved to be, by a certificate that was verified.
+///
+/// A certificate may have thousands of names, and a worker reads them within a handshake: the first `namesLimit` are told,
+/// as far as `bytesLimit` goes.
 package struct PeerIdentity: Sendable, Equatable {
     /// The text of RFC 2253.
     package let subject: String
     package let dnsNames: [String]
     package let uris: [String]
+
+    /// Names that are read, of all kinds.
+    package static let namesLimit = 100
+    /// Bytes of `fieldValue`, at most.
+    package static let bytesLimit = 8_192
+
     /// SHA-256 of the certificate, in hexadecimal digits.
     package let fingerprint: String
 
     init(_ certificate: OpaquePointer) {
-        subject = unsafe String(unsafeUninitializedCapacity: 1_024) { room in
-            unsafe room.withMemoryRebound(to: CChar.self) { unsafe cssl_subject(certificate, $0.baseAddress, $0.count) }
-        }
+        subject = unsafe Self.subject(of: certificate)
         var dnsNames: [String] = []
         var uris: [String] = []
-        for name in unsafe AlternativeName.all(of: certificate) {
+        for name in unsafe AlternativeName.all(of: certificate, limit: Self.namesLimit) {
             switch name {
             case .dns(let text): dnsNames.append(text)
             case .uri(let text): uris.append(text)
@@ -33,13 +40,24 @@ package struct PeerIdentity: Sendable, Equatable {
         }.joined()
     }
 
+    /// The text of RFC 2253, its first kilobyte.
+    static func subject(of certificate: OpaquePointer) -> String {
+        unsafe String(unsafeUninitializedCapacity: 1_024) { room in
+            unsafe room.withMemoryRebound(to: CChar.self) { unsafe cssl_subject(certificate, $0.baseAddress, $0.count) }
+        }
+    }
+
     /// The value of a field that tells it, in the elements of Envoy's X-Forwarded-Client-Cert:
-    /// `Hash=…;Subject="…";URI=…;DNS=…`. ASCII without control characters, whatever the certificate says.
+    /// `Hash=…;Subject="…";URI=…;DNS=…`. ASCII without control characters, whatever the certificate says. It ends before
+    /// the first name that would make it longer than `bytesLimit`.
     package var fieldValue: String {
-        var elements = ["Hash=\(fingerprint)", "Subject=\(Self.quoted(subject))"]
-        elements += uris.map { "URI=\(Self.plainOrQuoted($0))" }
-        elements += dnsNames.map { "DNS=\(Self.plainOrQuoted($0))" }
-        return elements.joined(separator: ";")
+        var value = "Hash=\(fingerprint);Subject=\(Self.quoted(subject))"
+        for (kind, name) in uris.map({ ("URI", $0) }) + dnsNames.map({ ("DNS", $0) }) {
+            let element = ";\(kind)=\(Self.plainOrQuoted(name))"
+            if value.utf8.count + element.utf8.count > Self.bytesLimit { break }
+            value += element
+        }
+        return value
     }
 
     private static func plainOrQuoted(_ text: String) -> String {
@@ -68,26 +86,22 @@ enum AlternativeName: Equatable {
     case ip([UInt8])
     case other
 
-    /// So many are looked at.
-    private static let limit = 1_000
-
-    static func all(of certificate: OpaquePointer) -> [AlternativeName] {
-        var names: [AlternativeName] = []
-        for index in 0..<limit {
-            var kind: Int32 = -1
-            let bytes = unsafe [UInt8](unsafeUninitializedCapacity: 2_048) { room, count in
-                unsafe room.withMemoryRebound(to: CChar.self) { room in
-                    unsafe kind = cssl_alternative_name(certificate, Int32(index), room.baseAddress, room.count, &count)
-                }
-            }
-            switch kind {
-            case -1: return names
-            case 1: names.append(.dns(String(decoding: bytes, as: UTF8.self)))
-            case 2: names.append(.uri(String(decoding: bytes, as: UTF8.self)))
-            case 3: names.append(.ip(bytes))
-            default: names.append(.other)
+    /// In the certificate's order, all of them or the first so many.
+    static func all(of certificate: OpaquePointer, limit: Int = .max) -> [AlternativeName] {
+        guard let names = unsafe cssl_alternative_names(certificate) else { return [] }
+        defer { unsafe cssl_names_free(names) }
+        let count = unsafe min(Int(cssl_names_count(names)), limit)
+        return (0..<max(count, 0)).map { index -> AlternativeName in
+            var start: UnsafePointer<UInt8>?
+            var length = 0
+            let kind = unsafe cssl_name_at(names, Int32(truncatingIfNeeded: index), &start, &length)
+            let bytes = unsafe [UInt8](UnsafeBufferPointer(start: start, count: length))
+            return switch kind {
+            case 1: .dns(String(decoding: bytes, as: UTF8.self))
+            case 2: .uri(String(decoding: bytes, as: UTF8.self))
+            case 3: .ip(bytes)
+            default: .other
             }
         }
-        return names
     }
 }

@@ -17,6 +17,9 @@ package struct ServerCertificate: Sendable {
     private let chain: [UInt8]
     private let key: Secret
 
+    /// The same for the same bytes of chain and key.
+    var digest: Digest { Digest().adding(chain).adding(key.bytes) }
+
     struct Staple: Sendable {
         let bytes: [UInt8]
         let until: Int64
@@ -37,7 +40,7 @@ package struct ServerCertificate: Sendable {
         notBefore = unsafe cssl_not_before(loaded)
         notAfter = unsafe cssl_not_after(loaded)
         keyKind = unsafe cssl_key_kind(loaded)
-        subject = unsafe PeerIdentity(loaded).subject
+        subject = unsafe PeerIdentity.subject(of: loaded)
         let alternatives = unsafe AlternativeName.all(of: loaded)
         var names = alternatives.compactMap { if case .dns(let name) = $0 { name.lowercased() } else { nil } }
         if alternatives.isEmpty {

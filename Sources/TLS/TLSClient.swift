@@ -4,12 +4,15 @@ internal import COpenSSL
 /// alone.
 @safe package final class TLSClient: @unchecked Sendable {
     package let context: OpaquePointer
+    /// The same for the same rules: a connection that was opened by others is used no more. Never 0.
+    package let rules: UInt64
     /// Kept for as long as the context.
     private let library: TLSLibrary
 
     /// - Parameter settings: as read and checked by `TLSClientSettings.read`.
     package init(_ settings: TLSClientSettings, library: TLSLibrary) throws(TLSProblem) {
         self.library = library
+        rules = settings.digest
         unsafe context = try settings.makeContext(library.library)
     }
 

@@ -40,6 +40,9 @@ package import Reactor
 
     var inputCount: Int { unsafe state.pointee.input_count }
 
+    /// Messages without data that sessions have read from it: handshakes', alerts.
+    var messages: Int { Int(truncatingIfNeeded: unsafe state.pointee.messages) }
+
     package var hasInput: Bool { unsafe state.pointee.input_count > 0 }
 
     /// Reads once from a socket. The last input must have been used.

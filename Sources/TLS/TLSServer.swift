@@ -23,6 +23,9 @@ internal import RouteTable
     /// The name and value of the field that tells who the client is, where there is one.
     package let identityHeader: String?
 
+    /// By which rules for clients it was made: see `TLSServerSettings.clientRules`.
+    package let clientRules: UInt64
+
     /// - Parameter settings: as read and checked by `TLSServerSettings.read`.
     package init(_ settings: TLSServerSettings, tickets keys: TicketKeys, library: TLSLibrary) throws(TLSProblem) {
         self.library = library
@@ -33,6 +36,15 @@ internal import RouteTable
         unsafe tickets.initialize(to: keys.state)
         unsafe state.initialize(to: cssl_server())
         identityHeader = settings.rules.client?.header
+        clientRules = settings.clientRules
+        let mode: Int32 =
+            switch settings.rules.client?.mode {
+            case nil: 0
+            case .optional: 1
+            case .required: 2
+            }
+        unsafe state.pointee.client_mode = mode
+        unsafe state.pointee.clients_until = settings.clientsUntil
         unsafe state.pointee.tickets = UnsafePointer(tickets)
         unsafe state.pointee.protocols = UnsafePointer(protocols.baseAddress)
         unsafe state.pointee.protocols_count = settings.protocolList.count

@@ -31,12 +31,22 @@ package import Reactor
     private var isOverfull = false
     /// What there was to say after the last bytes of plaintext.
     private var ending: Reading?
-    /// Bytes of ciphertext since the last of plaintext.
+    /// Bytes of ciphertext since the last of plaintext, and messages that are no data: tickets, updates of keys.
     private var barrenBytes = 0
+    private var barrenMessages = 0
+    /// Messages that are no data, of the last `read`.
+    private var messagesRead = 0
 
-    /// The longest record is a quarter of it. A peer that sends so much and says nothing (tickets, updates of keys) makes work
-    /// and nothing else.
+    /// The longest record is a quarter of it. A peer that sends so much and says nothing makes work and nothing else.
     private static let barrenLimit = 65_536
+    /// A server sends a few tickets at the beginning, and keys are updated once in millions of records. An update costs some
+    /// twenty times what its 27 bytes of data would.
+    private static let barrenMessageLimit = 128
+    /// Messages without data that are read before others have their turn.
+    package static let messagesATurn = 32
+
+    /// By which rules for clients the server's side was begun (`TLSServerSettings.clientRules`); 0 of a client's side.
+    package let clientRules: UInt64
 
     /// A server's side.
     package init(_ server: TLSServer, port: TLSPort) throws(TLSFailure) {
@@ -44,6 +54,7 @@ package import Reactor
         unsafe self.session = session
         self.port = port
         context = server
+        clientRules = server.clientRules
         kept = nil
     }
 
@@ -57,6 +68,7 @@ package import Reactor
         unsafe self.session = session
         self.port = port
         context = client
+        clientRules = 0
         kept = resumption?.kept(by: client, for: peer)
         guard unsafe cssl_expect(session, peer.serverName, peer.host, peer.ip) == 1 else { throw .outOfMemory }
         if let kept { unsafe cssl_resume(session, kept.state) }
@@ -113,7 +125,7 @@ package import Reactor
     var shownSubject: String? {
         guard let certificate = unsafe cssl_shown_certificate(session) else { return nil }
         defer { unsafe cssl_certificate_free(certificate) }
-        return unsafe PeerIdentity(certificate).subject
+        return unsafe PeerIdentity.subject(of: certificate)
     }
 
     // Reading
@@ -121,23 +133,37 @@ package import Reactor
     /// Plaintext may be had although the socket says nothing.
     package var hasUnread: Bool { isOverfull || !held.isEmpty || ending != nil }
 
-    /// Decrypts the port's input, all of it as far as `room` goes. What is over is kept, and told by `hasUnread`.
-    package func read(into room: UnsafeMutableRawBufferPointer) -> Reading {
+    /// Decrypts the port's input, as far as `room` and the limit of messages without data go. What is over is kept, and told
+    /// by `hasUnread`.
+    package func read(
+        into room: UnsafeMutableRawBufferPointer, messages limit: Int = messagesATurn
+    ) -> Reading {
+        messagesRead = 0
         if let ending { return ending }
-        barrenBytes += port.inputCount
         var count = 0
         while count < room.count {
+            let (input, messages) = (port.inputCount, port.messages)
             let result = unsafe cssl_read(session, room.baseAddress.map { unsafe $0 + count }, room.count - count)
             if result > 0 {
                 count += result
-                barrenBytes = 0
+                (barrenBytes, barrenMessages) = (0, 0)
                 continue
             }
+            let new = port.messages &- messages
+            messagesRead += new
+            barrenMessages += new
+            barrenBytes += input - port.inputCount
             isOverfull = false
             switch result {
-            case 0 where count > 0: return .bytes(count)
-            case 0 where barrenBytes <= Self.barrenLimit: return .wantsMore
-            case 0: ending = .failed(.protocolError)
+            case 0 where barrenBytes > Self.barrenLimit || barrenMessages > Self.barrenMessageLimit:
+                ending = .failed(.protocolError)
+            case 0:
+                // One call reads a record at most: there may be more in the port, or in a record of several messages.
+                let hasMore = unsafe port.hasInput || new > 0 && cssl_has_pending(session) == 1
+                if hasMore, messagesRead < limit { continue }
+                isOverfull = hasMore && !port.hasInput
+                keepInput()
+                return count > 0 ? .bytes(count) : .wantsMore
             case -1: ending = .closed
             default: ending = .failed(TLSFailure(result: result + 1))
             }
@@ -188,6 +214,8 @@ extension TLSSession {
         package let reading: Reading
         /// There is nothing more in the socket for now.
         package let isSocketEmpty: Bool
+        /// Messages that were no data.
+        package let messages: Int
         /// The socket's end, or its failure, came without notice.
         package let end: ReadOutcome?
     }
@@ -196,8 +224,8 @@ extension TLSSession {
 
     /// Reads from a socket until there is plaintext, which comes behind `kept` bytes of `buffer`, or nothing to read.
     ///
-    /// Records that carry nothing for the reader do not keep it here: after `readsLimit` of them it is told that there is
-    /// nothing yet, and that the socket may have more.
+    /// Records that carry nothing for the reader do not keep it here: after `readsLimit` reads, or `messagesATurn` messages,
+    /// it is told that there is nothing yet, and that the socket may have more.
     ///
     /// - Parameter untilEnd: an end was announced: a short read does not mean that there is no more.
     package func receive(
@@ -209,23 +237,30 @@ extension TLSSession {
         var isEmpty = false
         var mustRead = !port.hasInput && !hasUnread
         var readsLeft = Self.readsLimit
+        var messages = 0
+        func received(_ reading: Reading, isSocketEmpty: Bool, end: ReadOutcome? = nil) -> Received {
+            Received(reading: reading, isSocketEmpty: isSocketEmpty, messages: messages, end: end)
+        }
         while true {
             if mustRead {
-                if isEmpty { return Received(reading: .wantsMore, isSocketEmpty: true, end: nil) }
-                if readsLeft == 0 { return Received(reading: .wantsMore, isSocketEmpty: false, end: nil) }
+                if isEmpty { return received(.wantsMore, isSocketEmpty: true) }
+                if readsLeft == 0 { return received(.wantsMore, isSocketEmpty: false) }
                 readsLeft -= 1
                 switch port.receive(from: socket, limit: limit) {
                 case .bytes(let count): isEmpty = !untilEnd && count < limit
-                case .wouldBlock: return Received(reading: .wantsMore, isSocketEmpty: true, end: nil)
-                case let outcome: return Received(reading: .failed(.truncated), isSocketEmpty: true, end: outcome)
+                case .wouldBlock: return received(.wantsMore, isSocketEmpty: true)
+                case let outcome: return received(.failed(.truncated), isSocketEmpty: true, end: outcome)
                 }
             }
-            let reading = unsafe buffer.withRoom(after: kept) { unsafe read(into: $0) }
-            if case .wantsMore = reading {
+            let reading = unsafe buffer.withRoom(after: kept) {
+                unsafe read(into: $0, messages: Self.messagesATurn - messages)
+            }
+            messages += messagesRead
+            if case .wantsMore = reading, !hasUnread, messages < Self.messagesATurn {
                 mustRead = true
                 continue
             }
-            return Received(reading: reading, isSocketEmpty: isEmpty && !hasUnread, end: nil)
+            return received(reading, isSocketEmpty: isEmpty && !hasUnread)
         }
     }
 }

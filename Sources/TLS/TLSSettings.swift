@@ -1,4 +1,5 @@
 internal import COpenSSL
+internal import Reactor
 package import RouteTable
 
 /// What a listener's TLS is made of, read and checked: from here on no file is looked at.
@@ -7,6 +8,13 @@ package struct TLSServerSettings: Sendable {
     package let certificates: [ServerCertificate]
     let identities: [Identity]
     let protocolList: [UInt8]
+    /// What clients' certificates are verified with, where they are.
+    package let authorities: [Authority]
+    /// The same for the same rules for clients: who is asked for a certificate, whose is good, and how a service is told. A
+    /// connection, or a session, that was begun by other rules is not gone on with. Never 0, which is without encryption.
+    let clientRules: UInt64
+    /// When the first of those authorities expires that were good when they were read: seconds since 1970.
+    let clientsUntil: Int64
     private let clientCA: [UInt8]
     private let sessionName: [UInt8]
 
@@ -29,12 +37,14 @@ package struct TLSServerSettings: Sendable {
         self.clientCA = clientCA
         identities = Self.identities(certificates)
         protocolList = Self.list(rules.protocols)
-        var hash: UInt64 = 0xcbf2_9ce4_8422_2325
-        for byte in Array(name.utf8) + [rules.client == nil ? 0 : 1] + clientCA {
-            // FNV-1a: it tells listeners apart; what is in a ticket is kept safe by the ticket's key.
-            hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3
-        }
-        sessionName = (0..<8).map { UInt8(truncatingIfNeeded: hash >> ($0 * 8)) }
+        let authorities = Authority.all(in: clientCA)
+        self.authorities = authorities
+        let now = EventLoop.wallClock() / 1_000_000_000
+        clientsUntil = authorities.map(\.notAfter).filter { $0 > now }.min() ?? .max
+        let digest = Digest().adding(rules.client?.mode.rawValue).adding(rules.client?.header).adding(clientCA)
+        clientRules = max(digest.value, 1)
+        // It tells listeners and their rules apart; what is in a ticket is kept safe by the ticket's key.
+        sessionName = digest.adding(name).bytes
         // So that whatever is wrong shows now, and not in a thread that serves.
         _ = try TLSServer(self, tickets: TicketKeys(), library: .forTrials)
     }
@@ -90,7 +100,7 @@ package struct TLSServerSettings: Sendable {
             unsafe cssl_context_free(context)
             throw TLSProblem(file: client.ca, found: "no certificates in PEM form (\(reason))")
         }
-        unsafe cssl_verify_clients(context, client.mode == .required ? 2 : 1)
+        unsafe cssl_verify_clients(context, state.pointee.client_mode)
         return unsafe context
     }
 }
@@ -98,8 +108,11 @@ package struct TLSServerSettings: Sendable {
 /// What a service's TLS is made of, read and checked.
 package struct TLSClientSettings: Sendable {
     package let rules: ServiceTLS
+    /// The router's own, for endpoints that ask for one.
+    package let certificate: ServerCertificate?
+    /// What endpoints' certificates are verified with, where the rules name a file.
+    package let authorities: [Authority]
     private let ca: [UInt8]
-    private let certificate: ServerCertificate?
     private var protocolList: [UInt8]
 
     /// - Parameters:
@@ -112,6 +125,7 @@ package struct TLSClientSettings: Sendable {
         self.rules = rules
         self.ca = ca
         self.certificate = certificate
+        authorities = Authority.all(in: ca)
         protocolList = TLSServerSettings.list(protocols)
         _ = try TLSClient(self, library: .forTrials)
     }
@@ -121,6 +135,14 @@ package struct TLSClientSettings: Sendable {
         var settings = self
         settings.protocolList = TLSServerSettings.list(protocols)
         return settings
+    }
+
+    /// The same for the same rules and files, wherever they are: a connection that was opened by others is used no more.
+    /// Never 0, which is without encryption.
+    var digest: UInt64 {
+        let digest = Digest().adding(ca).adding(protocolList).adding([rules.verify ? 1 : 0, rules.ca == nil ? 0 : 1])
+            .adding(rules.name).adding(rules.minVersion.rawValue)
+        return max((certificate.map { digest.adding($0.digest.bytes) } ?? digest).value, 1)
     }
 
     func makeContext(_ library: OpaquePointer) throws(TLSProblem) -> OpaquePointer {

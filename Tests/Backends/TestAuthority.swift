@@ -62,23 +62,26 @@ package final class TestAuthority: Sendable {
     ///   - file: without ending; the files are `FILE.pem` and `FILE.key`.
     ///   - names: as in a subjectAltName, such as `DNS:a.test`.
     ///   - days: from now; both in the past for one that has expired.
+    ///   - seconds: from now until it expires, in place of the last of the days.
     ///   - issuer: the files of an intermediate authority, whose certificate is appended.
     @discardableResult
     package func issue(
-        _ file: String, names: [String], days: ClosedRange<Int> = -1...365, key: String = "ec",
-        isAuthority: Bool = false,
-        issuer: Files? = nil
+        _ file: String, names: [String], days: ClosedRange<Int> = -1...365, seconds: Int? = nil, key: String = "ec",
+        isAuthority: Bool = false, issuer: Files? = nil
     ) throws -> Files {
         let algorithm = key == "ec" ? ["ec", "-pkeyopt", "ec_paramgen_curve:P-256"] : [key]
         var request = ["req", "-new", "-newkey"] + algorithm + ["-nodes", "-keyout", "\(file).key"]
         request += ["-out", "\(file).csr", "-subj", "/CN=\(file)"]
-        if !names.isEmpty { request += ["-addext", "subjectAltName=\(names.joined(separator: ","))"] }
-        request += ["-addext", "basicConstraints=critical,CA:\(isAuthority ? "TRUE" : "FALSE")"]
+        // In a file: thousands of names are too long for an argument.
+        var asked = "[req]\ndistinguished_name = own\nreq_extensions = asked\n[own]\n[asked]\n"
+        if !names.isEmpty { asked += "subjectAltName = \(names.joined(separator: ","))\n" }
+        asked += "basicConstraints = critical,CA:\(isAuthority ? "TRUE" : "FALSE")\n"
+        request += ["-config", try write(asked, to: "\(file).cnf")]
         try openssl(request)
         try openssl(
             "ca", "-batch", "-config", "ca.cnf", "-in", "\(file).csr", "-out", "\(file).pem", "-notext", "-cert",
             issuer?.certificate ?? "ca.pem", "-keyfile", issuer?.key ?? "ca.key", "-startdate", date(days.lowerBound),
-            "-enddate", date(days.upperBound))
+            "-enddate", seconds.map { date(Double($0)) } ?? date(days.upperBound))
         if let issuer {
             let chain = try read("\(directory)/\(file).pem") + read(issuer.certificate)
             try write(chain, to: "\(file).pem")
@@ -108,12 +111,14 @@ package final class TestAuthority: Sendable {
         return "\(directory)/\(name)"
     }
 
-    private func date(_ days: Int) -> String {
+    private func date(_ days: Int) -> String { date(Double(days) * 86_400) }
+
+    private func date(_ seconds: Double) -> String {
         let format = DateFormatter()
         format.locale = Locale(identifier: "en_US_POSIX")
         format.timeZone = TimeZone(secondsFromGMT: 0)
         format.dateFormat = "yyyyMMddHHmmss'Z'"
-        return format.string(from: Date(timeIntervalSinceNow: Double(days) * 86_400))
+        return format.string(from: Date(timeIntervalSinceNow: seconds))
     }
 
     private func openssl(_ arguments: String...) throws {

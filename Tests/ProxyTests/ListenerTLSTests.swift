@@ -168,6 +168,90 @@ struct ListenerTLSTests {
         #expect(old.readMessage()?.text == "ok")
     }
 
+    private func required(_ rules: inout ListenerTLS) {
+        rules.client = ClientVerification(ca: TestAuthority.shared.certificate)
+    }
+
+    @Test func `a connection that was begun by other rules for clients ends with its next answer`() throws {
+        let proxy = try proxy(Backend())
+        func connect() throws -> RawConnection {
+            let connection = try proxy.connect()
+            try connection.secure(makeClient(), expecting: name)
+            connection.send(get)
+            #expect(connection.readMessage()?.text == "ok")
+            return connection
+        }
+        let (asking, resting) = (try connect(), try connect())
+        #expect(proxy.encrypt(with: try makeServer([Self.files])), "other certificates are no other rules")
+        asking.send(get)
+        #expect(asking.readMessage()?["connection"] == nil)
+        #expect(proxy.encrypt(with: try makeServer([Self.files], required)))
+        asking.send(get)
+        let last = try #require(asking.readMessage())
+        #expect(last.status == 200 && last["connection"] == "close")
+        #expect(asking.readEnd() == .closed)
+        #expect(resting.readEnd() == .closed)
+        #expect(eventually { proxy.listenerCounters.openConnections.level == 0 })
+    }
+
+    @Test func `rules for clients that come with certificates alone end what was begun by others, too`() throws {
+        let proxy = try proxy(Backend())
+        let client = try proxy.connect()
+        try client.secure(makeClient(), expecting: name)
+        client.send(get)
+        #expect(client.readMessage()?.text == "ok")
+        proxy.secure(try makeServer([Self.files], required))
+        #expect(client.readEnd() == .closed)
+    }
+
+    @Test func `an HTTP/2 connection that was begun by other rules for clients is told to go away`() throws {
+        let proxy = try proxy(Backend())
+        let client = try proxy.connect()
+        try client.secure(makeClient(protocols: ["h2"]), expecting: name)
+        let request = [(":method", "GET"), (":scheme", "https"), (":path", "/"), (":authority", "a.example")]
+        client.send(HTTP2Speech.preface)
+        client.say(.settings, .headers(stream: 1, request))
+        #expect(client.readFrame { $0.kind == HTTP2Speech.Kind.headers } != nil)
+        #expect(proxy.encrypt(with: try makeServer([Self.files], required)))
+        #expect(client.readFrame { $0.kind == HTTP2Speech.Kind.goAway } != nil)
+    }
+
+    @Test func `a connection in the clear ends with its next answer when its listener is encrypted`() throws {
+        let proxy = try ProxyUnderTest([[Backend()]])
+        let client = try proxy.connect()
+        client.send(get)
+        #expect(client.readMessage()?["connection"] == nil)
+        #expect(proxy.encrypt(with: try makeServer([Self.files])))
+        client.send(get)
+        #expect(client.readMessage()?["connection"] == "close")
+        #expect(client.readEnd() == .closed)
+    }
+
+    @Test func `a client whose certificate has thousands of names is told by the first of them, in a bounded time`()
+        throws
+    {
+        let backend = try Backend()
+        let many = try TestAuthority.shared.issue("many", names: (0..<4_000).map { "DNS:h\($0).example" })
+        let proxy = try proxy(
+            backend,
+            server: {
+                required(&$0)
+                $0.client?.header = "x-client-identity"
+            })
+        let client = try proxy.connect()
+        try client.secure(
+            makeClient {
+                $0.certificate = many.certificate
+                $0.key = many.key
+            }, expecting: name)
+        client.send(get)
+        #expect(client.readMessage()?.status == 200)
+        let value = try #require(backend.requests.last?["x-client-identity"])
+        #expect(value.hasSuffix(";DNS=h99.example"), "\(value.suffix(40))")
+        // The handshake itself takes some milliseconds; reading each of the names by its number took 900.
+        if !isSanitized { #expect(proxy.counters.longestTurn.level < 250_000_000) }
+    }
+
     @Test func `who a client has proved to be is told in a field that no client can send`() throws {
         let backend = try Backend()
         let mine = try TestAuthority.shared.issue("me", names: ["URI:spiffe://test/me"])

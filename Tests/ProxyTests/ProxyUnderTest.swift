@@ -24,7 +24,7 @@ final class ProxyUnderTest {
     private var isDraining = false
     private let backends: [[Backend]]
     private var server: TLSServer?
-    private let client: TLSClient?
+    private var client: TLSClient?
 
     /// - Parameters:
     ///   - regions: each region's endpoints, regions in order of preference.
@@ -162,6 +162,18 @@ final class ProxyUnderTest {
     /// Puts other certificates in force.
     func secure(_ server: TLSServer) {
         mailbox.post(.secure(listeners: [server], services: [client], generation: generation))
+    }
+
+    /// Puts a table in force whose clients speak in another way, and waits until it is.
+    func encrypt(with server: TLSServer) -> Bool {
+        self.server = server
+        return publish { _ in }
+    }
+
+    /// Puts a table in force whose endpoints are spoken to in another way, and waits until it is.
+    func encrypt(with client: TLSClient?) -> Bool {
+        self.client = client
+        return publish { _ in }
     }
 
     /// Puts other keys of tickets in force.

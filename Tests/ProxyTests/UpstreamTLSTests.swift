@@ -87,6 +87,41 @@ struct UpstreamTLSTests {
         #expect(counters.connectTimeouts.count == 0 && counters.failureRun.level == 0)
     }
 
+    private static let speakingHTTP2: @Sendable (Backend, RawConnection) -> Void = { _, connection in
+        let server = try? makeServer([files]) { $0.protocols = ["h2"] }
+        guard let server, (try? connection.secure(server)) != nil else { return connection.close() }
+        _ = connection.read(HTTP2Speech.preface.count)
+        connection.say(.settings)
+        while let frame = connection.readFrame() {
+            if frame.kind == HTTP2Speech.Kind.headers { connection.say(.ok(stream: frame.stream)) }
+        }
+    }
+
+    @Test(arguments: [false, true], [get, post])
+    func `a connection that was opened by other rules of TLS serves no more requests`(
+        speaksHTTP2: Bool, request: String
+    ) throws {
+        let backend =
+            speaksHTTP2 ? try Backend(connections: Self.speakingHTTP2) : try Backend(tls: makeServer([Self.files]))
+        let protocols = [speaksHTTP2 ? "h2" : "http/1.1"]
+        let other = try TestAuthority(named: "Another CA of endpoints")
+        let unverified = try makeClient(protocols: protocols) { $0.verify = false }
+        let proxy = try ProxyUnderTest([[backend]], client: unverified, expecting: .init(host: "up.example")) {
+            $0.service.protocol = speaksHTTP2 ? .http2 : .http1
+            $0.service.retry.attempts = 0
+            $0.service.retry.hedge = .off
+        }
+        for _ in 0..<2 { #expect(try proxy.ask(get).status == 200) }
+        // Read again, and the same.
+        #expect(proxy.encrypt(with: try makeClient(protocols: protocols) { $0.verify = false }))
+        #expect(try proxy.ask(get).status == 200)
+        #expect(backend.connections.count == 1)
+        #expect(proxy.encrypt(with: try makeClient(ca: other.certificate, protocols: protocols)))
+        let refused = try proxy.ask(request)
+        #expect(refused.status == 502 && refused["x-spillway-error"] == "tls-failed")
+        #expect(proxy.handshakes.failures(Int(TLSFailure.unknownCA.rawValue)) == 1)
+    }
+
     @Test func `the next connection resumes the session of the last`() throws {
         let backend = try Backend(tls: makeServer([Self.files])) { request, connection in
             connection.send("HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok")

@@ -37,6 +37,26 @@ struct FileTests {
         #expect("\(certificate)".contains("key: (secret)"))
     }
 
+    @Test func `a certificate for thousands of names is for all of them`() throws {
+        let many = try Self.authority.issue("thousands", names: (0..<4_000).map { "DNS:h\($0).test" })
+        var reader = TLSFileReader()
+        let settings = try reader.server(
+            name: "test",
+            ListenerTLS(certificates: [.pair(certificate: many.certificate, key: many.key, ocsp: nil)]))
+        #expect(settings.certificates.first?.names == (0..<4_000).map { "h\($0).test" })
+    }
+
+    @Test func `a file of authorities says who they are and until when`() throws {
+        let authority = Self.authority
+        let old = try authority.issue("old", names: [], days: -20 ... -10, isAuthority: true)
+        let both = try authority.read(old.certificate) + authority.read(authority.certificate)
+        let authorities = Authority.all(in: Array(both.utf8))
+        #expect(authorities.map(\.subject) == ["CN=old", "CN=Files CA"])
+        let now = Int64(Date().timeIntervalSince1970)
+        #expect(authorities.map { $0.notAfter > now } == [false, true])
+        #expect(Authority.all(in: []).isEmpty && Authority.all(in: Array("nothing".utf8)).isEmpty)
+    }
+
     @Test func `what is wrong with a certificate or key is said of the file it is in`() throws {
         let authority = Self.authority
         let other = try authority.issue("other", names: ["DNS:o.test"])

@@ -128,4 +128,26 @@ struct HandshakeFailureTests {
         #expect(identity.fingerprint.utf8.count == 64)
         #expect(try Link(makeServer([Self.good], optional), makeClient()).server.peerIdentity == nil)
     }
+
+    @Test func `an identity has a certificate's first names, as far as its bytes go`() throws {
+        func identity(_ file: String, _ names: [String]) throws -> PeerIdentity {
+            let mine = try Self.authority.issue(file, names: names)
+            let link = try Link(
+                makeServer([Self.good]) { $0.client = ClientVerification(ca: Self.authority.certificate) },
+                makeClient {
+                    $0.certificate = mine.certificate
+                    $0.key = mine.key
+                })
+            link.handshake()
+            return try #require(link.server.peerIdentity)
+        }
+        let many = try identity("many-names", (0..<300).map { "DNS:n\($0).test" })
+        #expect(many.dnsNames.count == 100)
+        #expect(many.fieldValue.hasSuffix(";DNS=n98.test;DNS=n99.test"))
+        let path = String(repeating: "p", count: 400)
+        let long = try identity("long-names", (0..<50).map { "URI:spiffe://test/\($0)/\(path)" })
+        #expect(long.uris.count == 50)
+        #expect(long.fieldValue.utf8.count <= 8_192 && long.fieldValue.utf8.count > 7_700)
+        #expect(long.fieldValue.hasSuffix("/\(path)"))
+    }
 }

@@ -58,19 +58,48 @@ struct HostileRecordTests {
         }
     }
 
-    @Test func `a peer that sends records without end and says nothing in them has failed`() throws {
+    /// NewSessionTicket (RFC 8446, 4.6.1): of an hour, a nonce of two bytes, a ticket of four, no extensions.
+    private func ticket(_ number: Int) -> [UInt8] {
+        let nonce = [UInt8(truncatingIfNeeded: number >> 8), UInt8(truncatingIfNeeded: number)]
+        return [4, 0, 0, 19, 0, 0, 14, 16, 1, 2, 3, 4, 2] + nonce + [0, 4, 1, 2, 3, 4, 0, 0]
+    }
+
+    @Test func `a peer that sends messages without end and says nothing in them has failed`() throws {
         var (link, forged) = try link(forgedBy: false)
-        // NewSessionTicket (RFC 8446, 4.6.1): of an hour, a nonce of two bytes, a ticket of four, no extensions.
-        func ticket(_ number: Int) -> [UInt8] {
-            let nonce = [UInt8(truncatingIfNeeded: number >> 8), UInt8(truncatingIfNeeded: number)]
-            return [4, 0, 0, 19, 0, 0, 14, 16, 1, 2, 3, 4, 2] + nonce + [0, 4, 1, 2, 3, 4, 0, 0]
-        }
-        for number in 0..<1_000 { link.toClient += forged.seal(.handshake, ticket(number)) }
+        // With the server's own it is the limit.
+        for number in 0..<127 { link.toClient += forged.seal(.handshake, ticket(number)) }
         link.toClient += forged.seal(.data, [1, 2, 3])
         let some = link.read(byServer: false, piece: 16_384)
         #expect(some.bytes == [1, 2, 3] && some.end != .failed(.protocolError))
-        for number in 0..<2_000 { link.toClient += forged.seal(.handshake, ticket(number)) }
-        #expect(link.read(byServer: false, piece: 16_384).end == .failed(.protocolError))
+        for number in 0..<128 { link.toClient += forged.seal(.handshake, ticket(number)) }
+        #expect(link.read(byServer: false, piece: 1_000).end == .wantsMore)
+        link.toClient += forged.seal(.handshake, ticket(128))
+        #expect(link.read(byServer: false).end == .failed(.protocolError))
+    }
+
+    /// One at a time, or all in one record.
+    @Test(arguments: [false, true])
+    func `messages without data are read some a turn, and what comes behind them is not lost`(areInOneRecord: Bool)
+        throws
+    {
+        var (link, forged) = try link(forgedBy: false)
+        if areInOneRecord {
+            link.toClient += forged.seal(.handshake, (0..<99).flatMap { ticket($0) })
+        } else {
+            for number in 0..<99 { link.toClient += forged.seal(.handshake, ticket(number)) }
+        }
+        link.toClient += forged.seal(.data, [1, 2, 3])
+        link.toClient.withBytes { link.client.port.fill($0) }
+        var room = [UInt8](repeating: 0, count: 65_536)
+        for _ in 0..<3 {
+            let reading = unsafe room.withUnsafeMutableBytes { unsafe link.client.read(into: $0) }
+            #expect(reading == .wantsMore)
+            #expect(link.client.hasUnread)
+            link.client.offerHeld()
+        }
+        let reading = unsafe room.withUnsafeMutableBytes { unsafe link.client.read(into: $0) }
+        #expect(reading == .bytes(3) && room.prefix(3) == [1, 2, 3])
+        #expect(!link.client.hasUnread)
     }
 
     @Test func `what OpenSSL complained of before is no part of what is told of a file`() throws {

@@ -85,7 +85,6 @@ MAY_CONVERT = {
     "Sources/Reactor/TimerWheel.swift: Int32(owners.count)": "one for each timer that is set",
     "Sources/Reactor/TimerWheel.swift: Int32(index)": "one for each timer that is set",
     "Sources/Reactor/UnixSocketFile.swift: UInt32(text)": "read from a text: nil when it does not fit",
-    "Sources/TLS/PeerIdentity.swift: Int32(index)": "names of one certificate, which a handshake bounds",
     "Sources/TLS/TicketKeys.swift: Int32(kept + 1)": "at most three keys",
     "Sources/Wire/CompiledEdits.swift: UInt32(end)": "a place in a head of at most 2^20 bytes",
     "Sources/Wire/Field.swift: UInt32(nameCount)": "from 16 bits",

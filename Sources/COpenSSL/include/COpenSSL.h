@@ -12,6 +12,8 @@ typedef struct ssl_ctx_st cssl_context;
 typedef struct ssl_st cssl_session;
 typedef struct bio_st cssl_bio;
 typedef struct cssl_certificate cssl_certificate;
+typedef struct stack_st_GENERAL_NAME cssl_names;
+typedef struct stack_st_X509 cssl_bundle;
 
 // What went wrong; TLSFailure in Swift has the same numbers. 0 is none.
 typedef enum {
@@ -47,9 +49,13 @@ typedef enum {
 typedef struct {
     const uint8_t *input;
     size_t input_count;
+    /// Of the input, what may still be read before the call in hand returns.
+    size_t allowed;
     uint8_t *output;
     size_t output_room;
     size_t output_count;
+    /// Messages of the handshake protocol, alerts and the like that were read: all that is no data.
+    size_t messages;
 } cssl_port;
 
 /// A BIO on a port, which must outlive it. Every session on it holds a reference.
@@ -72,7 +78,8 @@ void cssl_session_free(cssl_session *session);
 
 /// 1: done; 0: more input is wanted; negative: -cssl_failure. Output may have been written in every case.
 int cssl_handshake(cssl_session *session);
-/// Bytes of plaintext; 0: more input is wanted; -1: the peer has closed with notice; below: -cssl_failure - 1.
+/// Reads a record's worth of input at most. Bytes of plaintext; 0: it had no data, or more input is wanted; -1: the peer
+/// has closed with notice; below: -cssl_failure - 1.
 long cssl_read(cssl_session *session, void *to, size_t room);
 /// Bytes of plaintext taken, at most one record's; negative: -cssl_failure.
 long cssl_write(cssl_session *session, const void *from, size_t count);
@@ -117,6 +124,11 @@ typedef struct {
     /// The context for a server name, or NULL to keep the first one.
     cssl_context *(*choose)(const void *owner, const char *name);
     const void *owner;
+    /// 0: no certificate is asked for; 1: asked for; 2: required. A session of before is resumed only if a client with its
+    /// certificate would be let in now.
+    int client_mode;
+    /// When the first of the trusted authorities expires: from then on nobody's session is resumed who has a certificate.
+    int64_t clients_until;
     /// AES-256-CBC, HMAC's digest: fetched by cssl_server_context.
     void *cipher;
 } cssl_server;
@@ -148,7 +160,7 @@ void cssl_use_staple(cssl_context *context, const cssl_staple *staple);
 
 /// Sessions are resumed only among contexts with the same name.
 int cssl_name_sessions(cssl_context *context, const uint8_t *name, size_t count);
-/// 0: no certificate is asked for; 1: asked for; 2: required.
+/// As `client_mode` of the server says.
 void cssl_verify_clients(cssl_context *context, int mode);
 void cssl_verify_server(cssl_context *context);
 /// Trusts the certificates of a PEM text; also names them to clients. Returns how many, or -1.
@@ -165,7 +177,8 @@ int cssl_expect(cssl_session *session, const char *server_name, const char *host
 typedef struct {
     void *session;
 } cssl_resumption;
-/// Resumes what is kept, and keeps what comes. `kept` outlives the session.
+/// Resumes what is kept, unless the server's certificate is not valid any more, and keeps what comes. `kept` outlives the
+/// session.
 void cssl_resume(cssl_session *session, cssl_resumption *kept);
 void cssl_resumption_clear(cssl_resumption *kept);
 
@@ -187,10 +200,22 @@ int cssl_key_kind(const cssl_certificate *certificate);
 size_t cssl_subject(const cssl_certificate *certificate, char *to, size_t room);
 /// SHA-256 of the whole certificate.
 void cssl_fingerprint(const cssl_certificate *certificate, uint8_t to[32]);
-/// The alternative name at `index`: 1: a DNS name, 2: a URI, 3: an IP address (4 or 16 bytes), 0: of another kind, -1: there is none.
-int cssl_alternative_name(const cssl_certificate *certificate, int index, char *to, size_t room, size_t *count);
+/// The certificate's alternative names, decoded; NULL where there are none. To be freed.
+cssl_names *cssl_alternative_names(const cssl_certificate *certificate);
+void cssl_names_free(cssl_names *names);
+int cssl_names_count(const cssl_names *names);
+/// The name at `index`, which is below the count: 1: a DNS name, 2: a URI, 3: an IP address (4 or 16 bytes), 0: of another
+/// kind. Its bytes belong to the names.
+int cssl_name_at(const cssl_names *names, int index, const uint8_t **bytes, size_t *count);
 /// The subject's common name; returns its length, 0 where there is none.
 size_t cssl_common_name(const cssl_certificate *certificate, char *to, size_t room);
+
+/// The certificates of a PEM text, whoever issued them; NULL where it has none. To be freed.
+cssl_bundle *cssl_bundle_read(const uint8_t *pem, size_t count);
+void cssl_bundle_free(cssl_bundle *bundle);
+int cssl_bundle_count(const cssl_bundle *bundle);
+/// The certificate at `index`, which is below the count. To be freed.
+cssl_certificate *cssl_bundle_at(const cssl_bundle *bundle, int index);
 
 /// Until when an OCSP response (DER) is good for a certificate; -1 with a reason.
 int64_t cssl_check_staple(
