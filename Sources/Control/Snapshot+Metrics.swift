@@ -243,7 +243,7 @@ extension Snapshot {
         for (labels, _, _, counters) in cells { text.sample(labels, counters.reduce(0) { $0 &+ $1.hedges.count }) }
         text.family("spillway_response_seconds", .histogram, "From a request's head to its answer's head.")
         for (labels, _, _, counters) in cells { text.histogram(labels, counters.map(\.latency)) }
-        text.family("spillway_attempt_seconds", .histogram, "From the beginning of an attempt to its answer's head.")
+        text.family("spillway_attempt_seconds", .histogram, "From an attempt's beginning to its answer's head.")
         for (labels, _, _, counters) in cells { text.histogram(labels, counters.map(\.attemptTime)) }
         text.family("spillway_cell_overloads_total", .counter, "Tenths of a second that showed overload.")
         for (labels, _, _, counters) in cells { text.sample(labels, counters.reduce(0) { $0 &+ $1.overloads.count }) }

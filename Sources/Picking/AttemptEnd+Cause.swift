@@ -47,11 +47,15 @@ package struct AttemptFacts: Sendable {
     package var wasReused = false
     /// How long ago the request's head was sent.
     package var sinceSent: Int64 = 0
-    /// How long nobody but the endpoint, or the way to it, was waited for: it was being connected to, it had all of the
-    /// request, or it took no more of it; within an answer: it had said nothing since the client could go on.
+    /// How long nobody but the endpoint, or the way to it, was waited for: it was being connected to, all of the request had
+    /// arrived, or nothing more of it did; within an answer: it had said nothing, and taken nothing, since the client could go
+    /// on.
     package var endpointWait: Int64 = 0
     /// The client is waited for now: it owes the rest of its request, or does not take its answer.
     package var isClientAwaited = false
+    /// The client waits for a 100 before it sends the body, and this endpoint was never seen to say 100: it may be one that
+    /// waits for the body, as endpoints do that know nothing of it.
+    package var isLeftExpecting = false
     /// How long the client has said nothing while it owes the rest of its request, or by how much it is late with it.
     package var clientSilence: Int64 = 0
     /// The longest time for which the client took nothing of its answer, so that the endpoint was not read.
@@ -84,7 +88,7 @@ extension AttemptEnd {
         case .requestTimedOut(let limit):
             switch attempt.phase {
             case .answering: self = attempt.stoodStill(for: Self.patience)
-            case _ where attempt.isClientAwaited: self = .clientSlow
+            case _ where attempt.isClientAwaited || attempt.isLeftExpecting: self = .clientSlow
             case _ where !attempt.hasTakenMost(of: limit): self = .cutOff
             case .opening: self = .connectTimedOut
             case .waiting: self = .responseTimedOut
@@ -117,7 +121,7 @@ extension AttemptEnd {
         case .connectTimedOut: .connectTimedOut
         case .tlsFailed: .tlsFailed
         case .malformed: .malformed
-        case .responseTimedOut: attempt.isClientAwaited ? .clientSlow : .responseTimedOut
+        case .responseTimedOut: attempt.isClientAwaited || attempt.isLeftExpecting ? .clientSlow : .responseTimedOut
         case .pingUnanswered: .responseTimedOut
         case .refused: .unavailable
         case .leftOut: .leftOut

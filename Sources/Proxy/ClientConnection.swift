@@ -244,6 +244,8 @@ final class ClientConnection: Downstream, Client, TimerOwner {
         if !isExchanging { return bytes.byteCount }
         if !exchange.wantsRequestBody {
             isReadPaused = true
+            // Now the endpoint is waited for, unless the client does not take its answer.
+            if !isCongested { disarm() }
             return 0
         }
         arm(listener.bodyTimeout)
@@ -316,6 +318,8 @@ final class ClientConnection: Downstream, Client, TimerOwner {
 
     override func passInterim(_ head: borrowing ResponseHead, _ bytes: RawSpan) {
         guard minorVersion == 1 else { return }
+        // Who has waited for it may go on.
+        if head.status == 100, case .body = phase, !isReadPaused { arm(listener.bodyTimeout) }
         if encodeInterim(head, bytes, into: &worker.sendBuffer) { flushAnswer() }
     }
 
@@ -454,6 +458,7 @@ final class ClientConnection: Downstream, Client, TimerOwner {
 
     override func resumeRequestBody() {
         guard isReadPaused, case .body = phase, isExchanging, exchange.wantsRequestBody else { return }
+        arm(listener.bodyTimeout)
         if !isConsuming { worker.loop.defer(self) }
     }
 
@@ -462,7 +467,8 @@ final class ClientConnection: Downstream, Client, TimerOwner {
         guard transmitUnsent() else { return arm(listener.bodyTimeout) }
         if closesWhenSent { return finishSending() }
         if isExchanging {
-            disarm()
+            // It may owe the rest of its request all the same.
+            if case .body = phase, !isReadPaused { arm(listener.bodyTimeout) } else { disarm() }
             exchange.downstreamDrained()
         } else if isReadPaused, case .head = phase {
             arm(listener.idleTimeout)
@@ -492,7 +498,8 @@ final class ClientConnection: Downstream, Client, TimerOwner {
         }
         switch phase {
         case .head: if isTimingHead { refuse(.headTimeout) } else { close() }
-        case .body: refuse(.bodyTimeout)
+        // A client that waits for a 100 owes nothing yet: its endpoint's time runs.
+        case .body: if exchange.awaitsContinue { arm(listener.bodyTimeout) } else { refuse(.bodyTimeout) }
         case .answer: break
         case .lingering: close()
         }

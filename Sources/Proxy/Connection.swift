@@ -13,6 +13,10 @@ class Connection: EventHandler, Deferred, Yielding {
     private var registration: EventLoop.Registration?
     private var unsent: [UInt8] = []
     private var unsentStart = 0
+    /// Bytes that the kernel has taken, ever.
+    private var bytesSent = 0
+    /// It was congested when it was closed.
+    final private(set) var wasCongested = false
     /// A message waits in the worker's send buffer.
     private var isQueued = false
     /// Writing failed; nothing more is sent.
@@ -198,7 +202,9 @@ class Connection: EventHandler, Deferred, Yielding {
         var sent = 0
         if !isCongested {
             switch more.isEmpty ? socket.send(message) : socket.send(message, more) {
-            case .wrote(let count): sent = count
+            case .wrote(let count):
+                sent = count
+                bytesSent &+= count
             case .wouldBlock: break
             case .failed: return broke()
             }
@@ -214,7 +220,9 @@ class Connection: EventHandler, Deferred, Yielding {
     final func transmitUnsent() -> Bool {
         while isCongested && !isBroken {
             switch unsent.withBytes({ socket.send($0.extracting(unsentStart..<unsent.count)) }) {
-            case .wrote(let count): unsentStart += count
+            case .wrote(let count):
+                unsentStart += count
+                bytesSent &+= count
             case .wouldBlock: return false
             case .failed:
                 broke()
@@ -225,6 +233,12 @@ class Connection: EventHandler, Deferred, Yielding {
         unsentStart = 0
         return true
     }
+
+    /// How many bytes, of all that were ever sent, have reached the other host; a system call.
+    final var bytesArrived: Int { bytesSent - socket.unacknowledged() }
+
+    /// What `bytesArrived` will be once everything has arrived that was pushed so far.
+    final var bytesPushed: Int { bytesSent + unsent.count - unsentStart }
 
     /// Reads once, behind `kept` bytes of the worker's receive buffer; `hasUnread` says then whether there may be more.
     ///
@@ -263,6 +277,7 @@ class Connection: EventHandler, Deferred, Yielding {
             worker.openSockets -= 1
         }
         registration = nil
+        wasCongested = isCongested
         if reset { socket.reset() } else { socket.close() }
         unsent = []
         unsentStart = 0

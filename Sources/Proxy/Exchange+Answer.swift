@@ -8,13 +8,31 @@ extension Exchange {
     /// An answer that has gone on for longer is a success, whatever becomes of it; a stream may last for days.
     private static let goingWell: Int64 = 1_000_000_000
 
+    /// An answer's head that is not the final one.
+    func passInterim(_ head: borrowing ResponseHead, _ bytes: RawSpan, from upstream: Upstream) {
+        if head.status == 100, awaitsContinue {
+            upstream.endpoint.saysContinue = true
+            endContinue()
+        }
+        downstream?.lend { $0.passInterim(head, bytes) }
+    }
+
+    /// The client need not wait for a 100 any more: it owes its body, as others do.
+    private func endContinue() {
+        awaitsContinue = false
+        clientSpokeAt = worker.loop.now
+    }
+
     /// A final answer's head. False: the answer is not wanted, another attempt is made instead.
     func answerHead(_ head: borrowing ResponseHead, _ bytes: RawSpan, from upstream: Upstream) -> Bool {
         let now = worker.loop.now
         grpcStatus = isGRPC ? head.grpcStatus(bytes) : nil
         let status = grpcStatus?.asHTTP ?? Int(head.status)
         let latency = now - upstream.began
-        if upstream.attemptCell.lend({ $0.answered(after: latency, status: status, now: now) }) {
+        let isComparable = isComparable
+        if upstream.attemptCell.lend({
+            $0.answered(after: latency, isComparable: isComparable, status: status, now: now)
+        }) {
             worker.reportOverload()
         }
         judge(status, upstream, now: now)
@@ -51,9 +69,10 @@ extension Exchange {
         let cell = upstream.attemptCell
         if second != nil { abandonOther(than: upstream, isAnswered: status < 500) }
         endWait(for: upstream)
+        if awaitsContinue { endContinue() }
         headLatency = now - began
         cell.lend { cell in
-            cell.record(responseTime: latency, now: now)
+            if isComparable { cell.record(responseTime: latency, now: now) }
             Uncounted(cell.counters.latency).lend { $0.record(nanoseconds: headLatency) }
             cell.counters.countResponse(status: status)
         }

@@ -177,6 +177,9 @@ extension Exchange {
         upstream.sentAt = worker.loop.now
         upstream.deadline = worker.loop.now + upstream.attemptService.lend { $0.responseTimeout }
         if isRequestComplete, !keepsBody { keptBody.removeAll(keepingCapacity: true) }
+        if bytesFromClient > UploadProgress.firstFlight {
+            lookDeadline = UploadProgress.firstLook(now: worker.loop.now)
+        }
     }
 
     /// Another attempt, from what was kept of the request.
@@ -197,7 +200,6 @@ extension Exchange {
     func upstreamConnected(_ upstream: Upstream) {
         sendKept(on: upstream)
         armTimer()
-        downstream?.lend { $0.resumeRequestBody() }
         if isTunnel, let choice = (upstream as? TunnelUpstream)?.lostPlace { lostPlace(choice) }
     }
 
@@ -211,6 +213,7 @@ extension Exchange {
             send(on: upstream, worker.keptRequestHead, bytes)
         }
         upstream.flush()
+        downstream?.lend { $0.resumeRequestBody() }
     }
 
     // Failing
@@ -315,6 +318,7 @@ extension Exchange {
     func deadlineReached() {
         guard phase != .free else { return }
         let now = worker.loop.now
+        if lookDeadline != .max { lookAtUpload(now: now) }
         if now >= requestDeadline { return timedOut(.requestTimeout) }
         if isTunnel, tunnelTimedOut(now: now) { return }
         if phase == .answering {
@@ -322,7 +326,7 @@ extension Exchange {
             if now >= idleDeadline {
                 if isClientFull {
                     renewIdleDeadline()
-                } else if !isClientAwaited(now: now) {
+                } else if !isClientAwaited(now: now), !isTaken(now: now) {
                     grpcStatus = nil
                     return answerStalled(.stoodStill(service?.lend { $0.idleTimeout } ?? .max))
                 }
@@ -334,8 +338,8 @@ extension Exchange {
             service?.lend { $0.counters.overflows.add() }
             return answerOwn(.overflow)
         }
-        if now >= overstayDeadline, let first, first.lend({ isClientAwaited(by: $0, now: now) }) {
-            overstayDeadline = first.lend { now + $0.service.hedgeDelay($0.cell) }
+        if now >= overstayDeadline, let first, let later = first.lend({ laterOverstay(of: $0, now: now) }) {
+            overstayDeadline = later
         } else if now >= overstayDeadline {
             overstayDeadline = .max
             overstayed(now: now)
@@ -347,9 +351,10 @@ extension Exchange {
                     attempt.deadline = now + attempt.service.responseTimeout
                     continue
                 }
-                // It was the client who took its time, and has not sent all: the endpoint is to have its own.
-                let left = attempt.isSent ? attempt.service.responseTimeout - endpointWait(attempt, now: now) : 0
-                if left > 0, !isTunnel, !isRequestComplete, !isClientOwing(attempt) {
+                // It was the client, or the way of the request, that took its time: the endpoint is to have its own.
+                let isJudged = attempt.isSent && !isTunnel && !isClientOwing(attempt)
+                let left = isJudged ? attempt.service.responseTimeout - endpointWait(attempt, now: now) : 0
+                if left > 0 {
                     attempt.deadline = now + left
                     continue
                 }
@@ -362,7 +367,7 @@ extension Exchange {
     }
 
     /// The delay is the client's. Clients are waited for as long as their listener has it, calls as long as they may rest.
-    private func isClientAwaited(by attempt: Upstream, now: Int64) -> Bool {
+    func isClientAwaited(by attempt: Upstream, now: Int64) -> Bool {
         isClientOwing(attempt) && (!isGRPC || now < began + listener.tunnelTimeout)
     }
 
@@ -378,7 +383,7 @@ extension Exchange {
     private func overstayed(now: Int64) {
         for index in 0..<2 {
             guard let attempt = (index == 0 ? first : second)?.counted, !attempt.hasOverstayed,
-                let limit = attempt.service.overstay(attempt.cell)
+                let limit = overstay(of: attempt)
             else { continue }
             let waited = endpointWait(attempt, now: now)
             guard waited >= limit else {
@@ -419,7 +424,8 @@ extension Exchange {
     func lostRace(_ attempt: Upstream, to hedge: Upstream, now: Int64) {
         guard attempt.isSent, !attempt.hasOverstayed,
             attempt.cell.lostRace(
-                waited: now - attempt.began, other: now - hedge.began, limit: attempt.service.responseTimeout)
+                waited: endpointWait(attempt, now: now), other: now - hedge.began,
+                limit: attempt.service.responseTimeout)
         else { return }
         countOverstay(of: attempt, now: now)
     }
@@ -453,6 +459,7 @@ extension Exchange {
     func armTimer() {
         guard phase != .free, let timer else { return }
         var deadline = min(requestDeadline, phase == .answering ? idleDeadline : overstayDeadline)
+        deadline = min(deadline, lookDeadline)
         if isTunnel { deadline = min(deadline, idleDeadline) }
         if phase == .answering || isTunnel { deadline = min(deadline, tunnel.closeDeadline) }
         if phase == .waiting {

@@ -59,18 +59,25 @@ extension Exchange {
         facts.endpointWait = endpointWait(attempt, now: now)
         facts.clientSilence = clientSilence(attempt, now: now)
         facts.isClientAwaited = isClientOwing(attempt) || phase == .answering && isClientFull
+        facts.isLeftExpecting = awaitsContinue && !attempt.endpoint.saysContinue
         facts.clientFull = max(longestFull, isClientFull ? now - (fullSince ?? now) : 0)
-        facts.overstay = attempt.service.overstay(attempt.cell)
+        facts.overstay = overstay(of: attempt)
         facts.endedInOrder = isTunnel && tunnel.endedCleanly && attempt.isSent && !method.isIdempotent
         return facts
     }
 
     /// How long nobody but the endpoint, or the way to it, has been waited for.
     func endpointWait(_ attempt: Upstream, now: Int64) -> Int64 {
-        if phase == .answering { return isClientFull ? 0 : now - max(lastOfAnswer, clientTookAt, clientSpokeAt) }
-        if !attempt.isSent || isTunnel || isRequestComplete { return now - attempt.began }
-        // It takes no more of the request, since the client's last piece came.
-        return attempt.holdsBack ? now - max(attempt.began, clientSpokeAt) : 0
+        let movedAt = attempt.upload.movedAt
+        if phase == .answering {
+            return isClientFull ? 0 : now - max(lastOfAnswer, clientTookAt, clientSpokeAt, movedAt)
+        }
+        if !attempt.isSent || awaitsContinue { return now - attempt.began }
+        // Who is told more has not been told all.
+        if isTunnel { return now - max(attempt.began, clientSpokeAt) }
+        if isRequestComplete { return now - max(attempt.began, movedAt) }
+        // It takes no more of the request, since the client's last piece came, and nothing of what it was sent arrives.
+        return attempt.holdsBack ? now - max(attempt.began, clientSpokeAt, movedAt) : 0
     }
 
     /// How long the client has been silent while it owes the rest of its request; or, if that is more, by how much it is
@@ -84,9 +91,10 @@ extension Exchange {
         return max(now - clientSpokeAt, behind)
     }
 
-    /// The endpoint takes what it is sent, and the client has not sent all: the delay is not the endpoint's.
+    /// The endpoint takes what it is sent, and the client has not sent all: the delay is not the endpoint's. A client that
+    /// waits for a 100 owes nothing before that has come.
     func isClientOwing(_ attempt: Upstream) -> Bool {
-        attempt.isSent && !isTunnel && !isRequestComplete && !attempt.holdsBack
+        attempt.isSent && !isTunnel && !isRequestComplete && !awaitsContinue && !attempt.holdsBack
     }
 }
 

@@ -144,7 +144,7 @@ extension Exchange {
             return
         }
         first.lend { upstream in
-            if !upstream.isSent { firstWords(to: upstream, now: now) }
+            if upstream.isSent { clientSpokeAt = now } else { firstWords(to: upstream, now: now) }
             upstream.sendBody(data)
         }
     }
@@ -215,7 +215,9 @@ extension Exchange {
         count(.succeeded, of: upstream)
         endpoint.succeeded()
         cell.counters.attemptTime.record(nanoseconds: latency)
-        cell.record(responseTime: latency, now: now)
+        if bytesFromClient <= UploadProgress.comparable, clientSpokeAt <= upstream.began {
+            cell.record(responseTime: latency, now: now)
+        }
         headLatency = now - tunnel.askedAt
         cell.counters.latency.record(nanoseconds: headLatency)
         phase = .answering

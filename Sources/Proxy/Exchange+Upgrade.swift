@@ -30,6 +30,7 @@ extension Exchange {
         isRequestComplete = false
         requestDeadline = .max
         overstayDeadline = .max
+        lookDeadline = .max
         idleDeadline = worker.loop.now + listener.tunnelTimeout
         count(.succeeded, of: tunnelUpstream)
         tunnelUpstream.endpoint.succeeded()

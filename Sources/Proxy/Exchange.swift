@@ -48,6 +48,8 @@ final class Exchange: TimerOwner, Pending {
     /// More body came than is kept: what was sent cannot be sent again.
     var bodyExceedsKept = false
     var isRequestComplete = false
+    /// The client waits for an answer of 100 before it sends the body.
+    var awaitsContinue = false
     /// For another protocol than HTTP, on the same connection.
     var asksForUpgrade = false
     /// A gRPC call: it ends by its own status, and may last.
@@ -78,6 +80,8 @@ final class Exchange: TimerOwner, Pending {
     var overstayDeadline: Int64 = .max
     var requestDeadline: Int64 = .max
     var idleDeadline: Int64 = .max
+    /// When to look how much of a long body has arrived.
+    var lookDeadline: Int64 = .max
     /// When a piece of the request's body last came.
     var clientSpokeAt: Int64 = 0
     /// When a piece of the answer last came.
@@ -140,6 +144,7 @@ final class Exchange: TimerOwner, Pending {
         method = head.method
         bodyFraming = head.body
         isRequestComplete = !head.hasBody
+        awaitsContinue = head.expectsContinue && head.hasBody
         isGRPC = head.isGRPC(bytes)
         asksForUpgrade = head.upgrade != nil
         keptHead.removeAll(keepingCapacity: true)
@@ -217,6 +222,8 @@ final class Exchange: TimerOwner, Pending {
     func requestBody(_ data: RawSpan) {
         clientSpokeAt = worker.loop.now
         bytesFromClient += data.byteCount
+        awaitsContinue = false
+        if lookDeadline == .max, bytesFromClient > UploadProgress.firstFlight { lookAfterUpload() }
         if phase == .waiting && !bodyExceedsKept && (keepsBody || !isSent) {
             if keptBody.count + data.byteCount <= Self.keptBodyLimit {
                 keptBody.append(contentsOf: data)
@@ -240,6 +247,7 @@ final class Exchange: TimerOwner, Pending {
 
     func endRequest() {
         isRequestComplete = true
+        awaitsContinue = false
         clientSpokeAt = worker.loop.now
         guard isSent, let first else { return }
         first.lend { first in
@@ -320,6 +328,7 @@ final class Exchange: TimerOwner, Pending {
         table = nil
         phase = .free
         isTunnel = false
+        awaitsContinue = false
         asksForUpgrade = false
         isGRPC = false
         grpcStatus = nil
@@ -336,6 +345,7 @@ final class Exchange: TimerOwner, Pending {
         overstayDeadline = .max
         requestDeadline = .max
         idleDeadline = .max
+        lookDeadline = .max
         status = 0
         attempts = 0
         answeredBy = nil

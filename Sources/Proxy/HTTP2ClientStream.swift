@@ -74,7 +74,7 @@ final class HTTP2ClientStream: Downstream {
     var awaitsClient: Bool {
         // Calls rest on purpose; the exchange knows for how long.
         if exchange.restsOnPurpose { return body.count > 0 }
-        return !isConnect && !isRequestComplete && held.isEmpty || body.count > 0
+        return !isConnect && !isRequestComplete && held.isEmpty && !exchange.awaitsContinue || body.count > 0
     }
 
     /// All that Content-Length announced has come. Many clients end their stream in a frame of its own after that, and

@@ -28,6 +28,9 @@ final class HTTP2UpstreamConnection: HTTP2Connection, TimerOwner {
     private(set) var idleSince: Int64 = 0
     /// When something last came from the endpoint.
     private(set) var lastHeard: Int64
+    /// Where a ping stands in what is sent, and how much had arrived when somebody last looked.
+    private var pingPlace = 0
+    private var arrivedLast = 0
     private var keepAlive: HTTP2KeepAlive
     /// Of its opening, where nobody waits for that; of keep-alive pings once it is open.
     private var timer: TimerWheel.Handle?
@@ -165,6 +168,8 @@ final class HTTP2UpstreamConnection: HTTP2Connection, TimerOwner {
     }
 
     private func ask() {
+        pingPlace = bytesPushed
+        arrivedLast = bytesArrived
         session.ping()
         queuePump()
         arm(keepAlive.asked(now: worker.loop.now))
@@ -177,9 +182,18 @@ final class HTTP2UpstreamConnection: HTTP2Connection, TimerOwner {
         keepAlive.interval = endpoint.pingInterval
         switch keepAlive.next(now: worker.loop.now, isBusy: !streams.isEmpty) {
         case .ask: ask()
+        case .dead where isPingUnderWay: arm(keepAlive.asked(now: worker.loop.now))
         case .dead: close(.pingUnanswered)
         case .wait(let time): arm(time)
         }
+    }
+
+    /// A ping waits behind the bodies that were sent before it, and they go on arriving: it may have been there for a moment
+    /// only, if at all.
+    private var isPingUnderWay: Bool {
+        let arrived = bytesArrived
+        defer { arrivedLast = arrived }
+        return arrivedLast < pingPlace && arrived > arrivedLast
     }
 
     private func arm(_ deadline: Int64) {

@@ -19,6 +19,9 @@ final class HTTP2UpstreamStream: Upstream {
     private var awaitsEnd = false
     /// Bytes of the answer for which the endpoint's window was not opened again, as the client does not take them.
     private var withheld = 0
+    /// The end of what was given to the session of the request's body: how much, and where in what its connection sends.
+    private var handedOn = 0
+    private var handedOnEnd = 0
 
     /// The connection keeps it until it is over.
     init(of connection: HTTP2UpstreamConnection, service: WorkerService, cell: WorkerCell) {
@@ -85,6 +88,25 @@ final class HTTP2UpstreamStream: Upstream {
         body.isFull(at: max(min(connection.lend { $0.room(for: id) }, HTTP2Body.most), HTTP2Body.leastRead))
     }
 
+    /// What waits for a window has not gone; what was given to the session arrives with what other streams send.
+    override func lookAtUpload(now: Int64) -> Bool {
+        guard let exchange else { return true }
+        let given = exchange.lend { $0.bytesFromClient } - body.count
+        guard body.count == 0 else {
+            upload.look(arrived: given + handedOnEnd, now: now)
+            return false
+        }
+        return connection.lend { connection in
+            if given != handedOn {
+                handedOn = given
+                handedOnEnd = connection.bytesPushed
+            }
+            let arrived = min(connection.bytesArrived, handedOnEnd)
+            upload.look(arrived: given + arrived, now: now)
+            return arrived == handedOnEnd
+        }
+    }
+
     /// The endpoint took what it was sent.
     func drained() {
         exchange?.lend { $0.upstreamDrained() }
@@ -141,7 +163,7 @@ final class HTTP2UpstreamStream: Upstream {
         worker.responseHead.cameInHTTP2 = true
         if worker.responseHead.isInterim {
             if worker.responseHead.status == 101 || !interims.take(bytes.byteCount) { return nil }
-            exchange.lend { $0.downstream?.lend { $0.passInterim(worker.responseHead, bytes) } }
+            exchange.lend { $0.passInterim(worker.responseHead, bytes, from: self) }
             return true
         }
         hasAnswer = true

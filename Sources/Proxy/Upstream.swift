@@ -26,6 +26,8 @@ class Upstream: Connection {
     final var hasOverstayed = false
     /// When the request's head was sent.
     final var sentAt: Int64 = 0
+    /// How far its request has come, if that is long enough to be looked after.
+    final var upload = UploadProgress()
     /// As what the attempt was counted, which its answer may show before it is whole.
     final var countedAs: AttemptEnd?
     /// It carried an exchange before this one.
@@ -65,8 +67,8 @@ class Upstream: Connection {
     /// Whether a request can be sent; if not, `Exchange.upstreamConnected` tells when.
     var isConnected: Bool { unsupported() }
 
-    /// The endpoint takes no more at present.
-    var holdsBack: Bool { isCongested }
+    /// The endpoint takes no more at present, or took no more as its connection was closed.
+    var holdsBack: Bool { isCongested || wasCongested }
 
     func assign(_ exchange: Exchange, _ service: WorkerService, _ cell: Uncounted<WorkerCell>, now: Int64) {
         attemptService = Uncounted(service)
@@ -77,6 +79,14 @@ class Upstream: Connection {
         hasOverstayed = false
         countedAs = nil
         interims = InterimAllowance()
+        upload = UploadProgress()
+    }
+
+    /// Looks how much of the request has arrived. True: all that was pushed has.
+    func lookAtUpload(now: Int64) -> Bool {
+        let arrived = bytesArrived
+        upload.look(arrived: arrived, now: now)
+        return isDrained && arrived == bytesPushed
     }
 
     /// Puts the head, and what is kept of the body, into what is to be sent.

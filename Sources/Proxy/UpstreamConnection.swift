@@ -331,7 +331,7 @@ final class UpstreamConnection: Upstream, TimerOwner {
                 malformed()
                 return nil
             }
-            exchange.lend { $0.downstream?.lend { $0.passInterim(worker.responseHead, headBytes) } }
+            exchange.lend { $0.passInterim(worker.responseHead, headBytes, from: self) }
             return offset + count
         }
         if !worker.responseHead.isPersistent { canPersist = false }

@@ -52,12 +52,16 @@ final class WorkerCell {
     var isFull: Bool { Uncounted(load).lend { $0.concurrency.isReached(by: $0.inFlight) } }
 
     /// An answer's head has come, whatever it says. Returns whether that shows overload.
+    ///
+    /// - Parameter isComparable: its time tells something about the endpoint's.
     @inline(__always)
-    func answered(after nanoseconds: Int64, status: Int, now: Int64) -> Bool {
-        Uncounted(counters.attemptTime).lend { $0.record(nanoseconds: nanoseconds) }
+    func answered(after nanoseconds: Int64, isComparable: Bool, status: Int, now: Int64) -> Bool {
+        if isComparable { Uncounted(counters.attemptTime).lend { $0.record(nanoseconds: nanoseconds) } }
+        let isRefusal = status == 503 || status == 504
+        guard isComparable || isRefusal else { return false }
         let isJudged = Uncounted(load).lend { load in
             load.concurrency.record(
-                nanoseconds: nanoseconds, isRefusal: status == 503 || status == 504, inFlight: load.inFlight, now: now)
+                nanoseconds: nanoseconds, isRefusal: isRefusal, inFlight: load.inFlight, now: now)
         }
         return isJudged && tellLimit()
     }

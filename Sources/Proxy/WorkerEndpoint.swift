@@ -71,6 +71,9 @@ final class WorkerEndpoint {
 
     // What happens to attempts
 
+    /// It has told a client that waited for it to go on (100).
+    var saysContinue = false
+
     func attemptBegan() {
         inFlight += 1
         counters.attempts.add()

@@ -131,6 +131,11 @@ package struct Socket: ~Copyable {
         }
     }
 
+    /// How many bytes that were sent have not reached the other host, as far as it has told; a system call.
+    package borrowing func unacknowledged() -> Int {
+        max(clinux_unacknowledged(descriptor.number), 0)
+    }
+
     private borrowing func outcome(_ result: Int) -> WriteOutcome {
         if result >= 0 { return .wrote(result) }
         return result == -Int(EAGAIN) ? .wouldBlock : .failed(SystemError(result: result))

@@ -8,10 +8,12 @@ extension Shapes {
                 "connect", \.connect, .duration(.milliseconds(1) ... .seconds(60)), "For a connection to an endpoint."),
             Field(
                 "response", \.response, .duration(.milliseconds(1) ... .seconds(3_600)),
-                "From the request sent to the end of the response head."),
+                "From all of the request having arrived to the end of the response head; before that, without progress while the "
+                    + "endpoint takes the request."),
             Field(
                 "idle", \.idle, .duration(.milliseconds(100) ... .seconds(86_400)),
-                "Of an unused connection that is kept, and without progress within a response body."),
+                "Of an unused connection that is kept, and without progress within a response body, or of the request behind its "
+                    + "head."),
             Field(
                 "request", \.request, Form<Duration>.duration(.milliseconds(1) ... .seconds(86_400)).or("none"),
                 "A whole exchange, retries included."),

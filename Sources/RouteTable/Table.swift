@@ -408,9 +408,10 @@ package enum HashKey: Sendable, Equatable {
 
 package struct ServiceTimeouts: Sendable, Equatable {
     package var connect: Duration = .seconds(1)
-    /// From the request sent to the end of the response head.
+    /// From all of the request having arrived to the end of the response head; before that, without progress while the
+    /// endpoint takes the request.
     package var response: Duration = .seconds(15)
-    /// Of an idle pooled connection, and without progress within a response body.
+    /// Of an idle pooled connection, and without progress within a response body, or of the request behind its head.
     package var idle: Duration = .seconds(60)
     /// A whole exchange, retries included. Absent: no limit.
     package var request: Duration?

@@ -155,6 +155,17 @@ struct AttemptEndTests {
         Row("a call's client kept silent for as long as it may", .failed(.responseTimedOut), .waiting, .clientSlow) {
             $0.isClientAwaited = true
         },
+        Row("a client waited for a 100 in vain", .failed(.responseTimedOut), .waiting, .responseTimedOut) {
+            $0.endpointWait = 15 * second
+        },
+        Row("the endpoint may know of no 100", .failed(.responseTimedOut), .waiting, .clientSlow) {
+            $0.endpointWait = 15 * second
+            $0.isLeftExpecting = true
+        },
+        Row("the same, as the request's time was over", .requestTimedOut(2 * second), .waiting, .clientSlow) {
+            $0.endpointWait = 2 * second
+            $0.isLeftExpecting = true
+        },
         Row("the caller's own time was over", .callerTimedOut, .waiting, .clientDeadline) {
             $0.endpointWait = 60 * second
         },

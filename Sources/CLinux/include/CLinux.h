@@ -7,6 +7,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stddef.h>
@@ -15,6 +16,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
@@ -192,6 +194,12 @@ static inline long clinux_send_two(int fd, const void *a, size_t an, const void 
     struct iovec pieces[2] = {{(void *)a, an}, {(void *)b, bn}};
     struct msghdr message = {.msg_iov = pieces, .msg_iovlen = 2};
     return CLINUX_RETRY(sendmsg(fd, &message, MSG_NOSIGNAL));
+}
+
+/// How many bytes that were sent the other host has not acknowledged.
+static inline long clinux_unacknowledged(int fd) {
+    int count = 0;
+    return ioctl(fd, SIOCOUTQ, &count) < 0 ? -errno : count;
 }
 
 static inline int clinux_shutdown_write(int fd) { return (int)CLINUX_RETRY(shutdown(fd, SHUT_WR)); }

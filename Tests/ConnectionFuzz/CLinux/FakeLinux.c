@@ -474,6 +474,16 @@ ssize_t fake_sendmsg(int fd, const struct msghdr *message, int flags) {
     return sent;
 }
 
+/// How much of what was sent the peer has not taken (SIOCOUTQ).
+int fake_ioctl(int fd, unsigned long request, int *to) {
+    struct link *link = stream(fd);
+    cost(0);
+    if (!link) return (int)failed(EBADF);
+    if (request != SIOCOUTQ) return (int)failed(ENOTTY);
+    *to = (int)link->out_count;
+    return 0;
+}
+
 int fake_shutdown(int fd, int how) {
     (void)how;
     cost(0);

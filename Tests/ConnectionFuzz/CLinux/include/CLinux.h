@@ -7,6 +7,7 @@
 #include <arpa/inet.h>
 #include <arpa/nameser.h>
 #include <errno.h>
+#include <linux/sockios.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -17,6 +18,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -37,6 +39,7 @@ int fake_connect(int fd, const struct sockaddr *address, socklen_t size);
 long fake_syscall(long number, ...);
 ssize_t fake_recv(int fd, void *to, size_t count, int flags);
 ssize_t fake_sendmsg(int fd, const struct msghdr *message, int flags);
+int fake_ioctl(int fd, unsigned long request, int *to);
 int fake_shutdown(int fd, int how);
 int fake_close(int fd);
 ssize_t fake_read(int fd, void *to, size_t count);
@@ -58,6 +61,7 @@ int fake_epoll_wait(int epoll, struct epoll_event *events, int limit, int millis
 #define syscall fake_syscall
 #define recv fake_recv
 #define sendmsg fake_sendmsg
+#define ioctl fake_ioctl
 #define shutdown fake_shutdown
 #define close fake_close
 #define read fake_read
