@@ -61,6 +61,13 @@ extension Exchange {
 
     /// A pooled connection, or one that is being opened. Nil: the request waits for one, or was refused.
     private func connection(to place: Place, _ service: WorkerService) -> Uncounted<Upstream>? {
+        if let connection = presentConnection(to: place, service) { return connection }
+        wait(service, for: place.cell.counted)
+        return nil
+    }
+
+    /// The same, without waiting. Nil: there is none, and none may be opened.
+    private func presentConnection(to place: Place, _ service: WorkerService) -> Uncounted<Upstream>? {
         if service.isHTTP2, !isTunnel { return stream(to: place, service) }
         if !isTunnel, let pooled = pooled(at: place, service) { return pooled.lend { Uncounted($0) } }
         let cell = place.cell.counted
@@ -71,8 +78,15 @@ extension Exchange {
                 ? Uncounted(TunnelUpstream(worker: worker, service: service, cell: cell, endpoint: endpoint))
                 : Uncounted(UpstreamConnection(worker: worker, service: service, cell: cell, endpoint: endpoint))
         }
-        wait(service, for: cell)
         return nil
+    }
+
+    /// Whether a connection can be had there without waiting.
+    private func hasRoom(at place: Place, _ service: WorkerService) -> Bool {
+        let cell = place.cell.counted
+        if cell.load.openConnections < cell.connectionLimit { return true }
+        if service.isHTTP2, !isTunnel { return place.endpoint.lend { $0.sharedConnection(for: service) != nil } }
+        return cell.hasIdle
     }
 
     /// What cannot be repeated must not meet a connection that was closed a moment ago, or is about to be; nor what has
@@ -95,16 +109,15 @@ extension Exchange {
             endpoint.addShared(made)
             connection = made
         }
-        guard let connection else {
-            wait(service, for: cell)
-            return nil
-        }
+        guard let connection else { return nil }
         // The connection keeps it.
         return Uncounted(HTTP2UpstreamStream(of: connection, service: service, cell: cell))
     }
 
-    /// Waits for a connection, with a key for one of `cell`, or is refused.
+    /// Waits for a connection, with a key for one of `cell`, or is refused. Nothing of the request is under way: whoever
+    /// waits has no attempt, and who has one waits for nothing else.
     private func wait(_ service: WorkerService, for cell: WorkerCell) {
+        if first != nil || pendingLoad != nil { return }
         guard service.load.waiting < service.pendingLimit else {
             service.counters.overflows.add()
             return answerOwn(.overflow)
@@ -120,12 +133,21 @@ extension Exchange {
         service?.lend { $0.counters.pending.set($0.load.waiting) }
     }
 
-    /// What it has to wait for may be one endpoint's alone: connections that are shared are not closed for another's.
-    var waitsForItsEndpoint: Bool { hashKey != nil && service?.lend { $0.isHTTP2 } == true }
+    /// It waits with a key for an endpoint that has no room still: connections that are shared are not closed for another's.
+    var waitsInVain: Bool {
+        guard let key = hashKey, let cell = pendingCell, let service = presentService(), service.isHTTP2, !isTunnel,
+            let home = service.cells.first(where: { $0.load === cell })
+        else { return false }
+        let now = worker.loop.now
+        guard let endpoint = home.pick(key: key, now: now, cautious: isCautious, random: &worker.random) else {
+            return false
+        }
+        return !hasRoom(at: Place(cell: Uncounted(home), endpoint: endpoint), service)
+    }
 
     /// A connection of that cell became free, or may be opened: the turn of this exchange in the queue has come.
     func resumePending(in freed: CellLoad) {
-        guard let service = presentService() else { return }
+        guard phase == .waiting, first == nil, let service = presentService() else { return }
         tellWaiting()
         let now = worker.loop.now
         let deadline = overstayDeadline
@@ -139,7 +161,7 @@ extension Exchange {
             startAnotherAttempt(service)
         }
         // Still nothing: no time is added to what it has waited.
-        if pendingTicket != nil { overstayDeadline = deadline }
+        if pendingLoad != nil { overstayDeadline = deadline }
         armTimer()
     }
 
@@ -333,7 +355,7 @@ extension Exchange {
             }
             return armTimer()
         }
-        if pendingTicket != nil {
+        if pendingLoad != nil {
             if now < overstayDeadline { return armTimer() }
             service?.lend { $0.counters.overflows.add() }
             return answerOwn(.overflow)
@@ -397,7 +419,8 @@ extension Exchange {
         guard let attempt = first?.counted, second == nil, !isHedged, attempt.service.hedges else { return }
         guard let service = presentService() else { return }
         guard isWholeRequestKept, method.isIdempotent || !attempt.isSent else { return }
-        guard let place = hedgePlace(for: attempt, service, now: now) else { return }
+        // It is a bet, for which nothing is waited.
+        guard let place = hedgePlace(for: attempt, service, now: now), hasRoom(at: place, service) else { return }
         guard service.load.budget.take(now: now) else {
             service.counters.budgetExhausted.add()
             return

@@ -73,6 +73,8 @@ final class Exchange: TimerOwner, Pending {
     var lastFailure: AttemptFailure?
     /// Its place in the queue of those that wait for a connection.
     var pendingTicket: Int?
+    /// Where it waits; nil: it does not.
+    var pendingLoad: ServiceLoad?
     /// The queue is this cell's; nil: the service's.
     var pendingCell: CellLoad?
 
@@ -314,7 +316,7 @@ final class Exchange: TimerOwner, Pending {
     func finish() {
         abandonAttempts(.cutOff)
         if hasFailed { route?.lend { $0.counters.failures.add() } }
-        if pendingTicket != nil { leaveQueue() }
+        if pendingLoad != nil { leaveQueue() }
         if let timer { worker.disarm(timer) }
         if listener.isLogged { record() }
         service?.lend { $0.leave() }
@@ -363,7 +365,7 @@ final class Exchange: TimerOwner, Pending {
     }
 
     private func leaveQueue() {
-        service?.lend { $0.load.remove(self) }
+        pendingLoad?.remove(self)
         tellWaiting()
     }
 }

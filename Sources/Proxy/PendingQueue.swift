@@ -42,10 +42,23 @@ struct PendingQueue<Waiter: Pending> {
         return waiter
     }
 
+    /// Who waits next behind a ticket that was given here, and has perhaps been given back.
+    func next(after ticket: Int) -> Waiter? {
+        var index = max(0, ticket + 1 - firstTicket)
+        while index < places.count {
+            if let waiter = places[index] { return waiter }
+            index += 1
+        }
+        return nil
+    }
+
+    /// Who waits elsewhere, or nowhere, is left alone.
     mutating func remove(_ waiter: Waiter) {
         guard let ticket = waiter.pendingTicket else { return }
+        let index = ticket - firstTicket
+        guard places.indices.contains(index), places[index] === waiter else { return }
         waiter.pendingTicket = nil
-        places[ticket - firstTicket] = nil
+        places[index] = nil
         count -= 1
         dropEmptyPlaces()
         if places.count > 64, places.count > 4 * count { compact() }

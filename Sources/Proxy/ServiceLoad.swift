@@ -16,8 +16,9 @@ final class ServiceLoad: Deferred {
     /// Where exchanges wait with a key, or have waited.
     private var waitedAt: [CellLoad] = []
     private let loop: EventLoop
-    /// Where connections have become free since somebody waits, oldest first.
-    private var freed: Deque<CellLoad> = []
+    /// Where connections have become free since somebody waits, oldest first, and the ticket of the one who was asked last
+    /// for it, if there is nothing for him.
+    private var freed: Deque<(cell: CellLoad, asked: Int?)> = []
 
     init(loop: EventLoop) {
         self.loop = loop
@@ -28,30 +29,33 @@ final class ServiceLoad: Deferred {
     /// - Parameter cell: the cell of the exchange's key; nil: it has no key.
     func append(_ exchange: Exchange, at cell: CellLoad?) {
         waiting += 1
+        exchange.pendingLoad = self
         exchange.pendingCell = cell
         guard let cell else { return waitingAnywhere.append(exchange) }
         if !waitedAt.contains(where: { $0 === cell }) { waitedAt.append(cell) }
         cell.waiting.append(exchange)
     }
 
+    /// - Parameter exchange: waits here.
     func remove(_ exchange: Exchange) {
-        guard exchange.pendingTicket != nil else { return }
         waiting -= 1
         if let cell = exchange.pendingCell { cell.waiting.remove(exchange) } else { waitingAnywhere.remove(exchange) }
+        exchange.pendingLoad = nil
         exchange.pendingCell = nil
     }
 
     /// An exchange that had its turn, and has to wait all the same, has lost nothing by that.
     private func putBack(_ exchange: Exchange, at cell: CellLoad?) {
         waiting += 1
+        exchange.pendingLoad = self
         exchange.pendingCell = cell
         if let cell { cell.waiting.prepend(exchange) } else { waitingAnywhere.prepend(exchange) }
     }
 
-    /// The service's cells or its split have changed: whoever waits with a key waits at the cell that is now the key's,
-    /// where there may be room.
+    /// The service's cells or its split have changed. Whoever waits with a key waits at the cell that is now the key's; where
+    /// keys say nothing any more, anywhere. There may be room now for all of them.
     func placesChanged(_ service: WorkerService) {
-        if waitedAt.isEmpty { return }
+        if waiting == 0 { return waitedAt.removeAll() }
         var moving: [Exchange] = []
         for cell in waitedAt {
             while let exchange = cell.waiting.popFirst() { moving.append(exchange) }
@@ -60,9 +64,16 @@ final class ServiceLoad: Deferred {
         waiting -= moving.count
         moving.sort { $0.overstayDeadline < $1.overstayDeadline }
         for exchange in moving {
-            let cell = service.cells[service.split.drawAgain(key: exchange.hashKey)].load
-            append(exchange, at: cell)
-            connectionFreed(in: cell)
+            if service.hashes {
+                append(exchange, at: service.cells[service.split.drawAgain(key: exchange.hashKey)].load)
+            } else {
+                exchange.hashKey = nil
+                append(exchange, at: nil)
+            }
+        }
+        for cell in service.cells {
+            let room = max(1, cell.connectionLimit - cell.load.openConnections)
+            for _ in 0..<min(room, cell.load.waiting.count + waitingAnywhere.count) { connectionFreed(in: cell.load) }
         }
     }
 
@@ -71,30 +82,40 @@ final class ServiceLoad: Deferred {
     /// A connection of this cell went back to its pool or was closed: if somebody waits for one, it is told from the loop.
     func connectionFreed(in cell: CellLoad) {
         if waiting == 0 { return }
-        freed.append(cell)
+        freed.append((cell, nil))
         loop.defer(self)
     }
 
     func resume() {
-        guard let cell = freed.popFirst() else { return }
-        var passedOver: [(exchange: Exchange, cell: CellLoad?)] = []
-        while passedOver.count < Self.passedOver, let exchange = oldest(for: cell) {
+        guard let (cell, asked) = freed.popFirst() else { return }
+        var next = asked.map { cell.waiting.next(after: $0) ?? waitingAnywhere.first } ?? oldest(for: cell)
+        var passedOver = 0
+        while let exchange = next {
+            // What is free may be nothing to who is next, but something to one behind.
+            if exchange.pendingCell === cell, exchange.waitsInVain, let ticket = exchange.pendingTicket {
+                passedOver += 1
+                if passedOver == Self.askedAtOnce {
+                    freed.prepend((cell, ticket))
+                    return loop.defer(self)
+                }
+                next = cell.waiting.next(after: ticket) ?? waitingAnywhere.first
+                continue
+            }
             remove(exchange)
             exchange.resumePending(in: cell)
-            // A service that was gone and has come back has a load of its own.
-            guard exchange.pendingTicket != nil, exchange.service?.lend({ $0.load === self }) == true else { break }
-            let isAlone = exchange.waitsForItsEndpoint
-            passedOver.append((exchange, exchange.pendingCell))
-            remove(exchange)
-            if !isAlone { break }
+            if exchange.pendingLoad === self {
+                let cell = exchange.pendingCell
+                remove(exchange)
+                putBack(exchange, at: cell)
+                exchange.tellWaiting()
+            }
+            break
         }
-        for (exchange, cell) in passedOver.reversed() { putBack(exchange, at: cell) }
-        passedOver.last?.exchange.tellWaiting()
         if waiting == 0 { freed.removeAll() }
     }
 
-    /// Of those that wait for an endpoint of their own, at most so many in a row are asked in vain.
-    private static let passedOver = 16
+    /// Of those that wait for an endpoint of their own, so many are asked before others have their turn.
+    private static let askedAtOnce = 16
 
     /// Of those that wait at this cell and those that wait anywhere, the one whose time is over first.
     private func oldest(for cell: CellLoad) -> Exchange? {

@@ -197,7 +197,7 @@ package final class Worker: TimerOwner, TurnObserver {
     private func publish(_ publication: Publication, _ sockets: [ListeningSocketBox]) {
         let before = table
         if table.uses > 0 { formerTables.append(table) }
-        table = WorkerTable(publication, loop: loop, previous: table)
+        table = WorkerTable(publication, loop: loop, previous: table, former: formerTables)
         tableChanged(from: before)
         for service in table.services { service.load.placesChanged(service) }
         var kept: [WorkerListener] = []

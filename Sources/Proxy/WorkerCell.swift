@@ -114,6 +114,9 @@ final class WorkerCell {
         return idlest?.closeIdlest() ?? false
     }
 
+    /// Any of its connections waits to be used.
+    var hasIdle: Bool { endpoints.contains { $0.idleSince != nil } }
+
     /// Any endpoint at all, tried or not, resting or not, used by the brain's leave or not: better than none.
     func anything(random: inout RandomSource) -> Uncounted<WorkerEndpoint>? {
         let from = usable.isEmpty ? endpoints : usable

@@ -13,11 +13,15 @@ final class WorkerTable {
     var uses = 0
 
     /// Compiles a table; endpoints and services known from `previous` go on with what they have learned.
-    init(_ publication: Publication, loop: EventLoop, previous: WorkerTable?) {
+    ///
+    /// - Parameter former: tables that requests still use: what is under way of a service counts as one, even if the service
+    ///   was gone meanwhile.
+    init(_ publication: Publication, loop: EventLoop, previous: WorkerTable?, former: [WorkerTable] = []) {
         self.publication = publication
         var endpoints: [Int: (WorkerEndpoint, WorkerCell)] = [:]
         var services: [WorkerService] = []
         var known: [String: WorkerService] = [:]
+        for table in former { for service in table.services { known[service.name] = service } }
         for service in previous?.services ?? [] { known[service.name] = service }
         for (index, service) in publication.table.services.enumerated() {
             let published = publication.services[index]

@@ -19,7 +19,7 @@ final class ProxyUnderTest {
     private let mailbox: Mailbox<WorkerMessage>
     private let reports = Reports()
     private var generation = 0
-    private var table: Table
+    private(set) var table: Table
     private var cells: [Publication.Cell]
     private var isDraining = false
     private let backends: [[Backend]]

@@ -42,6 +42,28 @@ struct ReloadTests {
         #expect(removed.requests.isEmpty)
     }
 
+    @Test func `a service that was gone for a while counts what is under way of it once`() throws {
+        let goes = Atomic<Bool>(false)
+        let backend = try Backend { request, connection in
+            if request.target != "/held" { return Backend.ok(request, connection) }
+            _ = eventually { goes.load(ordering: .acquiring) }
+            connection.reset()
+            return false
+        }
+        let proxy = try ProxyUnderTest([[backend]]) { $0.service.retry.hedge = .off }
+        let name = proxy.table.service.name
+        let clients = try (0..<4).map { _ in try proxy.connect() }
+        for client in clients { client.send("GET /held HTTP/1.1\r\nhost: a\r\n\r\n") }
+        #expect(eventually { proxy.serviceCounters.inFlight.level == 4 })
+        #expect(proxy.publish { $0.service.name = "another" })
+        #expect(proxy.publish { $0.service.name = name })
+        goes.store(true, ordering: .releasing)
+        for client in clients { #expect(client.readMessage()?.status == 502) }
+        #expect(eventually { proxy.serviceCounters.inFlight.level == 0 })
+        #expect(try proxy.ask(get).status == 200)
+        #expect(proxy.serviceCounters.inFlight.level == 0)
+    }
+
     @Test func `a table of ten thousand routes does not keep its worker from serving`() throws {
         let proxy = try ProxyUnderTest([[try Backend()]])
         #expect(try proxy.ask(get).status == 200)
