@@ -94,6 +94,7 @@ package final class EventLoop {
     /// Handlers that were unregistered in this turn.
     private var leaving: [any EventHandler] = []
     private var isRunning = false
+    private var rest = DeadlineRest()
 
     package init() throws(SystemError) {
         Readiness.checkFlags()
@@ -210,14 +211,17 @@ package final class EventLoop {
         var next = 0
         var grace = Self.turnsOfGrace
         while isRunning {
+            var timeout: Int32 = 0
             if next == count {
                 let isBusy = !deferred.isEmpty || nextYielded < yielded.count
-                let timeout = isBusy ? 0 : timers.timeout(now: now)
+                if !isBusy { timeout = rest.timeout(timers.timeout(now: now), now: now) }
                 count = Int(unsafe clinux_epoll_wait(epoll.number, events, Int32(limit), timeout))
                 precondition(count >= 0, "epoll_wait: errno \(0 &- count)")
                 next = 0
             }
+            let before = now
             now = clinux_monotonic_nanoseconds()
+            rest.turnBegan(at: now, after: now &- before, planned: timeout)
             turn &+= 1
             let yieldedBefore = yielded.count
             while next < count {
@@ -230,8 +234,11 @@ package final class EventLoop {
                 if next % Self.servedBetweenLooks == 0, isTurnOver { break }
             }
             runDeferred()
-            if next == count && count < limit || grace == 0 {
+            if now < rest.end {
+                // Whoever has a deadline is given the time that this thread has lost.
+            } else if next == count && count < limit || grace == 0 {
                 grace = Self.turnsOfGrace
+                rest.deadlinesRan()
                 runTimers()
                 if !deferred.isEmpty, !isTurnOver { runDeferred() }
             } else {
@@ -306,5 +313,37 @@ package final class EventLoop {
                 return deferred.insert(contentsOf: work[(index + 1)...], at: 0)
             }
         }
+    }
+}
+
+/// Holds deadlines back after a turn that began late.
+///
+/// Such a turn shows that the thread was kept from running: the process was stopped, or the machine had no time for it. What
+/// others sent meanwhile is taken first, and what they are told then can still be answered: the delay was this thread's.
+/// Without the rest, a request whose answer is there already would be ended by its time-out.
+private struct DeadlineRest {
+    /// Nanoseconds: a turn that begins so much later than it was to is late, and deadlines wait as long after it.
+    private static let lateness: Int64 = 50_000_000
+
+    /// No deadline is met before then.
+    private(set) var end: Int64 = 0
+    /// Deadlines were met since the last rest. So they are met at least every other turn, however late all turns are.
+    private var isDue = true
+
+    /// - Parameters:
+    ///   - passed: since the turn before began, nanoseconds.
+    ///   - planned: how long the wait was to be, milliseconds; below 0: until something happens.
+    mutating func turnBegan(at now: Int64, after passed: Int64, planned: Int32) {
+        guard isDue, planned >= 0, passed &- Int64(planned) &* 1_000_000 > Self.lateness else { return }
+        isDue = false
+        end = now &+ Self.lateness
+    }
+
+    mutating func deadlinesRan() { isDue = true }
+
+    /// How long to wait for events, milliseconds, when the next deadline is so far away.
+    func timeout(_ untilDeadline: Int32, now: Int64) -> Int32 {
+        guard now < end, untilDeadline >= 0 else { return untilDeadline }
+        return max(untilDeadline, Int32(clamping: (end &- now) / 1_000_000 &+ 1))
     }
 }

@@ -1,3 +1,4 @@
+import Glibc
 import Synchronization
 import Testing
 
@@ -77,6 +78,83 @@ struct EventLoopTests {
         #expect(record.order == Array(0..<40))
         let inOneTurn = Dictionary(grouping: record.turns) { $0 }.values.map(\.count)
         #expect(inOneTurn.max() ?? 0 <= 8)
+    }
+
+    @Test func `what came while the thread stood still within its wait is taken before a deadline is met`() throws {
+        let loop = try EventLoop()
+        let mailbox = try Mailbox<Int>()
+        let deadline = LastDeadline(loop)
+        try mailbox.attach(to: loop) { _ in loop.stop() }
+        // It interrupts the wait as SIGSTOP and SIGCONT do, and holds the thread up meanwhile.
+        _ = signal(SIGWINCH) { _ in usleep(300_000) }
+        let thread = pthread_self()
+        try Thread.start(name: "stopper") {
+            Thread.pause(milliseconds: 20)
+            pthread_kill(thread, SIGWINCH)
+            Thread.pause(milliseconds: 50)
+            mailbox.post(1)
+        }
+        deadline.arm(milliseconds: 100)
+        loop.run()
+        loop.dismiss()
+        #expect(!deadline.isReached)
+    }
+
+    @Test func `after it stood still, a thread gives others the time that it has lost`() throws {
+        let loop = try EventLoop()
+        let mailbox = try Mailbox<Int>()
+        let deadline = LastDeadline(loop)
+        try mailbox.attach(to: loop) { message in
+            // What is told by each message is answered by the next one.
+            switch message {
+            case 0: Thread.pause(milliseconds: 200)
+            case 5: return loop.stop()
+            default: break
+            }
+            mailbox.post(message + 1)
+        }
+        mailbox.post(0)
+        deadline.arm(milliseconds: 50)
+        loop.run()
+        loop.dismiss()
+        #expect(!deadline.isReached)
+    }
+
+    @Test func `a thread that stands still in every turn meets its deadlines all the same`() throws {
+        let loop = try EventLoop()
+        let mailbox = try Mailbox<Int>()
+        let deadline = LastDeadline(loop)
+        var turns = 0
+        try mailbox.attach(to: loop) { message in
+            turns = message
+            Thread.pause(milliseconds: 60)
+            if message < 20 { mailbox.post(message + 1) } else { loop.stop() }
+        }
+        mailbox.post(1)
+        deadline.arm(milliseconds: 50)
+        loop.run()
+        loop.dismiss()
+        #expect(deadline.isReached)
+        #expect(turns < 5)
+    }
+}
+
+/// Ends the loop when its time has come.
+private final class LastDeadline: TimerOwner {
+    private let loop: EventLoop
+    private(set) var isReached = false
+
+    init(_ loop: EventLoop) {
+        self.loop = loop
+    }
+
+    func arm(milliseconds: Int64) {
+        loop.timers.arm(loop.timers.add(self), at: loop.now + milliseconds * 1_000_000)
+    }
+
+    func deadlineReached() {
+        isReached = true
+        loop.stop()
     }
 }
 

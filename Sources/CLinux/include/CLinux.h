@@ -232,10 +232,12 @@ static inline int clinux_epoll_remove(int epoll, int fd) {
     return (int)CLINUX_RETRY(epoll_ctl(epoll, EPOLL_CTL_DEL, fd, &e));
 }
 
-/// An interrupted wait is an empty one.
+/// An interrupted wait ends with what is there by then: the process may have been stopped meanwhile (SIGSTOP and SIGCONT),
+/// and nothing has looked since it goes on.
 static inline int clinux_epoll_wait(int epoll, struct epoll_event *events, int limit, int milliseconds) {
     int n = epoll_wait(epoll, events, limit, milliseconds);
-    return n < 0 ? (errno == EINTR ? 0 : -errno) : n;
+    while (n < 0 && errno == EINTR) n = epoll_wait(epoll, events, limit, 0);
+    return n < 0 ? -errno : n;
 }
 
 static inline uint32_t clinux_event_flags(const struct epoll_event *e) { return e->events; }
