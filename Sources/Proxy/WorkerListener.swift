@@ -35,6 +35,9 @@ final class WorkerListener: EventHandler, Yielding {
     private let isUnspecified: Bool
     private var connectionLimit = 0
     private var openConnections = 0
+    private var isAccepting = false {
+        didSet { if isAccepting != oldValue { counters.accepting.add(isAccepting ? 1 : -1) } }
+    }
     private var socket: ListeningSocket
     private var registration: EventLoop.Registration?
     /// No connections are accepted at present: a limit is reached, or its socket could not be watched. New ones wait in
@@ -75,14 +78,14 @@ final class WorkerListener: EventHandler, Yielding {
             isFull = true
             worker.hasPausedListeners = true
         }
-        counters.accepting.set(isFull ? 0 : 1)
+        isAccepting = !isFull
     }
 
     /// Takes on new settings; open connections see them from their next request on.
     func update(index: Int, _ listener: Listener, _ publication: Publication) {
         self.index = index
         name = listener.name
-        counters = publication.listeners[index]
+        count(in: publication.listeners[index])
         accessLog = publication.accessLogs[index]
         isLogged = accessLog != nil
         accessLogFormat = listener.accessLog?.format ?? .json
@@ -101,7 +104,18 @@ final class WorkerListener: EventHandler, Yielding {
         tls = publication.tlsServers[index]
         trustedProxies = listener.trustedProxies
         connectionLimit = (listener.limits.connections + publication.workers - 1) / publication.workers
-        counters.accepting.set(registration == nil ? 0 : 1)
+    }
+
+    /// What is open, and whether it accepts, is counted there from now on. Several may count in the same: a listener that
+    /// has moved, and the one before, whose connections have not ended.
+    private func count(in other: ListenerCounters) {
+        counters.openConnections.add(-openConnections)
+        other.openConnections.add(openConnections)
+        if isAccepting {
+            counters.accepting.add(-1)
+            other.accepting.add(1)
+        }
+        counters = other
     }
 
     func ready(_ readiness: Readiness) {
@@ -154,7 +168,7 @@ final class WorkerListener: EventHandler, Yielding {
         worker.loop.unwatch(socket, registration)
         self.registration = nil
         worker.hasPausedListeners = true
-        counters.accepting.set(0)
+        isAccepting = false
     }
 
     /// Accepts again if there is room.
@@ -180,12 +194,12 @@ final class WorkerListener: EventHandler, Yielding {
     func connectionOpened() {
         openConnections += 1
         counters.connections.add()
-        counters.openConnections.set(openConnections)
+        counters.openConnections.add(1)
     }
 
     func connectionClosed() {
         openConnections -= 1
-        counters.openConnections.set(openConnections)
+        counters.openConnections.add(-1)
         if isFull { resumeIfPossible() }
         if lastOnes != nil { askForTurn() }
     }
@@ -201,7 +215,7 @@ final class WorkerListener: EventHandler, Yielding {
         if let registration { worker.loop.unwatch(socket, registration) }
         registration = nil
         isFull = false
-        counters.accepting.set(0)
+        isAccepting = false
         lastOnes = Int(ListeningSocket.backlog)
         closesBy = worker.loop.now + Self.closingTime
         worker.closingBegan(of: self)

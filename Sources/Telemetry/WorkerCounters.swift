@@ -109,7 +109,8 @@ package final class RouteCounters: Sendable {
 package final class ListenerCounters: Sendable {
     package let connections = Counter()
     package let openConnections = Gauge()
-    /// 1 while connections are accepted, 0 while new ones wait in the backlog.
+    /// 1 while connections are accepted, 0 while new ones wait in the backlog. Where a listener has moved, the one before may
+    /// count here, too.
     package let accepting = Gauge()
     package let requests = Counter()
     /// Requests refused as malformed or over a limit.

@@ -153,14 +153,48 @@ struct LeavingTests {
     @Test func `a listener whose socket cannot be watched says so, and is tried again`() throws {
         let proxy = try ProxyUnderTest([[try Backend()]])
         #expect(try proxy.ask(get).text == "ok")
-        #expect(proxy.listenerCounters.accepting.level == 1)
+        let counters = proxy.counters(ofListener: "late")
         let port = try proxy.openUnwatchable("late", respond("late")) {
-            #expect(eventually { proxy.failedListeners == 1 && proxy.listenerCounters.accepting.level == 0 })
+            #expect(eventually { proxy.failedListeners == 1 && counters.accepting.level == 0 })
         }
-        #expect(eventually { proxy.listenerCounters.accepting.level == 1 })
+        #expect(eventually { counters.accepting.level == 1 })
         let client = try RawConnection(port: port)
         client.send(get)
         #expect(client.readMessage()?.text == "late")
+    }
+
+    @Test func `connections are counted where their listener is, also when listeners have swapped their names`() throws
+    {
+        let (proxy, port) = try twoListeners()
+        let other = try proxy.open("other", respond("other"))
+        let (first, second) = (proxy.counters(ofListener: "other"), proxy.counters(ofListener: "public"))
+        let ofOther = try (0..<2).map { _ in try RawConnection(port: other) }
+        let ofPublic = try (0..<3).map { _ in try RawConnection(port: port) }
+        #expect(eventually { first.openConnections.level == 2 && second.openConnections.level == 3 })
+        #expect(
+            proxy.publish { table in
+                let names = table.listeners.map(\.name)
+                table.listeners[0].name = names[1]
+                table.listeners[1].name = names[0]
+            })
+        #expect(first.openConnections.level == 3 && second.openConnections.level == 2)
+        #expect(first.accepting.level == 1 && second.accepting.level == 1)
+        for client in ofOther + ofPublic { client.close() }
+        #expect(eventually { first.openConnections.level == 0 && second.openConnections.level == 0 })
+    }
+
+    @Test func `a listener whose port has moved accepts, though the socket before it is gone`() throws {
+        let proxy = try ProxyUnderTest([[try Backend()]]) { $0.routes[0].action = respond("before") }
+        let port = try proxy.open("web", respond("moved"))
+        #expect(
+            proxy.publish {
+                $0.listeners.remove(at: 1)
+                $0.routes.remove(at: 1)
+            })
+        let client = try RawConnection(port: port)
+        client.send(get)
+        #expect(client.readMessage()?.text == "moved")
+        #expect(proxy.listenerCounters.accepting.level == 1)
     }
 
     private struct Weak { weak var counters: WorkerCounters? }

@@ -22,6 +22,7 @@ final class ProxyUnderTest {
     private(set) var table: Table
     private var cells: [Publication.Cell]
     private var isDraining = false
+    private var otherListeners: [String: ListenerCounters] = [:]
     private let backends: [[Backend]]
     private var server: TLSServer?
     private var client: TLSClient?
@@ -84,6 +85,15 @@ final class ProxyUnderTest {
         if !isDraining { mailbox.post(.drain) }
     }
 
+    /// Those of the first listener are `listenerCounters`.
+    func counters(ofListener name: String) -> ListenerCounters {
+        if name == "web" { return listenerCounters }
+        if let known = otherListeners[name] { return known }
+        let made = ListenerCounters()
+        otherListeners[name] = made
+        return made
+    }
+
     private func publish(_ sockets: [ListeningSocketBox]) {
         generation += 1
         let services =
@@ -98,7 +108,7 @@ final class ProxyUnderTest {
             .publish(
                 Publication(
                     CompiledTable(table), services: services,
-                    listeners: table.listeners.map { _ in listenerCounters },
+                    listeners: table.listeners.map { counters(ofListener: $0.name) },
                     accessLogs: table.listeners.map { $0.accessLog == nil ? nil : log },
                     tlsServers: table.listeners.map { _ in server }, generation: generation,
                     workers: 1), sockets: sockets))
