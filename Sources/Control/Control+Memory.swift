@@ -9,7 +9,8 @@ extension Control {
     /// How long the state directory has to answer at the start.
     static let memoryLimit = Duration.seconds(10)
 
-    /// Takes the state directory for this router alone. One that cannot be used costs what is kept in it, and nothing else.
+    /// Takes the state directory for this router alone. One that cannot be used costs what is kept in it, and nothing else:
+    /// `StateWriter` asks for it again.
     func takeState() async throws {
         let (store, holder) = (store, configuration.holder)
         let outcome = await Thread.run(name: "memory", within: Self.memoryLimit) {
@@ -20,7 +21,9 @@ extension Control {
             }
         }
         switch outcome {
-        case .success(.taken(let lock)): stateWriter.hold(lock, as: holder)
+        case .success(.taken(let lock)):
+            hasState = true
+            stateWriter.hold(lock)
         case .success(.held(let other)):
             throw StartFailure(
                 description: "the state directory \(store.path) is in use by \(other); "
@@ -36,8 +39,8 @@ extension Control {
     /// Goes on where the last run was: what was out stays out until it shows itself well.
     func remember() async {
         clock = BrainClock(wall: EventLoop.wallClock(), boot: EventLoop.bootClock())
-        let store = store
-        let read = await Thread.run(name: "memory", within: Self.memoryLimit) { Past(of: store) }
+        let (store, isOurs) = (store, hasState)
+        let read = await Thread.run(name: "memory", within: Self.memoryLimit) { Past(of: store, isOurs: isOurs) }
         guard let past = read else {
             return logger.error("the state directory \(store.path) does not answer: nothing is remembered this time")
         }
@@ -93,14 +96,15 @@ private struct Past: Sendable {
     let addresses: Result<[String: [String]], any Error>
     let evidence: Evidence
 
-    init(of store: StateDirectory) {
+    /// - Parameter isOurs: another router may keep its own there otherwise, and nothing is changed.
+    init(of store: StateDirectory, isOurs: Bool) {
         decisions = DecisionJournal.latest(DecisionMemory.limit, in: store.path).map(\.decision)
         addresses = Result { try store.addresses() }
         guard let path = EvidenceLog.names(in: store.path).last else {
             evidence = .nothing
             return
         }
-        guard store.beginRemembering() else {
+        guard !isOurs || store.beginRemembering() else {
             evidence = .suspect(path)
             return
         }

@@ -130,6 +130,8 @@ package actor Control: ServiceLifecycle.Service {
     /// The same, for pages.
     var roster: [Snapshot.Endpoint] = []
     let stateWriter: StateWriter
+    /// The state directory was this router's from the start.
+    var hasState = false
     var clock = BrainClock(wall: EventLoop.wallClock(), boot: EventLoop.bootClock())
     var rates = Rates()
     var lag = BrainLag()
@@ -185,7 +187,7 @@ package actor Control: ServiceLifecycle.Service {
         logWriter = AccessLogWriter(workers: configuration.workers, logger: logger)
         libraries = (0...configuration.workers).map { _ in TLSLibrary() }
         brain = Brain()
-        stateWriter = try StateWriter(store: store, logger: logger)
+        stateWriter = try StateWriter(store: store, holder: configuration.holder, logger: logger)
         resolver = try Resolver(resolvConf: configuration.resolvConf, atOnce: descriptors.names)
     }
 

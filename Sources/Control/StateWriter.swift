@@ -11,39 +11,68 @@ internal import Synchronization
 
 /// Writes what must outlive the process to the state directory, in order, on a thread of its own: a disk that is slow, full
 /// or gone holds nothing up. What finds no room is lost and counted, and told once there is room again.
+///
+/// Nothing is written without the directory's lock: another router may keep its own there. Where the lock cannot be had, or
+/// is lost with the directory, it is asked for again for as long as the process lives.
 final class StateWriter: Sendable {
     private struct Files: ~Copyable {
         var journal: DecisionJournal
         var evidence: EvidenceLog
         var decisionsComplaint = Complaint()
         var evidenceComplaint = Complaint()
-        var namesComplaint = Complaint()
-        var place: Place?
-        /// The directory is another router's now.
+        /// The directory as this router has it for itself.
+        var lock: StateLock?
+        /// It had the directory once.
+        var hasHeld = false
+        /// Why it has not got it.
+        var obstacle: FileProblem
+        /// The directory is another router's.
         var isOthers = false
+        /// When to look whether the directory is still there: nanoseconds of the monotonic clock.
+        var nextLook: UInt64 = 0
+        var table = Whole<Table>()
+        var addresses = Whole<[String: [String]]>()
 
-        /// Nothing may be written where another router keeps its own.
-        func checkOwnership(_ store: StateDirectory) throws {
-            if isOthers { throw FileProblem(store.path, .written, code: EBUSY) }
+        func checkLock() throws(FileProblem) {
+            if lock == nil { throw obstacle }
+        }
+
+        /// There may be room again: what is not kept is tried at the next look.
+        mutating func hopeAgain() {
+            table.nextTry = 0
+            addresses.nextTry = 0
         }
     }
 
-    /// The directory as this router has it for itself, and what must be in it.
-    private struct Place {
-        var lock: StateLock?
-        let holder: String
-        var table: Table?
-        var addresses: [String: [String]]?
-        var nextLook: UInt64 = 0
+    /// What has a file of its own that is replaced whole: as it is to be, and whether the file has it.
+    private struct Whole<Value> {
+        private(set) var value: Value?
+        var isKept = true
+        var nextTry: UInt64 = 0
+        var complaint = Complaint()
+
+        mutating func want(_ new: Value) {
+            value = new
+            isKept = false
+            nextTry = 0
+        }
     }
 
-    /// So often it is looked, at most, whether the directory is still there: nanoseconds.
-    private static let lookPause: UInt64 = 2_000_000_000
+    /// What is to be kept, and was not taken up yet.
+    private struct Wanted {
+        var table: Table?
+        var addresses: [String: [String]]?
+    }
 
     private let thread: WorkThread
     private let files: Mutex<Files>
+    /// Held for a moment, unlike `files`, which is held while the disk is waited for.
+    private let wanted = Mutex(Wanted())
     private let logger: Logger
     private let store: StateDirectory
+    private let holder: String
+    private let lookPause: UInt64
+    private let retryPause: UInt64
     private let decisionsLost = Atomic<UInt64>(0)
     private let eventsLost = Atomic<UInt64>(0)
     /// The evidence has a gap, or its segment is full: another must begin.
@@ -54,11 +83,24 @@ final class StateWriter: Sendable {
     /// So many bytes of decisions and events wait at most, about.
     private static let bytesLimit = 64 * 1_048_576
 
-    init(store: StateDirectory, logger: Logger) throws(SystemError) {
-        files = Mutex(Files(journal: store.journal(), evidence: store.evidence()))
+    /// - Parameters:
+    ///   - holder: what others are told who want the directory.
+    ///   - lookPause: so often it is looked, at most, whether the directory is still there: nanoseconds.
+    ///   - retryPause: what could not be kept is tried again so much later, or when something else finds room again.
+    init(
+        store: StateDirectory, holder: String, logger: Logger, lookPause: UInt64 = 2_000_000_000,
+        retryPause: UInt64 = 60_000_000_000
+    ) throws(SystemError) {
+        files = Mutex(
+            Files(
+                journal: store.journal(), evidence: store.evidence(),
+                obstacle: FileProblem(store.path, .locked, code: EAGAIN)))
         thread = try WorkThread(name: "state", costLimit: Self.bytesLimit)
         self.logger = logger
         self.store = store
+        self.holder = holder
+        self.lookPause = lookPause
+        self.retryPause = retryPause
     }
 
     /// Decisions that are not in the journal.
@@ -74,21 +116,25 @@ final class StateWriter: Sendable {
     }
 
     /// Keeps the directory for this router, for as long as the process lives.
-    ///
-    /// - Parameter holder: what others are told who want it.
-    func hold(_ lock: StateLock, as holder: String) {
-        _ = thread.add { [self] in files.withLock { $0.place = Place(lock: lock, holder: holder) } }
+    func hold(_ lock: StateLock) {
+        _ = thread.add { [self] in
+            files.withLock { files in
+                files.lock = lock
+                files.hasHeld = true
+            }
+        }
     }
 
     func write(_ decision: String) {
         let isTaken = thread.add(cost: decision.utf8.count + 64) { [self] in
             files.withLock { files in
-                lookAtPlace(&files)
+                look(&files)
                 do {
-                    try files.checkOwnership(store)
+                    try files.checkLock()
                     try files.journal.append(decision)
                     if let lost = files.decisionsComplaint.end(lost: lostDecisions) {
                         logger.notice("decisions are kept in \(store.path) again; \(lost) were lost")
+                        files.hopeAgain()
                     }
                 } catch {
                     decisionsLost.add(1, ordering: .relaxed)
@@ -106,11 +152,13 @@ final class StateWriter: Sendable {
         isSegmentDue.store(false, ordering: .relaxed)
         let isTaken = thread.add(cost: 1_048_576) { [self] in
             files.withLock { files in
+                look(&files)
                 do {
-                    try files.checkOwnership(store)
+                    try files.checkLock()
                     try files.evidence.begin(brain)
                     if let lost = files.evidenceComplaint.end(lost: lostEvents) {
                         logger.notice("evidence is kept in \(store.path) again; \(lost) events were lost")
+                        files.hopeAgain()
                     }
                 } catch {
                     rest(for: 60)
@@ -128,9 +176,9 @@ final class StateWriter: Sendable {
         // A half of the room is for decisions.
         let isTaken = thread.add(cost: event.bytes, limit: Self.bytesLimit / 2) { [self] in
             files.withLock { files in
-                lookAtPlace(&files)
+                look(&files)
                 do {
-                    try files.checkOwnership(store)
+                    try files.checkLock()
                     if try !files.evidence.append(event, at: time) { eventsLost.add(1, ordering: .relaxed) }
                     if files.evidence.wantsSegment { isSegmentDue.store(true, ordering: .relaxed) }
                 } catch {
@@ -148,46 +196,29 @@ final class StateWriter: Sendable {
 
     /// Keeps a table as the last good one.
     func keep(_ table: Table) {
-        // Printing and writing a large table takes its time.
-        let isTaken = thread.add(cost: 1_048_576) { [self] in
+        wanted.withLock { $0.table = table }
+        // Printing and writing a large table takes its time. What finds no room is taken up at the next look.
+        takeUpWanted(cost: 1_048_576)
+    }
+
+    /// Keeps the addresses behind names, for a run whose name servers are silent.
+    func keep(_ addresses: [String: [String]]) {
+        wanted.withLock { $0.addresses = addresses }
+        takeUpWanted(cost: 256 * addresses.count)
+    }
+
+    private func takeUpWanted(cost: Int) {
+        _ = thread.add(cost: cost) { [self] in
             files.withLock { files in
-                files.place?.table = table
-                do {
-                    try files.checkOwnership(store)
-                    try store.keepTable(NormalForm.text(of: table))
-                } catch {
-                    logger.warning("the last good table could not be kept in \(store.path): \(error)")
-                }
+                look(&files)
+                keepWanted(&files)
             }
         }
-        if !isTaken { logger.warning("the last good table could not be kept in \(store.path): too much waits for it") }
     }
 
     /// What the last run knew was taken in: see `StateDirectory.beginRemembering`.
     func endRemembering() {
-        _ = thread.add { [self] in store.endRemembering() }
-    }
-
-    /// Keeps the addresses behind names, for a run whose name servers are silent.
-    ///
-    /// What finds no room is not missed: the next change brings all of them again.
-    func keep(_ addresses: [String: [String]]) {
-        _ = thread.add(cost: 256 * addresses.count) { [self] in
-            files.withLock { files in
-                files.place?.addresses = addresses
-                do {
-                    try files.checkOwnership(store)
-                    try store.keepAddresses(addresses)
-                    if files.namesComplaint.end(lost: 0) != nil {
-                        logger.notice("addresses of names are kept in \(store.path) again")
-                    }
-                } catch {
-                    if files.namesComplaint.begin() {
-                        logger.warning("addresses of names cannot be kept in \(store.path): \(error)")
-                    }
-                }
-            }
-        }
+        _ = thread.add { [self] in files.withLock { if $0.lock != nil { store.endRemembering() } } }
     }
 
     private func rest(for seconds: UInt64) {
@@ -196,48 +227,107 @@ final class StateWriter: Sendable {
 
     /// Returns when all is written, or the time is over.
     func finish(within limit: Duration) async {
+        // The last chance for what there was no room for.
+        _ = thread.add { [self] in
+            files.withLock { files in
+                files.hopeAgain()
+                keepWanted(&files)
+            }
+        }
         await thread.finish(within: limit)
     }
 
-    /// Whoever removes or moves the directory of a running router leaves it with files that nobody will find. Then all of
-    /// them are made anew, the lock first: meanwhile the directory may have become another router's.
-    private func lookAtPlace(_ files: inout Files) {
+    // On the thread
+
+    /// Sees to it, from time to time, that the directory is there, that it is this router's, and that all is in it.
+    private func look(_ files: inout Files) {
         let now = DispatchTime.now().uptimeNanoseconds
-        guard var place = files.place, now >= place.nextLook else { return }
-        place.nextLook = now + Self.lookPause
-        let isLockGone = place.lock.map { !$0.isInPlace } ?? true
-        let isJournalGone = files.journal.leaveIfDisplaced()
-        let isEvidenceGone = files.evidence.leaveIfDisplaced()
-        if isEvidenceGone { isSegmentDue.store(true, ordering: .relaxed) }
-        if isLockGone {
-            place.lock = nil
-            takeAgain(&place, &files)
-        } else if isJournalGone || isEvidenceGone {
-            logger.warning("files of \(store.path) were removed or moved: they are written anew")
+        guard now >= files.nextLook else { return }
+        files.nextLook = now + lookPause
+        // Whoever removes or moves the directory of a running router leaves it with files that nobody will find. Then all
+        // of them are made anew, the lock first: meanwhile the directory may have become another router's.
+        if files.lock?.isInPlace == true {
+            let isJournalGone = files.journal.leaveIfDisplaced()
+            let isEvidenceGone = files.evidence.leaveIfDisplaced()
+            if isEvidenceGone { isSegmentDue.store(true, ordering: .relaxed) }
+            if isJournalGone || isEvidenceGone {
+                logger.warning("files of \(store.path) were removed or moved: they are written anew")
+            }
+        } else {
+            takeLock(&files)
         }
-        files.place = place
+        keepWanted(&files)
     }
 
-    private func takeAgain(_ place: inout Place, _ files: inout Files) {
+    private func takeLock(_ files: inout Files) {
+        files.lock = nil
         do {
-            switch try StateLock.take(in: store, for: place.holder) {
+            switch try StateLock.take(in: store, for: holder) {
             case .held(let other):
+                files.obstacle = FileProblem(store.path, .written, code: EBUSY)
                 if !files.isOthers {
                     logger.error(
-                        "the state directory \(store.path) is in use by \(other) now: nothing is kept in it any more")
+                        """
+                        the state directory \(store.path) is in use by \(other) now: nothing is kept in it\
+                        \(files.hasHeld ? " any more" : "")
+                        """)
                 }
                 files.isOthers = true
             case .taken(let lock):
-                logger.warning("the state directory \(store.path) was removed or moved: all of it is written anew")
-                place.lock = lock
+                try store.prepare()
+                if files.hasHeld {
+                    logger.warning("the state directory \(store.path) was removed or moved: all of it is written anew")
+                } else {
+                    logger.notice("the state directory \(store.path) can be used now: all is kept in it")
+                }
+                files.lock = lock
+                files.hasHeld = true
                 files.isOthers = false
+                // Another router may have written there meanwhile: it is gone on from what it has left.
+                files.journal = store.journal()
+                files.evidence = store.evidence()
                 isSegmentDue.store(true, ordering: .relaxed)
                 nextTry.store(0, ordering: .relaxed)
-                if let table = place.table { try store.keepTable(NormalForm.text(of: table)) }
-                if let addresses = place.addresses { try store.keepAddresses(addresses) }
+                files.table.isKept = false
+                files.addresses.isKept = false
+                files.hopeAgain()
             }
         } catch {
-            // Whoever has something to write next says what is wrong.
+            // Whoever has something to write says what is wrong.
+            files.obstacle = error
+        }
+    }
+
+    /// Keeps what is replaced whole, as it is wanted now, if that is not done yet.
+    private func keepWanted(_ files: inout Files) {
+        let new = wanted.withLock { wanted in
+            defer { wanted = Wanted() }
+            return wanted
+        }
+        if let table = new.table { files.table.want(table) }
+        if let addresses = new.addresses { files.addresses.want(addresses) }
+        let obstacle = files.lock == nil ? files.obstacle : nil
+        replace(&files.table, "the last good table", unless: obstacle) {
+            try store.keepTable(NormalForm.text(of: $0))
+        }
+        replace(&files.addresses, "what is known of the addresses of names", unless: obstacle) {
+            try store.keepAddresses($0)
+        }
+    }
+
+    private func replace<Value>(
+        _ whole: inout Whole<Value>, _ what: String, unless obstacle: FileProblem?, _ write: (Value) throws -> Void
+    ) {
+        let now = DispatchTime.now().uptimeNanoseconds
+        guard let value = whole.value, !whole.isKept, now >= whole.nextTry else { return }
+        do {
+            if let obstacle { throw obstacle }
+            try write(value)
+            whole.isKept = true
+            if whole.complaint.end(lost: 0) != nil { logger.notice("\(what) is kept in \(store.path) again") }
+        } catch {
+            whole.nextTry = now + retryPause
+            if whole.complaint.begin() { logger.warning("\(what) could not be kept in \(store.path): \(error)") }
         }
     }
 }

@@ -37,6 +37,7 @@ MAY_BLOCK = {
     "Sources/Control/StateWriter.swift: store.endRemembering": "within what is given to the state directory's thread",
     "Sources/Control/StateWriter.swift: store.keepAddresses": "within what is given to the state directory's thread",
     "Sources/Control/StateWriter.swift: store.keepTable": "within what is given to the state directory's thread",
+    "Sources/Control/StateWriter.swift: store.prepare": "within what is given to the state directory's thread",
     "Sources/Control/WorkThread.swift: DispatchSemaphore": "others signal, only the thread itself waits",
     "Sources/Names/SystemNames.swift: RegularFile.": "the thread of names; of /etc/hosts and resolv.conf alone",
     "Sources/Names/SystemNames.swift: stat": "the thread of names; of /etc/hosts and resolv.conf alone",

@@ -148,6 +148,20 @@ struct StateTests {
         #expect(other.errors.contains("is in use by process "), "\(other.errors)")
     }
 
+    @Test func `a state directory that can be used only after the start is the router's own from then on`() throws {
+        let directory = try TemporaryDirectory()
+        try directory.write("tables/table.yaml", CommandTests.table)
+        let place = try directory.write("place", "")
+        let state = place + "/state"
+        let router = try RouterUnderTest(directory, table: "tables", state: state)
+        #expect(router.command.errorsSoFar.contains("are not kept: \(state) cannot be created: Not a directory"))
+        try FileManager.default.removeItem(atPath: place)
+        #expect(eventually { directory.read("place/state/table.yaml").contains("version one") })
+        let other = try Command("run", directory.path + "/tables", "--admin", "127.0.0.1:0", "--state", state).finish()
+        #expect(other.status == 1)
+        #expect(other.errors.contains("is in use by process "), "\(other.errors)")
+    }
+
     @Test func `a settings file that cannot be read is told in words`() throws {
         let directory = try TemporaryDirectory()
         for (path, told) in [
