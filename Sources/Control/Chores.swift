@@ -12,11 +12,14 @@ final class Chores: Sendable {
     enum Chore: Equatable, CustomStringConvertible {
         case reload(ReloadPrompt)
         case certificates(String)
+        /// A look whether the files of Unix sockets are still there.
+        case sockets
 
         var description: String {
             switch self {
             case .reload(let prompt): "the reload (\(prompt.rawValue))"
             case .certificates(let reason): "the reading of certificates (\(reason))"
+            case .sockets: "the look at the files of sockets"
             }
         }
     }
@@ -24,6 +27,7 @@ final class Chores: Sendable {
     private struct Due {
         var reload: ReloadPrompt?
         var certificates: String?
+        var sockets = false
     }
 
     private let due = Mutex(Due())
@@ -41,6 +45,7 @@ final class Chores: Sendable {
             // Somebody who asks counts for more than files that have changed.
             case .reload(let prompt): due.reload = due.reload == .signal ? .signal : prompt
             case .certificates(let reason): due.certificates = reason
+            case .sockets: due.sockets = true
             }
         }
         wake.yield()
@@ -51,6 +56,10 @@ final class Chores: Sendable {
         due.withLock { due in
             if let prompt = due.reload.take() { return .reload(prompt) }
             if let reason = due.certificates.take() { return .certificates(reason) }
+            if due.sockets {
+                due.sockets = false
+                return .sockets
+            }
             return nil
         }
     }

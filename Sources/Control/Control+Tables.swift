@@ -96,6 +96,8 @@ extension Control {
             let new = source.table
             if new == table && refusedReload == nil {
                 logger.info("reload (\(reason)): nothing changed")
+                looksAtSockets = true
+                await restoreListeners()
                 return await reloadCertificates(because: reason)
             }
             let changes = new.changes(from: table)
@@ -147,7 +149,7 @@ extension Control {
             watchCertificates(readAt: readAt)
             throw error
         }
-        let (sockets, addresses) = try await openListeners(of: new)
+        let opened = try await openListeners(of: new)
         // Answers may come while routes are compiled; nothing waits for them.
         discovery.add(new, now: EventLoop.clock())
         askForNames()
@@ -155,12 +157,13 @@ extension Control {
         // From here on nothing is waited for: who looks sees the old table or the new one.
         table = new
         discovery.keep(new)
-        listening = addresses
+        adopt(opened)
+        looksAtSockets = true
         adopt(encryption)
         // Kept until the next table: what is large is not freed by workers.
         self.compiled = compiled
         self.routes = routes
-        publish(sockets: sockets)
+        publish(sockets: opened.sockets)
         watchCertificates(readAt: readAt)
         stateWriter.keep(new)
     }

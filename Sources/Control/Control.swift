@@ -81,7 +81,11 @@ package actor Control: ServiceLifecycle.Service {
     /// When something was last published, and how long that took: nanoseconds of the monotonic clock.
     var publishedAt: Int64 = 0
     var publishingTook: Int64 = 0
-    var listening: [ListenerIdentity: SocketAddress] = [:]
+    var listening: [ListenerIdentity: ListeningPlace] = [:]
+    /// The file system of the sockets' files answered when it was last asked.
+    var looksAtSockets = true
+    /// Why a listener whose socket's file is gone does not listen anew, as told.
+    var listenersProblem: String?
     var servesLastGoodTable = false
     var refusedReload: String?
     var confirmation = ReloadConfirmation()
@@ -245,6 +249,12 @@ package actor Control: ServiceLifecycle.Service {
                     if !Task.isCancelled { await self.rotateTicketKeys() }
                 }
             }
+            group.addTask {
+                while !Task.isCancelled {
+                    try? await Task.sleep(for: Self.socketsPause)
+                    chores.add(.sockets)
+                }
+            }
             if let changes { group.addTask { for await _ in changes { chores.add(.reload(.files)) } } }
             group.addTask {
                 while !Task.isCancelled {
@@ -286,6 +296,7 @@ package actor Control: ServiceLifecycle.Service {
         switch chore {
         case .reload(let prompt): await reload(because: prompt)
         case .certificates(let reason): await reloadCertificates(because: reason)
+        case .sockets: await restoreListeners()
         }
         let took = Duration.nanoseconds(EventLoop.clock() - began)
         if took >= Self.chorePatience { logger.notice("\(chore) took \(took.components.seconds) s") }

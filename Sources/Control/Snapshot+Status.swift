@@ -34,7 +34,7 @@ extension Snapshot {
 
     private func status(of listener: Listener) -> RouterStatus.Listener {
         RouterStatus.Listener(
-            name: listener.name, address: listening[listener.identity].map { listener.place($0) } ?? "",
+            name: listener.name, address: listening[listener.identity].map { listener.place($0.address) } ?? "",
             openConnections: registry.listeners[listener.name]?.reduce(0) { $0 + $1.openConnections.level } ?? 0,
             requestsPerSecond: rates[.requests(listener.name)])
     }

@@ -48,7 +48,7 @@ struct Snapshot: Sendable {
     let refusedReload: String?
     let reloads: Control.ReloadCounts
     let slowChores: UInt64
-    let listening: [ListenerIdentity: SocketAddress]
+    let listening: [ListenerIdentity: ListeningPlace]
     let encryption: Encryption
     let certificateReloads: Control.ReloadCounts
     let certificatesAreRefused: Bool

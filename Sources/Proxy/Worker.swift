@@ -207,6 +207,7 @@ package final class Worker: TimerOwner, TurnObserver {
                 let rules = known.clientRules
                 known.update(index: index, listener, publication)
                 if known.clientRules != rules { areRulesNew = true }
+                if let socket = sockets.first(where: { $0.listener == index })?.take() { known.listen(on: socket) }
                 kept.append(known)
             } else if let socket = sockets.first(where: { $0.listener == index })?.take() {
                 kept.append(

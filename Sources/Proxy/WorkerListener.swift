@@ -118,6 +118,16 @@ final class WorkerListener: EventHandler, Yielding {
         counters = other
     }
 
+    /// Another socket in place of the one it has, to which nobody finds the way any more. Who waits there is taken first.
+    func listen(on other: consuming ListeningSocket) {
+        guard socket.isOpen, lastOnes == nil else { return }
+        while case .more = acceptPortion() {}
+        if let registration { worker.loop.unwatch(socket, registration) }
+        registration = nil
+        socket = other
+        watch()
+    }
+
     func ready(_ readiness: Readiness) {
         if case .noRoom = acceptPortion() { pause() }
     }

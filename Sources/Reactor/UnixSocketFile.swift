@@ -38,14 +38,36 @@ package enum UnixSocketFile {
         if unsafe unlink(path) != 0 && errno != ENOENT { throw SystemError(code: errno) }
     }
 
-    /// Permission bits.
-    package static func setMode(_ path: String, _ mode: Int) throws(SystemError) {
-        if unsafe chmod(path, mode_t(mode & 0o777)) != 0 { throw SystemError(code: errno) }
+    /// Which file it is, whatever else may be at its path later. The number is not another file's for as long as the socket
+    /// is open.
+    package struct Identity: Equatable, Sendable {
+        fileprivate var device: UInt64 = 0
+        fileprivate var number: UInt64 = 0
     }
 
-    /// Nil leaves the owner, or the group, as it is.
-    package static func setOwner(_ path: String, user: UInt32?, group: UInt32?) throws(SystemError) {
-        if unsafe chown(path, user ?? .max, group ?? .max) != 0 { throw SystemError(code: errno) }
+    /// Of what is at a path; a symbolic link is not followed.
+    package static func identity(of path: String) throws(SystemError) -> Identity {
+        var identity = Identity()
+        let result = unsafe clinux_identify_file(path, &identity.device, &identity.number)
+        _ = try SystemError.check(Int(result))
+        return identity
+    }
+
+    /// Whether that very file is at a path.
+    package static func isAt(_ path: String, _ identity: Identity) -> Bool {
+        (try? Self.identity(of: path)) == identity
+    }
+
+    /// Sets permission bits and owner of that very file: throws, and changes nothing, when another is at its path.
+    ///
+    /// - Parameters: nil leaves each as it is.
+    package static func change(
+        _ path: String, _ identity: Identity, mode: Int?, user: UInt32?, group: UInt32?
+    ) throws(SystemError) {
+        let mode = mode.map { Int32(truncatingIfNeeded: $0 & 0o777) } ?? -1
+        let result = unsafe clinux_change_file(
+            path, identity.device, identity.number, mode, user ?? .max, group ?? .max)
+        _ = try SystemError.check(Int(result))
     }
 
     /// The number of a user, given by name or number.

@@ -57,18 +57,43 @@ struct UnixSocketFileTests {
         var before: UnixSocketFile.State?
         var socket = try ListeningSocket(at: address) { () throws(SystemError) in
             before = try UnixSocketFile.state(of: path)
-            try UnixSocketFile.setMode(path, 0o666)
-            try UnixSocketFile.setOwner(path, user: getuid(), group: nil)
+            let file = try UnixSocketFile.identity(of: path)
+            try UnixSocketFile.change(path, file, mode: 0o666, user: getuid(), group: nil)
         }
         socket.close()
         #expect(before == .stale, "nobody listens yet")
         let attributes = try FileManager.default.attributesOfItem(atPath: path)
         #expect(attributes[.posixPermissions] as? Int == 0o666)
-        #expect(throws: SystemError.self) { try UnixSocketFile.setMode(path + "-none", 0o600) }
         #expect(UnixSocketFile.user("root") == 0)
         #expect(UnixSocketFile.user("12345") == 12_345)
         #expect(UnixSocketFile.group("root") == 0)
         #expect(UnixSocketFile.user("nobody-of-this-name") == nil)
+    }
+
+    @Test func `keeps its mode and owner to itself: nothing that is put in its place gets them`() throws {
+        let path = Self.path()
+        let other = path + "-other"
+        defer { for path in [path, other] { unsafe unlink(path) } }
+        var socket = try ListeningSocket(at: try #require(SocketAddress(unixPath: path)))
+        let file = try UnixSocketFile.identity(of: path)
+        #expect(UnixSocketFile.isAt(path, file))
+        try UnixSocketFile.remove(path)
+        try Data("precious".utf8).write(to: URL(fileURLWithPath: other))
+        unsafe chmod(other, 0o600)
+        for place in [
+            nil, { try FileManager.default.createSymbolicLink(atPath: path, withDestinationPath: other) },
+            { try FileManager.default.linkItem(atPath: other, toPath: path) },
+        ] as [(() throws -> Void)?] {
+            try place?()
+            #expect(!UnixSocketFile.isAt(path, file))
+            #expect(throws: SystemError(code: ESTALE)) {
+                try UnixSocketFile.change(path, file, mode: 0o666, user: nil, group: nil)
+            }
+            try UnixSocketFile.remove(path)
+        }
+        let attributes = try FileManager.default.attributesOfItem(atPath: other)
+        #expect(attributes[.posixPermissions] as? Int == 0o600)
+        socket.close()
     }
 
     private final class SocketBox {

@@ -44,8 +44,6 @@ MAY_BLOCK = {
     "Sources/Reactor/Mailbox.swift: clinux_read": "an eventfd that does not block",
     "Sources/Reactor/Mailbox.swift: clinux_write": "an eventfd that does not block",
     "Sources/Reactor/Thread.swift: usleep": "`Thread.pause`, whose calls this rule finds",
-    "Sources/Reactor/UnixSocketFile.swift: chmod": "`UnixSocketFile`, whose calls this rule finds",
-    "Sources/Reactor/UnixSocketFile.swift: chown": "`UnixSocketFile`, whose calls this rule finds",
     "Sources/Reactor/UnixSocketFile.swift: getgrnam": "`UnixSocketFile`, whose calls this rule finds",
     "Sources/Reactor/UnixSocketFile.swift: getpwnam": "`UnixSocketFile`, whose calls this rule finds",
     "Sources/Reactor/UnixSocketFile.swift: lstat": "`UnixSocketFile`, whose calls this rule finds",

@@ -1,5 +1,6 @@
 import Backends
 import Foundation
+import Reactor
 import Testing
 
 /// Where a router listens, and what is there before.
@@ -65,6 +66,69 @@ struct ListenerCommandTests {
         #expect(Self.mode(path) == 0o600)
         let page = try Command("status", "--admin", router.adminAddress).finish()
         #expect(page.output.contains("listener sock on unix:\(path)"), "\(page.output)")
+    }
+
+    @Test func `a Unix socket whose file was removed is made again`() throws {
+        let directory = try TemporaryDirectory()
+        let path = directory.path + "/s"
+        try directory.write("tables/table.yaml", Self.table("{ unix: \(path), mode: 0600 }"))
+        let router = try RouterUnderTest(directory, table: "tables")
+        func isServed() -> Bool { (try? UnixSocketFile.state(of: path)) == .inUse && Self.mode(path) == 0o600 }
+        #expect(isServed())
+        try FileManager.default.removeItem(atPath: path)
+        router.signal(SIGHUP)
+        #expect(eventually(isServed), "\(router.command.errorsSoFar)")
+        let told = "warning the file of listener sock's socket was removed or replaced: it listens anew\n"
+        #expect(eventually { router.command.errorsSoFar.contains(told) })
+        // Nobody has to say so.
+        try FileManager.default.removeItem(atPath: path)
+        #expect(eventually(isServed) || eventually(isServed), "\(router.command.errorsSoFar)")
+        #expect(router.metric("spillway_listener_accepting_workers{listener=\"sock\"}") == 2)
+    }
+
+    @Test func `what somebody else has put in a Unix socket's place is left as it is`() throws {
+        let directory = try TemporaryDirectory()
+        let path = directory.path + "/s"
+        try directory.write("tables/table.yaml", Self.table("{ unix: \(path) }"))
+        let router = try RouterUnderTest(directory, table: "tables")
+        try directory.write("precious", "precious")
+        let precious = directory.path + "/precious"
+        try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: precious)
+        for (mode, isLink) in [(644, true), (666, false)] {
+            try FileManager.default.removeItem(atPath: path)
+            if isLink {
+                try FileManager.default.createSymbolicLink(atPath: path, withDestinationPath: precious)
+            } else {
+                try FileManager.default.linkItem(atPath: precious, toPath: path)
+            }
+            try directory.write("tables/table.yaml", Self.table("{ unix: \(path), mode: 0\(mode) }"))
+            router.signal(SIGHUP)
+            let refused = "refused, the running table stays: listener sock cannot listen on unix:\(path): something is there"
+            #expect(
+                eventually { router.command.errorsSoFar.components(separatedBy: refused).count > (isLink ? 1 : 2) },
+                "\(router.command.errorsSoFar)")
+            #expect(Self.mode(precious) == 0o600)
+        }
+    }
+
+    @Test func `a table that is refused leaves no socket behind, and nothing is said to listen`() throws {
+        let directory = try TemporaryDirectory()
+        let path = directory.path + "/s"
+        let table = Self.table("\"unix:\(path)\" }, bad: { bind: \"unix:/proc/none\"")
+        try directory.write("tables/table.yaml", CommandTests.table)
+        let router = try RouterUnderTest(directory, table: "tables")
+        try directory.write("tables/table.yaml", table)
+        router.signal(SIGHUP)
+        #expect(
+            eventually { router.command.errorsSoFar.contains("listener bad cannot listen on unix:/proc/none: ") },
+            "\(router.command.errorsSoFar)")
+        #expect(!FileManager.default.fileExists(atPath: path))
+        #expect(!router.command.errorsSoFar.contains("listener sock on "))
+        // Nor does a start that fails.
+        let start = try Self.run(directory, "other").finish()
+        #expect(start.status == 1)
+        #expect(!FileManager.default.fileExists(atPath: path))
+        #expect(!start.errors.contains("listener sock on "), "\(start.errors)")
     }
 
     @Test func `a router that shares a port with another says so`() throws {

@@ -254,6 +254,16 @@ static inline int clinux_inotify_watch(int fd, const char *path) {
 
 static inline int clinux_inotify_forget(int fd, int watch) { return (int)CLINUX_RETRY(inotify_rm_watch(fd, watch)); }
 
+// The files of sockets
+
+/// Which file is at a path, by its device and number; a symbolic link is not followed. 0, or -errno.
+int clinux_identify_file(const char *path, uint64_t *device, uint64_t *number);
+
+/// Gives the file at a path permission bits (-1: as they are) and an owner (-1: as it is), or nothing to any other file:
+/// -ESTALE when the one of that device and number is not there. A symbolic link is not followed.
+int clinux_change_file(
+    const char *path, uint64_t device, uint64_t number, int mode, uint32_t user, uint32_t group);
+
 // The process
 
 /// Has a signal (1 to 31) noted, from now on and for the whole process, instead of what it does by default.
