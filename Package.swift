@@ -162,7 +162,8 @@ let package = Package(
         tests(
             of: "Control",
             [
-                "Backends", "Failover", "Names", "Probes", "Proxy", "Reactor", "RouteTable", "Store", "Telemetry",
+                "Backends", "Failover", "Names", "Probes", "Proxy", "Reactor", "RouteTable", "Store", "TLS",
+                "Telemetry",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ]),

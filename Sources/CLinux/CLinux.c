@@ -143,6 +143,12 @@ void clinux_return_memory(void) {
 #endif
 }
 
+void clinux_limit_arenas(int count) {
+#ifdef __GLIBC__
+    mallopt(M_ARENA_MAX, count);
+#endif
+}
+
 void clinux_give_way(void) {
     // On Linux a thread has a priority of its own.
     setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), 10);

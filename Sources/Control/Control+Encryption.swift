@@ -12,11 +12,17 @@ extension Control {
     static let ticketTime = Duration.seconds(12 * 3_600)
 
     /// Reads what a table's TLS is made of, without holding anybody up.
-    func readEncryption(of table: Table) async throws(UnreadableEncryption) -> Encryption {
+    ///
+    /// - Parameter isForced: reads it also where that would give what is used already. A thousand certificates take
+    ///   seconds to be read.
+    /// - Returns: nil where what is used stays.
+    func readEncryption(of table: Table, isForced: Bool) async throws(UnreadableEncryption) -> Encryption? {
         let (keys, libraries) = (ticketKeys, libraries)
+        let present = isForced ? nil : encryption
         let answer = await Thread.run(name: "certificates", within: Self.readingLimit) {
-            Result { () throws(UnreadableEncryption) in
-                try Encryption(of: table, tickets: keys, libraries: libraries)
+            Result { () throws(UnreadableEncryption) -> Encryption? in
+                if present?.isGood(for: table) == true { return nil }
+                return try Encryption(of: table, tickets: keys, libraries: libraries)
             }
         }
         guard let read = answer else {
@@ -32,7 +38,7 @@ extension Control {
         guard !encryption.paths.isEmpty else { return }
         let readAt = EventLoop.wallClock()
         do {
-            let new = try await readEncryption(of: table)
+            guard let new = try await readEncryption(of: table, isForced: true) else { return }
             adopt(new)
             certificatesAreRefused = false
             certificateReloads.accepted += 1
@@ -45,7 +51,9 @@ extension Control {
             publishProbes()
             logger.notice("certificates read again (\(reason))")
             watchCertificates(readAt: readAt)
+            hasReadAnew = true
         } catch {
+            hasReadAnew = true
             certificateReloads.refused += 1
             certificatesAreRefused = true
             logger.error("certificates (\(reason)) refused, the present ones stay:\n\(error)")
@@ -54,6 +62,7 @@ extension Control {
 
     /// Takes on what was read, and tells what there is to tell about it.
     func adopt(_ new: Encryption) {
+        former.add(encryption)
         encryption = new
         for warning in new.warnings { logger.warning("\(warning)") }
         tellExpiry()
@@ -95,7 +104,7 @@ extension Control {
         guard paths != watchedPaths else { return }
         watchedPaths = paths
         certificateWatch?.cancel()
-        guard !paths.isEmpty, let changes = watch(paths, "certificates", since: readAt, isRead: { !$0.hasPrefix(".") })
+        guard !paths.isEmpty, let changes = watch(paths, "certificates", since: readAt, isRead: Encryption.isRead)
         else { return }
         let chores = chores
         certificateWatch = Task { for await _ in changes { chores.add(.certificates("files changed")) } }

@@ -107,7 +107,7 @@ extension Control {
             }
             do {
                 refusedPaths = []
-                try await adopt(new)
+                try await adopt(new, readsAll: prompt == .signal && encryption.trustsSystem)
                 certificatesAreRefused = false
                 reloads.accepted += 1
                 reloads.lastSeconds = Double(EventLoop.clock() - began) / 1e9
@@ -137,11 +137,14 @@ extension Control {
     }
 
     /// Serves `new` from now on. Throws, changing nothing, if a listener cannot be opened or a certificate not be used.
-    func adopt(_ new: Table) async throws {
+    ///
+    /// - Parameter readsAll: certificates, too, where neither they nor what the table says of them has changed.
+    func adopt(_ new: Table, readsAll: Bool = true) async throws {
+        defer { hasReadAnew = true }
         let readAt = EventLoop.wallClock()
-        let encryption: Encryption
+        let encryption: Encryption?
         do {
-            encryption = try await readEncryption(of: new)
+            encryption = try await readEncryption(of: new, isForced: readsAll)
         } catch {
             // What is missing may come later: a table can be there before its certificates are.
             refusedPaths = error.paths
@@ -159,8 +162,8 @@ extension Control {
         discovery.keep(new)
         adopt(opened)
         looksAtSockets = true
-        adopt(encryption)
-        // Kept until the next table: what is large is not freed by workers.
+        if let encryption { adopt(encryption) }
+        former.add(self.compiled)
         self.compiled = compiled
         self.routes = routes
         publish(sockets: opened.sockets)

@@ -102,6 +102,10 @@ package actor Control: ServiceLifecycle.Service {
 
     // Encryption
     var encryption = Encryption()
+    /// What workers may still use of tables and certificates that were replaced.
+    var former = FormerParts()
+    /// Tables or certificates were read since memory was last given back.
+    var hasReadAnew = false
     var ticketKeys = TicketKeys()
     /// One for each worker, and the prober's.
     let libraries: [TLSLibrary]
@@ -168,6 +172,9 @@ package actor Control: ServiceLifecycle.Service {
         configuration: Configuration, store: StateDirectory, logger: Logger, log: LineOutput? = nil,
         onDecision: (@Sendable (String) -> Void)? = nil
     ) throws {
+        // Threads that read tables and certificates come and go, and each may get an arena of its own, which keeps what it
+        // left there. Without this limit there are eight for each core.
+        clinux_limit_arenas(Int32(clamping: configuration.workers) &+ 12)
         descriptors = DescriptorBudget(limit: clinux_raise_descriptor_limit(), workers: configuration.workers)
         guard descriptors.limit >= descriptors.least else {
             throw StartFailure(
@@ -266,7 +273,14 @@ package actor Control: ServiceLifecycle.Service {
                 var memoryReturn = MemoryReturn()
                 while !Task.isCancelled {
                     try? await Task.sleep(for: MemoryReturn.interval)
-                    if memoryReturn.isDue(open: await self.openConnections) { MemoryReturn.perform() }
+                    if let leftovers = await self.takeLeftovers() {
+                        await Thread.run(name: "memory return") {
+                            leftovers.free()
+                            MemoryReturn.perform()
+                        }
+                    } else if memoryReturn.isDue(open: await self.openConnections) {
+                        MemoryReturn.perform()
+                    }
                 }
             }
             group.addTask {
@@ -343,6 +357,14 @@ package actor Control: ServiceLifecycle.Service {
         async let logs: Void = logWriter.stop(within: rest)
         await stateWriter.finish(within: rest)
         await logs
+    }
+
+    /// What a reload has left: parts that nobody uses any more, and memory that reading took.
+    private func takeLeftovers() -> FormerParts.Unused? {
+        let unused = former.takeUnused()
+        guard unused != nil || hasReadAnew else { return nil }
+        hasReadAnew = false
+        return unused ?? FormerParts.Unused()
     }
 
     /// Of clients, on all listeners.

@@ -1,4 +1,5 @@
 internal import Proxy
+internal import Reactor
 package import RouteFiles
 package import RouteTable
 internal import TLS
@@ -20,20 +21,65 @@ package struct Encryption: Sendable {
     /// The prober's, by service: a probe agrees on what it speaks itself.
     private var probers: [String: TLSClient] = [:]
 
+    /// What the table said.
+    private var rules = Rules(Table())
+    /// The files as they were when they had been read.
+    private var look: FileLook?
+    /// When their reading began, nanoseconds since 1970.
+    private var readAt: Int64 = 0
+
+    /// All that a table says about it.
+    private struct Rules: Equatable, Sendable {
+        struct OfListener: Equatable, Sendable {
+            let name: String
+            let tls: ListenerTLS
+        }
+
+        struct OfService: Equatable, Sendable {
+            let name: String
+            let tls: ServiceTLS
+            /// To offer (ALPN).
+            let protocols: [String]
+            /// The same for its probes; nil where those are not encrypted.
+            let probeProtocols: [String]?
+        }
+
+        let listeners: [OfListener]
+        let services: [OfService]
+
+        init(_ table: Table) {
+            listeners = table.listeners.compactMap { listener in
+                guard var tls = listener.tls else { return nil }
+                // What passes through a tunnel is nobody's to agree on.
+                if listener.transport.isTunnel { tls.protocols = [] }
+                return OfListener(name: listener.name, tls: tls)
+            }
+            let ofRequests = table.servicesOfRequests
+            services = table.services.enumerated().compactMap { index, service in
+                guard let tls = service.encryption else { return nil }
+                // What a tunnel carries is nobody's to agree on.
+                let version = service.protocol == .http2 ? "h2" : "http/1.1"
+                let protocols = ofRequests.contains(index) ? [version] : []
+                return OfService(
+                    name: service.name, tls: tls, protocols: protocols,
+                    probeProtocols: service.isProbeEncrypted ? service.probe?.protocols ?? protocols : nil)
+            }
+        }
+    }
+
     init() {}
 
     /// Reads all that a table names. Gives every problem there is.
     ///
     /// - Parameter libraries: one for each worker, and the prober's.
     init(of table: Table, tickets: TicketKeys, libraries: [TLSLibrary]) throws(UnreadableEncryption) {
+        rules = Rules(table)
+        readAt = EventLoop.wallClock()
         var reader = TLSFileReader()
         var problems: [Problem] = []
-        for listener in table.listeners {
-            guard var rules = listener.tls else { continue }
-            // What passes through a tunnel is nobody's to agree on.
-            if listener.transport.isTunnel { rules.protocols = [] }
+        for listener in rules.listeners {
             do {
-                let settings = try reader.server(name: listener.name, rules)
+                let settings = try reader.server(name: listener.name, listener.tls)
                 servers[listener.name] = settings
                 workerServers[listener.name] = try libraries.dropLast().map { (library) throws(TLSProblem) in
                     try TLSServer(settings, tickets: tickets, library: library)
@@ -42,20 +88,14 @@ package struct Encryption: Sendable {
                 problems.append(Problem(error, of: "listeners.\(listener.name).tls"))
             }
         }
-        let ofRequests = table.servicesOfRequests
-        for (index, service) in table.services.enumerated() {
-            guard let rules = service.encryption else { continue }
-            // What a tunnel carries is nobody's to agree on.
-            let version = service.protocol == .http2 ? "h2" : "http/1.1"
-            let protocols = ofRequests.contains(index) ? [version] : []
+        for service in rules.services {
             do {
-                let settings = try reader.client(rules, protocols: protocols)
+                let settings = try reader.client(service.tls, protocols: service.protocols)
                 clients[service.name] = settings
                 workerClients[service.name] = try libraries.dropLast().map { (library) throws(TLSProblem) in
                     try TLSClient(settings, library: library)
                 }
-                if service.isProbeEncrypted, let library = libraries.last {
-                    let spoken = service.probe?.protocols ?? protocols
+                if let spoken = service.probeProtocols, let library = libraries.last {
                     probers[service.name] = try TLSClient(settings.offering(spoken), library: library)
                 }
             } catch {
@@ -65,6 +105,20 @@ package struct Encryption: Sendable {
         if !problems.isEmpty { throw UnreadableEncryption(problems: Problems(problems), paths: reader.paths) }
         paths = reader.paths
         warnings = reader.warnings
+        look = FileLook(paths, isRead: Self.isRead)
+    }
+
+    /// Which files of a directory count.
+    static func isRead(_ name: String) -> Bool { !name.hasPrefix(".") }
+
+    /// It trusts the system's authorities, whose files nobody looks at.
+    var trustsSystem: Bool { rules.services.contains { $0.tls.verify && $0.tls.ca == nil } }
+
+    /// Whether reading all of it again for a table would give the same: the table says the same about it, and no file was
+    /// changed since before it was read.
+    func isGood(for table: Table) -> Bool {
+        guard let look, rules == Rules(table), look.latestChange < readAt - FileWatcher.tick else { return false }
+        return FileLook(paths, isRead: Self.isRead) == look
     }
 
     /// Looks for what is wrong with the files that a table names.

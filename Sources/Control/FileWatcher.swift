@@ -9,7 +9,7 @@ internal import Synchronization
 /// made sooner. So nothing depends on a watch that could not be had, or that stayed with a directory that was replaced.
 struct FileWatcher: Sendable {
     /// What the clocks of file systems may be behind the one they are compared with: a tick.
-    private static let tick: Int64 = 20_000_000
+    static let tick: Int64 = 20_000_000
 
     let paths: [String]
     let isRead: @Sendable (String) -> Bool

@@ -19,6 +19,7 @@ MAY_BLOCK = {
     "Sources/Control/Control+Tables.swift: TableFiles.texts": TABLE_THREAD,
     "Sources/Control/Control+Tables.swift: TableReader(environment: c": TABLE_THREAD,
     "Sources/Control/Control+Tables.swift: store.lastGoodTable": TABLE_THREAD,
+    "Sources/Control/Encryption.swift: FileLook": TABLE_THREAD,
     "Sources/Control/Encryption.swift: TLSFileReader": TABLE_THREAD,
     "Sources/Control/ControlExecutor.swift: DispatchSemaphore": "others signal; Control's thread waits for something to do",
     "Sources/Control/FileLook.swift: lstat": OWN_THREAD,

@@ -292,6 +292,9 @@ long clinux_open_descriptors(void);
 /// back only what lies last. Threads that allocate meanwhile may wait: some 0.1 ms for each MiB that is given back.
 void clinux_return_memory(void);
 
+/// Bounds the allocator's arenas, each of which keeps memory that was freed in it. To be called before there are many threads.
+void clinux_limit_arenas(int count);
+
 /// Has the calling thread run after others where there are too few cores.
 void clinux_give_way(void);
 
