@@ -28,6 +28,8 @@ package struct AdminServer: Service {
         self.onBound = onBound
     }
 
+    /// Bytes of an order, at most.
+    private static let orderLimit = 65_536
     /// So long a connection may be without taking a piece of an answer.
     private static let patience = TimeAmount.seconds(30)
 
@@ -84,14 +86,23 @@ package struct AdminServer: Service {
             return Self.answer(await control.whatIf(losing: lost, demand: demand))
         }
         router.post("/api/v1/orders") { request, _ in
+            let expectation = "an order is JSON, with content-type application/json; docs/orders.md"
             // A browser that another site sent here asks before it sends JSON, and is not answered.
-            guard request.headers[.contentType]?.hasPrefix("application/json") == true,
-                let body = try? await request.body.collect(upTo: 65_536),
-                OrderRequest.hasOnlyKnownKeys(Data(body.readableBytesView)),
-                let asked = try? JSONDecoder().decode(OrderRequest.self, from: Data(body.readableBytesView))
-            else {
-                return Self.answer(.badRequest, "an order is JSON, with content-type application/json; docs/orders.md")
+            guard request.headers[.contentType]?.hasPrefix("application/json") == true else {
+                return Self.answer(.badRequest, expectation)
             }
+            let body: ByteBuffer
+            do {
+                body = try await request.body.collect(upTo: Self.orderLimit)
+            } catch is NIOTooManyBytesError {
+                return Self.answer(
+                    .contentTooLarge,
+                    "an order has at most \(Self.orderLimit) bytes, and each text of it at most "
+                        + "\(OrderRequest.textLimit)")
+            }
+            guard OrderRequest.hasOnlyKnownKeys(Data(body.readableBytesView)),
+                let asked = try? JSONDecoder().decode(OrderRequest.self, from: Data(body.readableBytesView))
+            else { return Self.answer(.badRequest, expectation) }
             switch await control.carryOut(asked) {
             case .done: return Self.answer(.ok, "done")
             case .malformed(let problem): return Self.answer(.badRequest, problem)

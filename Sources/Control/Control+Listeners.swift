@@ -20,7 +20,7 @@ extension Control {
     }
 
     /// How often it is looked whether the files of sockets are there.
-    static let socketsPause = Duration.seconds(5)
+    static let socketsPause = Duration.seconds(2)
     /// How long their file system has to answer. After that nobody looks before the next table.
     private static let socketsLimit = Duration.seconds(2)
 
@@ -50,6 +50,24 @@ extension Control {
             listenersProblem = problem
         }
     }
+}
+
+/// When a table is tried again that was refused as a listener of it could not be opened: another process may have let go of
+/// the port.
+struct ListenerRetry {
+    /// Reading a large table takes its time: after each try the pause is twice as long, up to this. Nanoseconds.
+    private static let longest: Int64 = 60_000_000_000
+
+    private var pause: Int64 = 2_000_000_000
+    private let at: Int64
+
+    /// - Parameter before: the try that has failed, if it was one.
+    init(after before: ListenerRetry?, now: Int64) {
+        if let before { pause = min(before.pause * 2, Self.longest) }
+        at = now + pause
+    }
+
+    func isDue(now: Int64) -> Bool { now >= at }
 }
 
 /// Where a listener listens.
@@ -111,7 +129,10 @@ struct ListenerOpening: Sendable {
             }
             if listening[listener.identity] != nil {
                 opened.news.append(
-                    (.warning, "the file of listener \(listener.name)'s socket was removed or replaced: it listens anew"))
+                    (
+                        .warning,
+                        "the file of listener \(listener.name)'s socket was removed or replaced: it listens anew"
+                    ))
             }
             opened.news.append((.notice, "listener \(listener.name) on \(listener.place(first.address))"))
             opened.sockets[0].append(ListeningSocketBox(listener: index, socket: first))

@@ -90,8 +90,10 @@ extension Control {
     func reload(because prompt: ReloadPrompt) async {
         let began = EventLoop.clock()
         let reason = prompt.rawValue
+        let before = prompt == .again ? listenerRetry : nil
+        listenerRetry = nil
         switch await readTable() {
-        case .failure(let problems): refuse(reason, "\n\(problems)", "\(problems)")
+        case .failure(let problems): refuse(prompt, "\n\(problems)", "\(problems)")
         case .success(let source):
             let new = source.table
             if new == table && refusedReload == nil {
@@ -103,7 +105,7 @@ extension Control {
             let changes = new.changes(from: table)
             if changes.closesEveryListener && !confirmation.confirms(new, by: prompt, now: EventLoop.clock()) {
                 let sentence = closingSentence
-                return refuse(reason, " \(sentence)", sentence)
+                return refuse(prompt, " \(sentence)", sentence)
             }
             do {
                 refusedPaths = []
@@ -118,15 +120,17 @@ extension Control {
                 for sentence in changes.sentences.prefix(100) { logger.info("\(sentence)") }
                 tell(source.warnings)
             } catch {
-                refuse(reason, " \(error)", "\(error)")
+                if error is StartFailure { listenerRetry = ListenerRetry(after: before, now: EventLoop.clock()) }
+                refuse(prompt, " \(error)", "\(error)")
             }
         }
     }
 
-    private func refuse(_ reason: String, _ told: String, _ kept: String) {
+    private func refuse(_ prompt: ReloadPrompt, _ told: String, _ kept: String) {
+        if prompt == .again && kept == refusedReload { return }
         reloads.refused += 1
         refusedReload = kept
-        logger.error("reload (\(reason)) refused, the running table stays:\(told)")
+        logger.error("reload (\(prompt.rawValue)) refused, the running table stays:\(told)")
     }
 
     private var closingSentence: String {

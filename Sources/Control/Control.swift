@@ -86,6 +86,8 @@ package actor Control: ServiceLifecycle.Service {
     var looksAtSockets = true
     /// Why a listener whose socket's file is gone does not listen anew, as told.
     var listenersProblem: String?
+    /// The table on disk was refused for a listener alone.
+    var listenerRetry: ListenerRetry?
     var servesLastGoodTable = false
     var refusedReload: String?
     var confirmation = ReloadConfirmation()
@@ -310,7 +312,9 @@ package actor Control: ServiceLifecycle.Service {
         switch chore {
         case .reload(let prompt): await reload(because: prompt)
         case .certificates(let reason): await reloadCertificates(because: reason)
-        case .sockets: await restoreListeners()
+        case .sockets:
+            await restoreListeners()
+            if listenerRetry?.isDue(now: EventLoop.clock()) == true { await reload(because: .again) }
         }
         let took = Duration.nanoseconds(EventLoop.clock() - began)
         if took >= Self.chorePatience { logger.notice("\(chore) took \(took.components.seconds) s") }

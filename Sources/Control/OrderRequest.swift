@@ -87,7 +87,7 @@ package struct OrderRequest: Codable, Sendable {
     }
 
     /// Bytes of each text, at most: it is written to the log and to the journal.
-    private static let textLimit = 1_000
+    package static let textLimit = 1_000
 
     /// Lines and control characters would be taken for the log's own, or a terminal's.
     private static func problem(of text: String) -> String? {

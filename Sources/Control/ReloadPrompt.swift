@@ -4,6 +4,8 @@ internal import RouteTable
 enum ReloadPrompt: String, Sendable {
     case signal = "SIGHUP"
     case files = "files changed"
+    /// A listener of a table that was refused may be had by now.
+    case again = "tried again"
 }
 
 /// Tells an operator who means it from a table that got there by mistake: a table that would close every listener is

@@ -15,6 +15,9 @@ struct AdminClient {
     /// Bytes of an answer's body; more is refused. The status of 100,000 endpoints has some 30 MB.
     var answerLimit = 256 * 1_024 * 1_024
 
+    /// Bytes of a path with its query; the router's own reader of heads takes no more than 80 KiB.
+    private static let questionLimit = 65_536
+
     func get(_ path: String) async throws -> Data {
         let (status, body) = try await ask(.GET, path)
         // Older routers do not know every question.
@@ -61,6 +64,9 @@ struct AdminClient {
     ) async throws -> (status: UInt, body: ByteBuffer) {
         guard let place = HostPort(address) else {
             throw ValidationError("\(address) is not an address such as 127.0.0.1:9901")
+        }
+        guard path.utf8.count <= Self.questionLimit else {
+            throw Failure("the question has \(path.utf8.count) bytes, and a router reads at most \(Self.questionLimit)")
         }
         var head = HTTPRequestHead(version: .http1_1, method: method, uri: path)
         head.headers.add(name: "host", value: address)
@@ -195,11 +201,11 @@ private final class AdminExchange: ChannelInboundHandler {
 }
 
 extension ByteBuffer {
-    /// All of it as text, without blanks around it.
+    /// All of it as printable text, without blanks around it.
     fileprivate var sentence: String {
         let blanks = UInt8(ascii: " ")
         let bytes = readableBytesView.drop { $0 <= blanks }
         let end = bytes.lastIndex { $0 > blanks }.map { $0 + 1 } ?? bytes.startIndex
-        return String(decoding: bytes[..<end], as: UTF8.self)
+        return String(decoding: bytes[..<end], as: UTF8.self).printable
     }
 }

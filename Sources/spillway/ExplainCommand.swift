@@ -32,7 +32,7 @@ struct ExplainCommand: AsyncParsableCommand {
             let path = "/api/v1/explain" + (name.map { "?name=\(AdminClient.escaped($0))" } ?? "")
             page = ExplanationPage(try await admin.client().get(path, as: Explanations.self))
         }
-        print(json ? try page.json : page.text, terminator: "")
+        print((json ? try page.json : page.text).printable, terminator: "")
     }
 
     private func past(_ text: String) throws -> ExplanationPage {

@@ -46,12 +46,12 @@ struct HistoryCommand: ParsableCommand {
             StandardStreams.tell("\(stretch.unreadable) lines of the journal cannot be read and are left out")
         }
         if json {
-            for entry in entries { print(entry.line) }
+            for entry in entries { print(entry.line.printable) }
         } else if entries.isEmpty {
             let until = last.map { " until \($0.date)" } ?? ""
             print("No decisions\(about) since \(first.date)\(until).\(suggestion(stretch.entries))")
         } else {
-            print(HistoryPage(entries.map(\.decision), isGrouped: !each).text, terminator: "")
+            print(HistoryPage(entries.map(\.decision), isGrouped: !each).text.printable, terminator: "")
         }
     }
 

@@ -41,7 +41,7 @@ struct LogOutput: LogHandler {
     ) -> String {
         let time = Date.now.formatted(
             .iso8601.year().month().day().timeZone(separator: .omitted).time(includingFractionalSeconds: true))
-        guard isJSON else { return "\(time) \(level.rawValue) \(printable(message))" }
+        guard isJSON else { return "\(time) \(level.rawValue) \(message.printable)" }
         // A decision is JSON already: it goes in as it is, not as a text.
         var members = [
             "\"time\":\(quoted(time))", "\"level\":\(quoted(level.rawValue))", "\"message\":\(quoted(message))",
@@ -50,21 +50,6 @@ struct LogOutput: LogHandler {
             members.append("\(quoted(key)):\(key == "decision" ? value.description : quoted(value.description))")
         }
         return "{\(members.joined(separator: ","))}"
-    }
-
-    /// Nothing that a terminal would obey: texts of others (names of files, of certificates) are among what is logged.
-    private static func printable(_ text: String) -> String {
-        func isPlain(_ scalar: Unicode.Scalar) -> Bool {
-            scalar == "\n" || scalar == "\t" || scalar.properties.generalCategory != .control
-        }
-        if text.unicodeScalars.allSatisfy(isPlain) { return text }
-        return text.unicodeScalars.reduce(into: "") { result, scalar in
-            if isPlain(scalar) {
-                result.unicodeScalars.append(scalar)
-            } else {
-                result += "\\u{\(String(scalar.value, radix: 16))}"
-            }
-        }
     }
 
     private static func quoted(_ text: String) -> String {

@@ -45,7 +45,7 @@ struct ReplayCommand: ParsableCommand {
             let verdict = segment.different.isEmpty ? "equal" : "\(segment.different.count) DIFFERENT"
             print("\(segment.name): \(segment.events) events, \(segment.decisions.count) decisions, \(verdict)")
             for (decision, recorded) in segment.different {
-                print("- \(recorded ?? "not in the journal")\n+ \(decision.json)")
+                print("- \(recorded?.printable ?? "not in the journal")\n+ \(decision.json)")
             }
         }
         let note = damaged == 0 ? "" : ", \(damaged) segments damaged"
@@ -56,7 +56,7 @@ struct ReplayCommand: ParsableCommand {
     private func compare(_ replay: Replay, _ path: String) throws {
         let source = try TableReader(environment: ProcessInfo.processInfo.environment).read(path: path).get()
         let comparison = try replay.under(source.table)
-        print(ComparisonPage(comparison, table: path, directory: directory).text, terminator: "")
+        print(ComparisonPage(comparison, table: path, directory: directory).text.printable, terminator: "")
     }
 }
 

@@ -13,11 +13,12 @@ struct Status: AsyncParsableCommand {
     func run() async throws {
         let client = admin.client()
         if json {
-            print(String(decoding: try await client.get("/api/v1/status"), as: UTF8.self), terminator: "")
+            let body = try await client.get("/api/v1/status")
+            print(String(decoding: body, as: UTF8.self).printable, terminator: "")
             return
         }
         let status = try await client.get("/api/v1/status", as: RouterStatus.self)
-        print(StatusPage(status).text, terminator: "")
+        print(StatusPage(status).text.printable, terminator: "")
     }
 }
 

@@ -49,9 +49,9 @@ struct WhatIfCommand: AsyncParsableCommand {
         }
         let page = WhatIfPage(outcome, maxShed: most)
         if json {
-            print(try body.map { String(decoding: $0, as: UTF8.self) } ?? page.json, terminator: "")
+            print((try body.map { String(decoding: $0, as: UTF8.self) } ?? page.json).printable, terminator: "")
         } else {
-            print(page.text, terminator: "")
+            print(page.text.printable, terminator: "")
         }
         if page.isTooMuch { throw ExitCode(1) }
     }

@@ -101,6 +101,24 @@ struct AdminClientTests {
                 "no-such-name.invalid has no address"))
     }
 
+    @Test func `what an answer says is printed, and not obeyed by a terminal`() async throws {
+        let hostile = "no\u{1b}]0;mine\u{7}\u{9b}2J."
+        let head = "HTTP/1.1 409 Conflict\r\nserver: spillway\r\ncontent-length: \(hostile.utf8.count)\r\n\r\n"
+        let backend = try Backend(Backend.says(head + hostile))
+        #expect(await complaint(of: client(backend)) == "no\\u{1b}]0;mine\\u{7}\\u{9b}2J.")
+    }
+
+    @Test func `a question that no router would read is not asked`() async throws {
+        let backend = try Backend()
+        do {
+            _ = try await client(backend).get("/" + String(repeating: "z", count: 100_000))
+            Issue.record("it was asked")
+        } catch {
+            #expect("\(error)" == "the question has 100001 bytes, and a router reads at most 65536")
+        }
+        #expect(backend.requests.isEmpty)
+    }
+
     @Test func `an answer of another version is not read`() throws {
         #expect(throws: (any Error).self) {
             try AdminClient(address: "127.0.0.1:1").read([String].self, from: Data("{\"a\":1}".utf8))

@@ -102,7 +102,8 @@ struct ListenerCommandTests {
         }
         try directory.write("tables/table.yaml", Self.table("{ unix: \(path), mode: 0666 }"))
         router.signal(SIGHUP)
-        let refused = "refused, the running table stays: listener sock cannot listen on unix:\(path): something is there"
+        let refused =
+            "refused, the running table stays: listener sock cannot listen on unix:\(path): something is there"
         #expect(eventually { router.command.errorsSoFar.contains(refused) }, "\(router.command.errorsSoFar)")
         #expect(Self.mode(precious) == 0o600)
     }
@@ -125,6 +126,25 @@ struct ListenerCommandTests {
         #expect(start.status == 1)
         #expect(!FileManager.default.fileExists(atPath: path))
         #expect(!start.errors.contains("listener sock on "), "\(start.errors)")
+    }
+
+    @Test func `a table that was refused for a port that is taken is taken on once the port is free`() throws {
+        let directory = try TemporaryDirectory()
+        try directory.write("tables/table.yaml", CommandTests.table)
+        let router = try RouterUnderTest(directory, table: "tables")
+        let other = try Backend()
+        try directory.write("tables/table.yaml", Self.table("127.0.0.1:\(other.port)"))
+        router.signal(SIGHUP)
+        let refused = "listener sock cannot listen on 127.0.0.1:\(other.port): Address already in use"
+        // By the signal, and by the watcher of files.
+        #expect(
+            eventually { router.command.errorsSoFar.components(separatedBy: refused).count == 3 },
+            "\(router.command.errorsSoFar)")
+        other.stop()
+        func isServed() -> Bool { (try? RouterUnderTest.ask(other.port, "/hello", host: "a").status) == 200 }
+        #expect(eventually(isServed) || eventually(isServed), "\(router.command.errorsSoFar)")
+        #expect(eventually { router.metric("spillway_table_refused") == 0 })
+        #expect(router.command.errorsSoFar.contains("notice reload (tried again): "), "\(router.command.errorsSoFar)")
     }
 
     @Test func `a router that shares a port with another says so`() throws {

@@ -64,18 +64,21 @@ struct OrderCommandTests {
         let router = try RouterUnderTest(directory)
         #expect(router.metric(Self.share("east")) == 0.3)
         let port = try #require(UInt16(router.adminAddress.split(separator: ":")[1]))
+        let long = try order(router, "freeze", "--why", String(repeating: "y", count: 100_000))
+        #expect(long.errors.contains("refused: an order has at most 65536 bytes, and each text"), "\(long.errors)")
         for (type, body, status) in [
             ("text/plain", #"{"order": "freeze"}"#, 400), ("application/json", "freeze", 400),
             ("application/json", #"{"order": "thaw", "region": "east"}"#, 400),
             ("application/json", #"{"order": "drain", "region": "east", "seconds": -1}"#, 400),
             ("application/json", #"{"order": "undrain", "region": "west"}"#, 409),
             ("application/json", #"{"order": "freeze", "seconds": 60, "why": "a test"}"#, 200),
+            ("application/json", #"{"order": "freeze", "why": "\#(String(repeating: "y", count: 70_000))"}"#, 413),
         ] {
             let connection = try RawConnection(port: port)
             connection.send(
                 "POST /api/v1/orders HTTP/1.1\r\nhost: localhost\r\ncontent-type: \(type)\r\n"
                     + "content-length: \(body.utf8.count)\r\nconnection: close\r\n\r\n\(body)")
-            #expect(connection.readMessage()?.status == status, "\(body)")
+            #expect(connection.readMessage()?.status == status, "\(body.prefix(100))")
         }
     }
 }
