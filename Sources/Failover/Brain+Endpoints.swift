@@ -120,10 +120,16 @@ extension Brain {
 
     private mutating func judgeTrial(_ record: EndpointRecord, _ report: EndpointTraffic) {
         let number = record.id.number
-        endpoints[number]!.trialSuccesses += report.successes
-        if report.failures + report.overstays > 1 && report.failures + report.overstays > report.successes {
+        // Of the whole trial: with little traffic no report is about more than one request.
+        var record = record
+        record.countTrial(report)
+        endpoints[number] = record
+        if record.hasFailedTrial {
             if mayBeOurOwn(silentSince: record.silentSince, region: cells[record.cell].region) { return }
-            eject(number, .trialFailed, [.count("failures", report.failures), .count("overstays", report.overstays)])
+            eject(
+                number, .trialFailed,
+                [.count("failures or overstays", record.badInTrial), .count("answers", record.trialSuccesses)]
+                    + report.kinds)
         } else if record.trialSuccesses >= EndpointRecord.trialLength {
             change(number, to: .healthy, .trialPassed, [.count("answers", record.trialSuccesses)])
         }

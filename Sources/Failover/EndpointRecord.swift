@@ -45,7 +45,9 @@ struct EndpointRecord: Sendable, Codable {
     /// When the first of the probes failed that have failed in a row.
     private var probesFailSince = Instant(nanoseconds: 0)
     /// Answers since it has been on trial by requests.
-    var trialSuccesses = 0
+    private(set) var trialSuccesses = 0
+    /// Failures and overstays since then. Absent: none.
+    private var trialFailures: Int?
     var pace = ProbePace.normal
     /// Failures in a row as last reported, and what they were when it was last taken in: only what is added since
     /// speaks against it.
@@ -162,6 +164,7 @@ struct EndpointRecord: Sendable, Codable {
         self.state = state
         since = now
         trialSuccesses = 0
+        trialFailures = nil
         isOutByProbesAlone = false
         isKeptFromProbes = false
         risesSince = state == .healthy && before != .hanging ? now : nil
@@ -176,6 +179,7 @@ struct EndpointRecord: Sendable, Codable {
         owedOverstays = lastInFlight - lastOverstaying
         if silentSince != nil { window.clear() }
         silentSince = nil
+        trialFailures = nil
         forgivenRun = lastRun
         probeFailures = 0
     }
@@ -235,6 +239,21 @@ struct EndpointRecord: Sendable, Codable {
         owedOverstays = min(owedOverstays - overstays, lastInFlight - lastOverstaying)
         return rest
     }
+
+    // Trials by requests
+
+    /// Takes in what requests of a trial met.
+    mutating func countTrial(_ report: EndpointTraffic) {
+        trialSuccesses += report.successes
+        let bad = report.failures + report.overstays
+        if bad > 0 { trialFailures = badInTrial + bad }
+    }
+
+    var badInTrial: Int { trialFailures ?? 0 }
+
+    /// At least two of its requests failed or overstay, and more than one more than was answered: what overstays may
+    /// still be answered.
+    var hasFailedTrial: Bool { badInTrial > trialSuccesses + 1 }
 
     /// Its latest request failed.
     var hasFailingRequests: Bool { lastRun > forgivenRun }

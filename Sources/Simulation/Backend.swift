@@ -47,6 +47,8 @@ struct Backend {
     private var answers = InlineArray<6, Int64>(repeating: .min)
     private var nextAnswer = 0
     var probePasses = 0
+    /// On trial by requests, by how many more failed, or overstay, than were answered.
+    var failsInTrial = 0
     /// It joined a cell that ran, and has not been in use.
     var isNew = false
 

@@ -193,11 +193,35 @@ extension World {
             else { continue }
             breach(.newMustShow, "\(backend.address) has \(percent(view.share)) after \(backend.probePasses) passes")
         }
+        checkTrials()
         if isFrozen { return }
         checkCapacity()
         checkImportance()
         if !isBlind && brain.orders.isEmpty { checkDead() }
     }
+
+    /// The second failure ends a trial; what overstays may be counted twice, and a few may end in the same moment.
+    private static let failuresOfTrial = 6
+
+    private func checkTrials() {
+        for number in backends.indices {
+            let backend = backends[number]
+            let isOnTrial =
+                backend.isMember && table.services[backend.service].probe == nil
+                && brain.view(of: EndpointID(number))?.state == .probation
+            if !isOnTrial || isBlind || isFrozen || brain.holds || isCompletelyDead {
+                backends[number].failsInTrial = 0
+            } else if backend.failsInTrial > Self.failuresOfTrial {
+                breach(
+                    .deadIsTriedLess,
+                    "\(backend.address) is on trial, where \(backend.failsInTrial) more requests failed than were answered"
+                )
+            }
+        }
+    }
+
+    /// Nothing answers anywhere: whose fault that is nobody can tell.
+    private var isCompletelyDead: Bool { backends.allSatisfy { !$0.isMember || $0.deadSince != nil } }
 
     private var isFrozen: Bool { brain.orders.contains { $0.kind == .freeze } }
 

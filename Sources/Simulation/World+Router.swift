@@ -79,7 +79,9 @@ extension World {
         switch endpoint.host {
         case .ip, .unix: ["\(endpoint.host)"]
         case .name(let name, let port):
-            names.first { $0.name == name }?.known.addresses.map { "\(EndpointHost.ip(address: $0, port: port))" }
+            names.first { $0.name == name }?.known.addresses.map {
+                "\(EndpointHost.ip(address: $0, port: port))"
+            }
                 ?? ["\(endpoint.host)"]
         }
     }
@@ -188,6 +190,7 @@ extension World {
             backends[number].toldRun = report.failureRun
             guard backends[number].isMember else { continue }
             laws.note(report, of: backends[number])
+            backends[number].failsInTrial += report.failures + report.overstays - report.successes
             reports.append(report)
         }
         var services: [ServiceTraffic] = []

@@ -97,4 +97,125 @@ struct EndpointRuleTests {
         }
         #expect(rules == (example.rule.map { [$0] } ?? []))
     }
+
+    // Trials by requests
+
+    /// A service without probes in two regions, whose first endpoint fails until it is ejected, and waits for its trial.
+    private struct Trial {
+        var brain = Brain()
+        var now = Instant(nanoseconds: 1_000_000_000)
+        var decisions: [Decision] = []
+
+        init() {
+            let endpoint = { Topology.Endpoint(id: EndpointID($0), address: "10.0.0.\($0):80", weight: 1) }
+            tell(
+                .topology(
+                    Topology(
+                        regions: [.init(name: "a"), .init(name: "b")],
+                        services: [
+                            .init(
+                                name: "shop", policy: FailoverPolicy(), probe: nil,
+                                cells: [
+                                    .init(region: 0, endpoints: [endpoint(0), endpoint(1)]),
+                                    .init(region: 1, endpoints: [endpoint(2)]),
+                                ])
+                        ])))
+            for run in 1...5 { meet(\.connectFailures, run: run) }
+        }
+
+        mutating func tell(_ event: Event) {
+            for case .decision(let decision) in brain.observe(event, at: now) {
+                if case .endpoint = decision.subject { decisions.append(decision) }
+            }
+        }
+
+        /// One request, in a report of its own, while the endpoint's neighbor answers.
+        mutating func meet(_ kind: WritableKeyPath<EndpointTraffic, Int>, run: Int = 0) {
+            now = now + .milliseconds(500)
+            var report = EndpointTraffic(endpoint: EndpointID(0))
+            report.attempts = 1
+            report[keyPath: kind] = 1
+            report.failureRun = run
+            var other = EndpointTraffic(endpoint: EndpointID(1))
+            other.attempts = 1
+            other.successes = 1
+            tell(.traffic(Traffic([report, other])))
+            tell(.tick)
+        }
+
+        mutating func waitForTrial() {
+            let before = state
+            for _ in 0..<4_000 where state != .probation {
+                now = now + .milliseconds(100)
+                tell(.tick)
+            }
+            #expect(before == .ejected && state == .probation)
+        }
+
+        var state: EndpointState? { brain.view(of: EndpointID(0))?.state }
+    }
+
+    @Test(arguments: [
+        \EndpointTraffic.connectFailures, \.connectTimeouts, \.resets, \.responseTimeouts, \.gatewayErrors,
+        \.serverErrors, \.truncations, \.overstays,
+    ])
+    func `a trial fails with its second failure, however far apart the two are`(
+        _ kind: any WritableKeyPath<EndpointTraffic, Int> & Sendable
+    ) {
+        var trial = Trial()
+        trial.waitForTrial()
+        trial.meet(kind, run: 6)
+        #expect(trial.state == .probation)
+        for _ in 0..<100 {
+            trial.now = trial.now + .milliseconds(100)
+            trial.tell(.tick)
+        }
+        trial.meet(kind, run: 7)
+        #expect(trial.state == .ejected && trial.decisions.last?.rule == .trialFailed)
+        #expect(trial.decisions.last?.evidence.first { $0.name == "answers" } != nil)
+    }
+
+    @Test func `each trial that fails is followed by a longer wait`() {
+        var trial = Trial()
+        var trials: [Instant] = []
+        for _ in 0..<4 {
+            trial.waitForTrial()
+            trials.append(trial.now)
+            for run in 6...7 { trial.meet(\.resets, run: run) }
+        }
+        let waits = zip(trials, trials.dropFirst()).map { $1 - $0 }
+        #expect(waits.count == 3 && zip(waits, waits.dropFirst()).allSatisfy { $1 >= $0 + .seconds(29) }, "\(waits)")
+    }
+
+    @Test func `what is answered in a trial outweighs a few failures`() {
+        var trial = Trial()
+        trial.waitForTrial()
+        for turn in 0..<9 {
+            trial.meet(\.successes)
+            // Every third fails besides.
+            if turn % 3 == 0 { trial.meet(\.gatewayErrors, run: 1) }
+        }
+        #expect(trial.state == .probation)
+        trial.meet(\.successes)
+        #expect(trial.state == .healthy && trial.decisions.last?.rule == .trialPassed)
+    }
+
+    @Test func `who answers each request of a trial, but late, passes it`() {
+        var trial = Trial()
+        trial.waitForTrial()
+        for _ in 0..<10 {
+            trial.meet(\.overstays, run: 1)
+            trial.meet(\.successes)
+        }
+        #expect(trial.state == .healthy)
+    }
+
+    @Test func `a trial begins anew with the next one`() {
+        var trial = Trial()
+        trial.waitForTrial()
+        for run in 6...7 { trial.meet(\.resets, run: run) }
+        trial.waitForTrial()
+        trial.meet(\.resets, run: 8)
+        #expect(trial.state == .probation)
+    }
 }

@@ -18,7 +18,7 @@ struct ScenarioTests {
         "is kept",
         arguments: [
             "01-empty-discovery", "03-prober-stalls", "04-own-network-cut", "10-restart-in-mid-failover",
-            "15-slow-service", "16-hangs-from-the-start", "17-slower-region",
+            "15-slow-service", "16-hangs-from-the-start", "17-slower-region", "18-dead-without-probes",
         ])
     func isKept(name: String) throws {
         let scenario = try read(name)
