@@ -204,7 +204,7 @@ extension Service {
         }
         return switch endpoint.host {
         case .ip(let address, _): TLSPeerName(ip: address)
-        case .name(let name, _): TLSPeerName(host: name)
+        case .name(let name, _): TLSPeerName(host: name.withoutFinalDot)
         case .unix: .none
         }
     }

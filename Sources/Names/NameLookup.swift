@@ -108,8 +108,7 @@ final class NameLookup: TimerOwner {
         for kind in families.kinds {
             switch outcomes[kind] {
             case .addresses(let found, let time):
-                // 0.0.0.0 and :: would be this machine. Servers that block a name say so.
-                addresses += found.filter { $0.contains { $0 != 0 } }.map { IPAddress(bytes: $0) }
+                addresses += found.map { IPAddress(bytes: $0) }.filter(\.isUsableOfName)
                 timeToLive = min(timeToLive ?? time, time)
             case .failed(let failure): worst = worst ?? failure
             case .some(.none), .noSuchName, nil: break
@@ -155,6 +154,17 @@ final class NameLookup: TimerOwner {
         queries = [:]
         if hasBegun { resolver.ended(self) }
         done(result)
+    }
+}
+
+extension IPAddress {
+    /// Whether a connection to it could be meant by who has it from the DNS. 0.0.0.0 and :: would be this machine: servers
+    /// that block a name say so. Groups (224.0.0.0/4, ff00::/8) and the broadcast address take no connections, and a
+    /// link-local address of IPv6 (fe80::/10) is none without the interface, which the DNS cannot tell.
+    fileprivate var isUsableOfName: Bool {
+        if bytes.allSatisfy({ $0 == 0 }) { return false }
+        if isFour { return !(224...239).contains(bytes[0]) && bytes != [255, 255, 255, 255] }
+        return bytes[0] != 0xff && !(bytes[0] == 0xfe && bytes[1] & 0xc0 == 0x80)
     }
 }
 

@@ -62,8 +62,9 @@ package struct Socket: ~Copyable {
         }
         // A UNIX-domain socket whose backlog is full says EAGAIN: nobody will tell us when to try again.
         if result == -EAGAIN && address.isUnix { throw .connectionRefused }
-        // One of two: no local port is left, or this host has no address of that kind at all.
-        if result == -EADDRNOTAVAIL && !hasRoute(to: address) { throw .noRoute }
+        // One of two: no local port is left, or this host has no address of that kind at all. EINVAL is for a link-local
+        // address of IPv6 without its interface.
+        if result == -EADDRNOTAVAIL || result == -EINVAL, !hasRoute(to: address) { throw .noRoute }
         throw SystemError(result: Int(result))
     }
 
@@ -84,7 +85,7 @@ package struct Socket: ~Copyable {
             _ = try datagram(to: address)
             return true
         } catch {
-            return !error.isUnreachable && error.code != EADDRNOTAVAIL
+            return !error.isUnreachable && error.code != EADDRNOTAVAIL && error.code != EINVAL
         }
     }
 

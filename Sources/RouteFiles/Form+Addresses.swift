@@ -29,7 +29,8 @@ enum AddressText {
             return .ip(address, port: port)
         }
         if let address = IPAddress(String(host)) { return address.isFour ? .ip(address, port: port) : nil }
-        return hostName(host).map { .name($0, port: port) }
+        // A final dot stays: what it ends is absolute, for the DNS.
+        return hostName(host).map { .name(host.hasSuffix(".") ? $0 + "." : $0, port: port) }
     }
 
     /// A host name in small letters: labels of letters, digits, `-` and `_`, at most 253 bytes, the last label not a
@@ -54,7 +55,7 @@ enum AddressText {
         if case .ip(let address, let port)? = parts(text), port > 0 {
             return (address.isFour ? "\(address)" : "[\(address)]") + ":\(port)"
         }
-        if case .name(let name, let port)? = parts(text), port > 0 { return "\(name):\(port)" }
+        if case .name(let name, let port)? = parts(text), port > 0 { return "\(name.withoutFinalDot):\(port)" }
         if text.hasPrefix("["), text.hasSuffix("]"), let address = IPAddress(String(text.dropFirst().dropLast())) {
             return address.isFour ? nil : "[\(address)]"
         }
@@ -129,7 +130,7 @@ extension Forms {
         switch AddressText.parts(text) {
         case .ip(let address, let port): .value(.ip(address: "\(address)", port: port))
         case .unix(let path): .value(.unix(path: path))
-        case .name("localhost", let port): .nothing(suggestion: "127.0.0.1:\(port)")
+        case .name("localhost", let port), .name("localhost.", let port): .nothing(suggestion: "127.0.0.1:\(port)")
         case .name: .nothing(suggestion: nil)
         case nil:
             if text.hasPrefix("*:") || text.hasPrefix(":"), !text.hasPrefix("::") {
@@ -165,7 +166,7 @@ extension Forms {
         }
         var masked = address.bytes
         for bit in bits..<limit { masked[bit / 8] &= ~(0x80 >> UInt8(bit % 8)) }
-        let block = AddressBlock(bytes: masked, prefixBits: bits)
+        let block = AddressBlock(bytes: masked, prefixBits: bits).unmapped
         // A bit beyond the prefix is a slip somewhere: in the address or in the length.
         return masked == address.bytes ? .value(block) : .nothing(suggestion: "\(block)")
     } write: {

@@ -121,6 +121,14 @@ package struct AddressBlock: Sendable, Hashable {
         self.bytes = bytes
         self.prefixBits = prefixBits
     }
+
+    /// IPv4 addresses that were written as IPv6 ones (RFC 4291, 2.5.5.2), as themselves: a peer's address is known as IPv4.
+    package var unmapped: AddressBlock {
+        guard bytes.count == 16, prefixBits >= 96, bytes[..<10].allSatisfy({ $0 == 0 }),
+            bytes[10] == 0xff, bytes[11] == 0xff
+        else { return self }
+        return AddressBlock(bytes: Array(bytes[12...]), prefixBits: prefixBits - 96)
+    }
 }
 
 /// What a listener accepts of one client, at most.
@@ -316,10 +324,16 @@ package struct Endpoint: Sendable, Hashable {
 package enum EndpointHost: Sendable, Hashable {
     /// A numeric IPv4 or IPv6 address (without brackets) and a port.
     case ip(address: String, port: UInt16)
-    /// A name to resolve, and a port.
+    /// A name to resolve, and a port. One that ends in a dot is absolute: no domain is searched for it. Host and SNI are
+    /// without the dot.
     case name(String, port: UInt16)
     /// The path of a UNIX-domain stream socket.
     case unix(path: String)
+}
+
+extension String {
+    /// A host name as Host and SNI have it (RFC 6066, 3).
+    package var withoutFinalDot: String { hasSuffix(".") ? String(dropLast()) : self }
 }
 
 extension EndpointHost {
@@ -334,7 +348,7 @@ extension EndpointHost {
         }
         return switch self {
         case .ip(let address, let own): text(address.contains(":") ? "[\(address)]" : address, own)
-        case .name(let name, let own): text(name.hasSuffix(".") ? String(name.dropLast()) : name, own)
+        case .name(let name, let own): text(name.withoutFinalDot, own)
         case .unix: "localhost"
         }
     }

@@ -23,7 +23,7 @@ extension Service {
         func with(_ port: UInt16) -> String { port == usual ? "" : ":\(port)" }
         return switch host {
         case .ip(let address, let port): (address.contains(":") ? "[\(address)]" : address) + with(port)
-        case .name(let name, let port): name + with(port)
+        case .name(let name, let port): name.withoutFinalDot + with(port)
         case .unix: "localhost"
         }
     }

@@ -79,7 +79,7 @@ extension World {
         switch endpoint.host {
         case .ip, .unix: ["\(endpoint.host)"]
         case .name(let name, let port):
-            names.first { $0.name == name }?.known.addresses.map {
+            names.first { $0.name == name.withoutFinalDot }?.known.addresses.map {
                 "\(EndpointHost.ip(address: $0, port: port))"
             }
                 ?? ["\(endpoint.host)"]

@@ -172,7 +172,9 @@ struct Router {
         let admin = AdminServer(
             control: control, host: address.host, port: address.port, hosts: hosts, logger: logger
         ) { port in
-            logger.notice("admin address \(address.host):\(port)")
+            var address = address
+            address.port = port
+            logger.notice("admin address \(address)")
         }
         var services: [ServiceGroupConfiguration.ServiceConfiguration] = [
             .init(service: admin),

@@ -147,9 +147,11 @@ struct SettingsError: Error, CustomStringConvertible {
 }
 
 /// `127.0.0.1:9901` or `[::1]:9901`, apart.
-struct HostPort: Equatable {
+struct HostPort: Equatable, CustomStringConvertible {
     let host: String
-    let port: Int
+    var port: Int
+
+    var description: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
 
     init?(_ text: String) {
         guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]) else {

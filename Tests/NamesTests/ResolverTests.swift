@@ -220,6 +220,22 @@ struct ResolverTests {
         #expect(try await resolver(settings([half])).resolve("a.example", .ipv4).get().ipv4 == ip("127.0.0.7"))
     }
 
+    /// Link-local without its interface, groups, broadcast.
+    @Test(arguments: [
+        [0xfe, 0x80] + [UInt8](repeating: 0, count: 13) + [1], [0xfe, 0xbf] + [UInt8](repeating: 0xff, count: 14),
+        [0xff, 0x02] + [UInt8](repeating: 0, count: 13) + [1], [224, 0, 0, 1], [239, 255, 255, 255],
+        [255, 255, 255, 255],
+    ])
+    func `an address that takes no connection is none`(address: [UInt8]) async throws {
+        let alone = try NameServer { .addresses($0.isFour == (address.count == 4) ? [address] : []) }
+        #expect(await (try resolver(settings([alone]))).resolve("a.example") == .failure(.notFound))
+        let beside = try NameServer {
+            .addresses(($0.isFour ? [Self.four] : []) + ($0.isFour == (address.count == 4) ? [address] : []))
+        }
+        let answer = try await resolver(settings([beside])).resolve("a.example").get()
+        #expect(answer.ipv4 == ip("127.0.0.7") && answer.ipv6 == [])
+    }
+
     @Test func `no address of a kind is an answer`() async throws {
         let server = try NameServer { $0.isFour ? .addresses([Self.four]) : .addresses([]) }
         #expect(try await resolver(settings([server])).resolve("a.example").get().ipv6 == [])

@@ -13,6 +13,18 @@ struct SocketRouteTests {
         }
     }
 
+    /// On an interface that is not told (RFC 4007, 6): connect says EINVAL, or EADDRNOTAVAIL where there is no IPv6.
+    @Test func `a link local address without its interface is unreachable`() throws {
+        let address = try #require(SocketAddress(ip: "fe80::1", port: 9))
+        #expect(!Socket.hasRoute(to: address))
+        do {
+            _ = try Socket.connect(to: address)
+            Issue.record("a connection to nowhere")
+        } catch {
+            #expect(error.isUnreachable && !error.isExhaustion, "\(error)")
+        }
+    }
+
     @Test func `this machine itself can always be reached`() throws {
         #expect(Socket.hasRoute(to: try #require(SocketAddress(ip: "127.0.0.1", port: 9))))
     }

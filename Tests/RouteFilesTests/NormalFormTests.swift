@@ -125,6 +125,35 @@ struct NormalFormTests {
         }
     }
 
+    @Test func `has the IPv4 addresses that are written as IPv6 ones as what they are`() throws {
+        let text = """
+            listeners:
+              web: { bind: "127.0.0.1:80", trusted_proxies: ["::ffff:127.0.0.1", "::ffff:10.0.0.0/104", "::ffff:0:0/96", "::/0"] }
+            regions: { r: {} }
+            services: { s: { endpoints: { r: ["127.0.0.1:81"] } } }
+            routes: [ { to: s } ]
+            """
+        let table = try table(text)
+        #expect(
+            table.listeners[0].trustedProxies.map { "\($0)" } == ["127.0.0.1/32", "10.0.0.0/8", "0.0.0.0/0", "::/0"])
+    }
+
+    @Test func `keeps the dot that makes an endpoint's name absolute`() throws {
+        let text = """
+            listeners: { web: { bind: "127.0.0.1:80" } }
+            regions: { r: {} }
+            services: { s: { endpoints: { r: ["API.example.test.:81", "api.example.test:81"] } } }
+            routes: [ { match: { host: a.example. }, to: s } ]
+            """
+        let table = try table(text)
+        #expect(
+            table.services[0].cells[0].endpoints.map(\.host) == [
+                .name("api.example.test.", port: 81), .name("api.example.test", port: 81),
+            ])
+        #expect(table.routes[0].match.host == .exact("a.example"), "hosts are compared without it")
+        #expect(try self.table(NormalForm.text(of: table)) == table)
+    }
+
     @Test("keeps a certificate that stands alone, not in a list")
     func keepsOneCertificate() throws {
         let text = """

@@ -26,6 +26,15 @@ struct ToldHostTests {
         #expect(Self.hosts.map { table.toldHost(of: Endpoint(host: $0, toldHost: endpoint)) } == expected)
     }
 
+    @Test func `is told without the dot that makes a name absolute`() {
+        var service = Service(name: "s", cells: [])
+        service.toldHost = .endpoint
+        let host = EndpointHost.name("west.internal.", port: 8080)
+        #expect(service.toldHost(of: Endpoint(host: host)) == "west.internal:8080")
+        #expect(host.authority(isEncrypted: false) == "west.internal:8080")
+        #expect("\(host)" == "west.internal.:8080", "as in the files")
+    }
+
     @Test(
         "is, without its port, the name it is asked for by TLS",
         arguments: [

@@ -75,6 +75,35 @@ struct NameCommandTests {
         #expect(eventually { router.command.errorsSoFar.contains("app.test is 127.0.0.2") })
     }
 
+    @Test func `a name with a final dot is absolute, and Host has it without`() throws {
+        let directory = try TemporaryDirectory()
+        let backend = try Backend()
+        let server = try NameServer { question in
+            switch question.name {
+            case "api.example.test": .addresses(question.isFour ? [[127, 0, 0, 1]] : [])
+            // A wildcard of a domain that is searched.
+            case let name where name.hasSuffix(".wild.test"): .addresses(question.isFour ? [[127, 0, 0, 2]] : [])
+            default: .code(3)
+            }
+        }
+        try directory.write(
+            "table/table.yaml",
+            """
+            listeners: { web: { bind: 127.0.0.1:0 } }
+            regions: { home: {} }
+            services: { api: { endpoints: { home: ["api.example.test.:\(backend.port)"] }, host: endpoint } }
+            routes: [ { to: api } ]
+            """)
+        let file = try directory.write(
+            "names/resolv.conf",
+            "nameserver [127.0.0.1]:\(server.port)\nsearch wild.test\noptions timeout:1 ndots:5\n")
+        let router = try RouterUnderTest(directory, table: "table", settings: ["--resolv-conf", file])
+        #expect(eventually { (try? router.get("/").text) == "ok" })
+        #expect(Set(server.asked.map(\.name)) == ["api.example.test"])
+        let head = try #require(backend.requests.first)
+        #expect(head["host"] == "api.example.test:\(backend.port)")
+    }
+
     @Test func `a reload that replaces an address by a name loses no request meanwhile, and obeys once it has failed`()
         throws
     {

@@ -36,6 +36,12 @@ struct SettingsTests {
         #expect { try Settings(flags: flags, environment: [:], file: nil) } throws: { "\($0)" == message }
     }
 
+    @Test func `an address is told as it is given`() {
+        for text in ["127.0.0.1:9901", "[::1]:9901", "localhost:80"] {
+            #expect(HostPort(text).map { "\($0)" } == text)
+        }
+    }
+
     @Test func `a variable, and a line of the file, are named as such`() throws {
         #expect {
             try Settings(flags: [:], environment: ["SPILLWAY_LOG_LEVEL": "loud"], file: nil)
