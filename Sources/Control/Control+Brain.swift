@@ -280,6 +280,8 @@ extension EndpointTotals {
         traffic.connectFailures = delta(\.connectFailures)
         traffic.unreachables = delta(\.unreachables)
         traffic.connectTimeouts = delta(\.connectTimeouts)
+        traffic.unconnected = delta(\.unconnected)
+        traffic.cellDark = delta(\.cellDark)
         traffic.resets = delta(\.resets)
         // To the brain it is the same when an answer breaks off.
         traffic.truncations = delta(\.truncations) + delta(\.lateBreaks)

@@ -134,6 +134,8 @@ struct EndpointTotals: Equatable {
     var connectFailures: UInt64 = 0
     var unreachables: UInt64 = 0
     var connectTimeouts: UInt64 = 0
+    var unconnected: UInt64 = 0
+    var cellDark: UInt64 = 0
     var resets: UInt64 = 0
     var truncations: UInt64 = 0
     var lateBreaks: UInt64 = 0
@@ -159,6 +161,8 @@ struct EndpointTotals: Equatable {
             connectFailures &+= one.connectFailures.count
             unreachables &+= one.unreachables.count
             connectTimeouts &+= one.connectTimeouts.count
+            unconnected &+= one.unconnected.count
+            cellDark &+= one.cellDark.count
             resets &+= one.resets.count
             truncations &+= one.truncations.count
             lateBreaks &+= one.lateBreaks.count

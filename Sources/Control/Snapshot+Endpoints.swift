@@ -73,7 +73,7 @@ extension EndpointTotals {
     var outcomes: [(String, UInt64)] {
         [
             ("success", successes), ("connect-failed", connectFailures), ("unreachable", unreachables),
-            ("connect-timeout", connectTimeouts),
+            ("connect-timeout", connectTimeouts), ("unconnected", unconnected),
             ("reset", resets), ("truncated", truncations), ("response-timeout", responseTimeouts),
             ("gateway-error", gatewayErrors),
             ("server-error", serverErrors), ("abandoned", abandoned), ("router-exhausted", exhausted),

@@ -16,9 +16,9 @@ extension Brain {
         let (service, cell) = (endpoints[number]!.service, endpoints[number]!.cell)
         noteWay(
             number, answers: report.signs - report.connectFailures,
-            failed: report.connectFailures + report.unreachables + report.connectTimeouts)
+            failed: report.connectFailures + report.unreachables + report.connectTimeouts + report.unconnected)
         endpoints[number]!.count(counts, at: now)
-        hearRequests(number, signs: report.signs, silence: report.silentFailures + report.overstays)
+        hearRequests(number, signs: report.signs, silence: report.silentFailures + report.soft)
         if !endpoints[number]!.isNew && !isBesideTheWay(number) {
             cells[cell].add(counts, at: now)
             for other in services[service].cells where other != cell && cells[other].isWatched {
@@ -27,7 +27,7 @@ extension Brain {
         }
         if counts != Counts() { needsLook(service) }
         var run = endpoints[number]!.failureRun(report.failureRun, answered: report.successes > 0)
-        if report.successes > report.failures + report.overstays {
+        if report.successes > report.failures + report.soft {
             endpoints[number]!.forgiveRun(report.failureRun)
             run = 0
         }
@@ -98,13 +98,15 @@ extension Brain {
             if mayBeOurOwn(silentSince: record.silentSince, region: cells[record.cell].region) { return }
             if report.failures == 0 && total.failures == 0 {
                 let overstays = Decision.Evidence.count("overstays", Int(total.overstays))
-                change(number, to: .hanging, .hanging, [evidence, overstays])
+                let dark = Decision.Evidence.count("without a connection", report.unconnected)
+                change(
+                    number, to: .hanging, .hanging, [evidence, overstays] + (report.unconnected > 0 ? [dark] : []))
             } else {
                 eject(number, .consecutiveFailures, [evidence] + report.kinds)
             }
         } else if run
             >= (report.truncations > 0 ? EndpointRecord.truncationsInSilence : EndpointRecord.failuresInSilence)
-            && report.failures > 0
+            && report.failures + report.unconnected > 0
             && record.hasFallenSilent(policy, at: now)
         {
             if mayBeOurOwn(silentSince: record.silentSince, region: cells[record.cell].region) { return }
@@ -346,7 +348,7 @@ extension EndpointTraffic {
     fileprivate var kinds: [Decision.Evidence] {
         let kinds: [(String, Int)] = [
             ("connect failed", connectFailures), ("unreachable", unreachables), ("connect timed out", connectTimeouts),
-            ("reset", resets),
+            ("without a connection", unconnected), ("reset", resets),
             ("truncated", truncations),
             ("response timed out", responseTimeouts), ("502 to 504", gatewayErrors), ("other 5xx", serverErrors),
             ("overstaying", overstaying),
@@ -357,9 +359,11 @@ extension EndpointTraffic {
     /// What is left of it while silence may be our own doing.
     fileprivate var withoutSilence: EndpointTraffic {
         var report = self
-        report.attempts -= min(report.attempts, silentFailures + overstays)
+        report.attempts -= min(report.attempts, silentFailures + soft)
         report.unreachables = 0
         report.connectTimeouts = 0
+        report.unconnected = 0
+        report.cellDark = 0
         report.responseTimeouts = 0
         report.overstays = 0
         return report

@@ -245,7 +245,7 @@ struct EndpointRecord: Sendable, Codable {
     /// Takes in what requests of a trial met.
     mutating func countTrial(_ report: EndpointTraffic) {
         trialSuccesses += report.successes
-        let bad = report.failures + report.overstays
+        let bad = report.failures + report.soft
         if bad > 0 { trialFailures = badInTrial + bad }
     }
 

@@ -84,6 +84,12 @@ package struct EndpointTraffic: Sendable, Equatable {
     /// No way to it: the network's fault, perhaps ours.
     package var unreachables = 0
     package var connectTimeouts = 0
+    /// Called off without a connection, as another address was asked in their stead: nothing has come from here, but the
+    /// request was not lost by it.
+    package var unconnected = 0
+    /// Attempts without a connection, of this endpoint or its neighbors, whose requests went to another region: the cell gave
+    /// them none.
+    package var cellDark = 0
     package var resets = 0
     /// Broken off within the answer: nothing could be repeated.
     package var truncations = 0
@@ -106,6 +112,9 @@ package struct EndpointTraffic: Sendable, Equatable {
 
     /// All that ended badly.
     package var failures: Int { silentFailures + connectFailures + resets + truncations + gatewayErrors + serverErrors }
+
+    /// What speaks against it, though no request has failed by it.
+    var soft: Int { overstays + unconnected }
 
     /// Those where nothing at all came back.
     var silentFailures: Int { unreachables + connectTimeouts + responseTimeouts }

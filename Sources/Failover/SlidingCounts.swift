@@ -40,7 +40,7 @@ extension Counts {
         attempts = Int32(clamping: traffic.attempts)
         successes = Int32(clamping: traffic.successes)
         failures = Int32(clamping: traffic.failures)
-        overstays = Int32(clamping: traffic.overstays)
+        overstays = Int32(clamping: traffic.overstays + traffic.cellDark)
     }
 }
 

@@ -27,6 +27,8 @@ package enum AttemptCause: Sendable {
     case callerTimedOut
     /// The answer, whole or going on well, has this status.
     case answered(Int)
+    /// Another attempt has answered first, or is made in its stead.
+    case calledOff
     /// A tunnel ended before its endpoint had said anything.
     case tunnelEnded(by: AttemptEnd.TunnelSide)
 }
@@ -43,6 +45,11 @@ package struct AttemptFacts: Sendable {
     }
 
     package var phase = Phase.waiting
+    /// The other end has taken the connection, though a handshake may not be over.
+    package var isReached = true
+    /// How long a connection is waited for before another address is asked (`ConnectTime.patience`), or an attempt before
+    /// it is unusual, if that is less.
+    package var connectPatience = ConnectTime.delay
     /// Its connection had carried a request before.
     package var wasReused = false
     /// How long ago the request's head was sent.
@@ -94,6 +101,7 @@ extension AttemptEnd {
             case .waiting: self = .responseTimedOut
             }
         case .callerTimedOut: self = .clientDeadline
+        case .calledOff: self = attempt.isDark ? .unconnected : .replaced
         case .answered(let status): self = Self.answered(status)
         case .tunnelEnded(.client): self = .clientGone
         case .tunnelEnded(.endpoint): self = .endedUnanswered
@@ -144,6 +152,9 @@ extension AttemptEnd {
 extension AttemptFacts {
     /// A kept connection had been closed as the request went out.
     fileprivate var isStale: Bool { phase == .waiting && wasReused && sinceSent <= AttemptEnd.staleTime }
+
+    /// Nothing has come from there, not even a connection, in the time that connections take.
+    fileprivate var isDark: Bool { phase == .opening && !isReached && endpointWait >= connectPatience }
 
     fileprivate var hasClientKeptWaiting: Bool { max(clientSilence, clientFull) >= AttemptEnd.patience }
 

@@ -16,6 +16,8 @@ package enum AttemptEnd: CaseIterable, Sendable {
     /// There is no way to it, as far as this machine can tell.
     case unreachable
     case connectTimedOut
+    /// Called off without a connection, for which it had its time: another address was asked instead, or has answered.
+    case unconnected
     case tlsFailed
     case reset
     case malformed
@@ -60,7 +62,7 @@ package enum AttemptEnd: CaseIterable, Sendable {
         case .unavailable, .serverError, .connectFailed, .tlsFailed, .reset, .malformed, .responseTimedOut, .truncated,
             .stalled:
             .endpoint
-        case .unreachable, .connectTimedOut: .path
+        case .unreachable, .connectTimedOut, .unconnected: .path
         case .clientGone, .clientSlow, .clientDeadline: .client
         case .cutOff, .exhausted: .router
         }

@@ -63,6 +63,16 @@ package struct EndpointRest: Sendable {
         return true
     }
 
+    /// An attempt begun at `began` was called off without a connection. Counts as a failure, unless something has come from
+    /// here since: then the way is open, and a packet was lost.
+    ///
+    /// - Returns: whether it counts.
+    package mutating func unconnected(began: Int64, now: Int64) -> Bool {
+        guard lastAnswer < began else { return false }
+        failed(now: now)
+        return true
+    }
+
     private mutating func rest(now: Int64) {
         until = now + Self.rest
         cautiousUntil = now + min(Self.rest << Int64(min(run, 5)), Self.cautiousRestLimit)

@@ -200,6 +200,7 @@ struct RequestsSeen {
             failures &+= one.resets.count &+ one.truncations.count &+ one.lateBreaks.count
             failures &+= one.responseTimeouts.count
             failures &+= one.gatewayErrors.count &+ one.serverErrors.count &+ one.overstays.count
+            failures &+= one.unconnected.count
         }
     }
 }

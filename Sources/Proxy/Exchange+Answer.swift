@@ -91,7 +91,7 @@ extension Exchange {
         let isHedge = first?.isSame(as: upstream) == false
         guard let other = (isHedge ? first : second)?.counted else { return }
         if isHedge, isAnswered { lostRace(other, to: upstream, now: worker.loop.now) }
-        end(other, .replaced)
+        end(other, end(of: other, .calledOff))
         other.giveUp()
     }
 

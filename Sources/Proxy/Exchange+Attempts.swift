@@ -189,7 +189,11 @@ extension Exchange {
         cell.lend { Uncounted($0.load).lend { $0.inFlight += 1 } }
         tried.insert(upstream.endpoint.number)
         if first == nil { first = Uncounted(upstream) } else { second = Uncounted(upstream) }
-        overstayDeadline = now + cell.lend { service.hedgeDelay($0) }
+        hedgeDeadline = now + cell.lend { service.hedgeDelay($0) }
+        overstayDeadline = hedgeDeadline
+        if !upstream.isReached {
+            overstayDeadline = min(overstayDeadline, now + cell.lend { service.connectPatience($0) })
+        }
         upstream.assign(self, service, cell, now: now)
     }
 
@@ -220,6 +224,9 @@ extension Exchange {
 
     /// A connection that was being opened for this exchange is open.
     func upstreamConnected(_ upstream: Upstream) {
+        upstream.load.connectTime.record(nanoseconds: worker.loop.now - upstream.began)
+        // It may have had less time than an answer has.
+        if second == nil { overstayDeadline = hedgeDeadline }
         sendKept(on: upstream)
         armTimer()
         if isTunnel, let choice = (upstream as? TunnelUpstream)?.lostPlace { lostPlace(choice) }
@@ -286,7 +293,7 @@ extension Exchange {
     }
 
     /// An endpoint of this cell that was not tried yet.
-    private func another(in cell: WorkerCell?, now: Int64) -> Place? {
+    func another(in cell: WorkerCell?, now: Int64) -> Place? {
         guard let cell else { return nil }
         return cell.another(excluding: tried, now: now, cautious: isCautious, random: &worker.random).map {
             Place(cell: Uncounted(cell), endpoint: $0)
@@ -299,7 +306,7 @@ extension Exchange {
     }
 
     /// An endpoint in another region: those with a share of the split first, in order of preference.
-    private func elsewhere(than cell: WorkerCell?, _ service: WorkerService, now: Int64) -> Place? {
+    func elsewhere(than cell: WorkerCell?, _ service: WorkerService, now: Int64) -> Place? {
         for wantsShare in [true, false] {
             for (index, other) in service.cells.enumerated() where other !== cell {
                 guard (service.split.shares[index] > 0) == wantsShare else { continue }
@@ -362,7 +369,7 @@ extension Exchange {
         }
         if now >= overstayDeadline, let first, let later = first.lend({ laterOverstay(of: $0, now: now) }) {
             overstayDeadline = later
-        } else if now >= overstayDeadline {
+        } else if now >= overstayDeadline, !isConnectOver(now: now) {
             overstayDeadline = .max
             overstayed(now: now)
             if phase != .waiting { return }
@@ -404,7 +411,7 @@ extension Exchange {
     /// known, say that it is over.
     private func overstayed(now: Int64) {
         for index in 0..<2 {
-            guard let attempt = (index == 0 ? first : second)?.counted, !attempt.hasOverstayed,
+            guard let attempt = (index == 0 ? first : second)?.counted, !attempt.hasOverstayed, attempt.isReached,
                 let limit = overstay(of: attempt)
             else { continue }
             let waited = endpointWait(attempt, now: now)
@@ -416,21 +423,29 @@ extension Exchange {
             attempt.endpoint.counters.overstaying.add(1)
             countOverstay(of: attempt, now: now)
         }
-        guard let attempt = first?.counted, second == nil, !isHedged, attempt.service.hedges else { return }
+        guard let attempt = (second ?? first)?.counted, attempt.service.hedges else { return }
+        let isDark = !attempt.isReached && darkAttempts < Self.darkLimit
+        guard isDark ? second == nil || first?.lend({ !$0.isReached }) == true : second == nil && !isHedged else {
+            return
+        }
         guard let service = presentService() else { return }
         guard isWholeRequestKept, method.isIdempotent || !attempt.isSent else { return }
+        let found =
+            isDark ? addressPlace(for: attempt, service, now: now) : hedgePlace(for: attempt, service, now: now)
         // It is a bet, for which nothing is waited.
-        guard let place = hedgePlace(for: attempt, service, now: now), hasRoom(at: place, service) else { return }
+        guard let place = found, hasRoom(at: place, service) else { return }
         guard service.load.budget.take(now: now) else {
             service.counters.budgetExhausted.add()
             return
         }
         isHedged = true
+        if isDark { foundDark(attempt, service, goesTo: place) }
         attempt.cell.counters.hedges.add()
-        if !method.isIdempotent {
-            // Nothing was sent yet, and nothing will be: the attempt moves instead of being doubled.
-            end(attempt, .replaced)
-            attempt.giveUp()
+        // Of requests of which nothing was sent, those that must not be doubled move instead; and of two attempts without a
+        // connection the older one makes room.
+        if !method.isIdempotent || second != nil, let oldest = first?.counted {
+            end(oldest, end(of: oldest, .calledOff))
+            oldest.giveUp()
         }
         start(at: place, service)
     }

@@ -33,6 +33,9 @@ extension Exchange {
         case .serverError: return
         // Who says that it has no capacity has answered, and needs no rest.
         case .unavailable: run = endpoint.answeredUnavailable()
+        case .unconnected:
+            guard let counted = endpoint.unconnected(began: attempt.began, now: worker.loop.now) else { return }
+            run = counted
         default: run = endpoint.failed(now: worker.loop.now)
         }
         worker.report(endpoint, failures: run, overstaying: false)
@@ -54,6 +57,8 @@ extension Exchange {
         let now = worker.loop.now
         var facts = AttemptFacts()
         facts.phase = phase == .answering ? .answering : attempt.isSent ? .waiting : .opening
+        facts.isReached = attempt.isReached
+        facts.connectPatience = attempt.service.connectPatience(attempt.cell)
         facts.wasReused = attempt.wasReused
         facts.sinceSent = attempt.isSent ? now - attempt.sentAt : 0
         facts.endpointWait = endpointWait(attempt, now: now)
@@ -108,6 +113,7 @@ extension EndpointCounters {
         case .connectFailed, .tlsFailed: connectFailures.add()
         case .unreachable: unreachables.add()
         case .connectTimedOut: connectTimeouts.add()
+        case .unconnected: unconnected.add()
         case .reset, .malformed: resets.add()
         case .responseTimedOut: responseTimeouts.add()
         case .truncated, .stalled: truncations.add()

@@ -31,6 +31,8 @@ extension Exchange {
     /// When the usual time will be over, as it did not run while a client, or the way of a request, took its time; nil: it
     /// is over.
     func laterOverstay(of attempt: Upstream, now: Int64) -> Int64? {
+        // A connection is waited for whatever the client says meanwhile.
+        guard attempt.isReached else { return nil }
         let isOwed = awaitsContinue || isClientAwaited(by: attempt, now: now)
         guard isOwed || max(clientSpokeAt, attempt.upload.movedAt) > attempt.began else { return nil }
         let left = attempt.service.hedgeDelay(attempt.cell) - (isOwed ? 0 : endpointWait(attempt, now: now))

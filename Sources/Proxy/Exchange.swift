@@ -67,6 +67,10 @@ final class Exchange: TimerOwner, Pending {
     var tried = TriedEndpoints()
     var retriesLeft = 0
     var isHedged = false
+    /// How often another address was asked, because there was no connection.
+    var darkAttempts = 0
+    /// When the request is hedged, whether there is a connection or not.
+    var hedgeDeadline: Int64 = .max
     var freeRetryLeft = true
     /// A kept connection has turned out to be closed: others may be, too.
     var avoidsKept = false
@@ -338,6 +342,8 @@ final class Exchange: TimerOwner, Pending {
         bodyExceedsKept = false
         tried.removeAll()
         isHedged = false
+        darkAttempts = 0
+        hedgeDeadline = .max
         freeRetryLeft = true
         avoidsKept = false
         lastFailure = nil

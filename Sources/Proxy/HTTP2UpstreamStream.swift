@@ -35,6 +35,8 @@ final class HTTP2UpstreamStream: Upstream {
 
     override var isConnected: Bool { connection.lend { $0.isConnected } }
 
+    override var isReached: Bool { connection.lend { $0.isConnected || $0.tls != nil } }
+
     override func assign(_ exchange: Exchange, _ service: WorkerService, _ cell: Uncounted<WorkerCell>, now: Int64) {
         super.assign(exchange, service, cell, now: now)
         self.exchange = Uncounted(exchange)

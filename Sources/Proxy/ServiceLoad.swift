@@ -131,6 +131,7 @@ final class CellLoad {
     /// Attempts.
     var inFlight = 0
     var responseTime = ResponseTime()
+    var connectTime = ConnectTime()
     var concurrency = ConcurrencyLimit()
     /// Exchanges whose key is this cell's and that wait for a connection here.
     var waiting = PendingQueue<Exchange>()

@@ -67,6 +67,9 @@ class Upstream: Connection {
     /// Whether a request can be sent; if not, `Exchange.upstreamConnected` tells when.
     var isConnected: Bool { unsupported() }
 
+    /// The other end has taken the connection, though a handshake may not be over.
+    var isReached: Bool { isConnected || tls != nil }
+
     /// The endpoint takes no more at present, or took no more as its connection was closed.
     var holdsBack: Bool { isCongested || wasCongested }
 

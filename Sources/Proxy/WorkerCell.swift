@@ -1,4 +1,5 @@
 internal import Picking
+internal import Reactor
 internal import RouteTable
 internal import Telemetry
 
@@ -101,6 +102,21 @@ final class WorkerCell {
             let candidate = usable[place]
             return !tried.contains(candidate.number) && !candidate.rest.isResting(now: now, cautious: cautious)
         }.map { Uncounted(usable[$0]) }
+    }
+
+    /// The same, one with an address of the other family before all.
+    func anotherAddress(
+        than endpoint: WorkerEndpoint, excluding tried: TriedEndpoints, now: Int64, cautious: Bool,
+        random: inout RandomSource
+    ) -> Uncounted<WorkerEndpoint>? {
+        let family = endpoint.address.family
+        let other = choice.another(random: &random) { place in
+            let candidate = usable[place]
+            return candidate.address.family != family && !tried.contains(candidate.number)
+                && !candidate.rest.isResting(now: now, cautious: cautious)
+        }
+        if let other { return Uncounted(usable[other]) }
+        return another(excluding: tried, now: now, cautious: cautious, random: &random)
     }
 
     /// An endpoint that answered something since `time`, other than those tried.

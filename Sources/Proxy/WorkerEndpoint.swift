@@ -114,6 +114,11 @@ final class WorkerEndpoint {
         rest.overstayed(began: began, now: now) ? countedRun : nil
     }
 
+    /// The same of an attempt that was called off without a connection.
+    func unconnected(began: Int64, now: Int64) -> Int? {
+        rest.unconnected(began: began, now: now) ? countedRun : nil
+    }
+
     private var countedRun: Int {
         counters.failureRun.set(rest.failureRun)
         return rest.failureRun

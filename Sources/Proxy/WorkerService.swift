@@ -111,6 +111,12 @@ final class WorkerService {
         hedgeDelay.overstay(usual: cell.usualTime)
     }
 
+    /// How long a connection to `cell` is waited for before another address is asked: as long as they take, or as an answer
+    /// may take, if that is known and less.
+    func connectPatience(_ cell: WorkerCell) -> Int64 {
+        min(cell.load.connectTime.patience, overstay(cell) ?? .max)
+    }
+
     /// Counts a request in, unless that would be too many.
     func admit() -> Bool {
         counters.requests.add()

@@ -23,6 +23,10 @@ struct Request {
     var tried = TriedEndpoints()
     var retriesLeft = 0
     var isHedged = false
+    /// How often another address was asked, because there was no connection.
+    var darkAttempts = 0
+    /// When it is hedged, whether there is a connection or not.
+    var hedgeDeadline: Int64 = .max
 
     /// When it will have waited for longer than usual.
     var overstayDeadline: Int64 = .max

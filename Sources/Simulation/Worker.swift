@@ -71,6 +71,9 @@ final class WorkerService {
 
     /// How long an attempt waits for an answer from `cell` before it overstays; nil: nobody knows yet.
     func overstay(_ cell: WorkerCell) -> Int64? { hedgeDelay.overstay(usual: cell.usualTime) }
+
+    /// How long a connection to `cell` is waited for before another address is asked. Connections take no time here.
+    func connectPatience(_ cell: WorkerCell) -> Int64 { min(ConnectTime.delay, overstay(cell) ?? .max) }
 }
 
 /// What workers tell each other of a cell: its usual response time, nanoseconds.

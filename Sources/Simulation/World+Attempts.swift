@@ -73,7 +73,12 @@ extension World {
         requests[index].nextAttempt += 1
         requests[index].tried.insert(number)
         if requests[index].first == nil { requests[index].first = attempt } else { requests[index].second = attempt }
-        requests[index].overstayDeadline = now + service.hedgeDelay(place.cell)
+        requests[index].hedgeDeadline = now + service.hedgeDelay(place.cell)
+        requests[index].overstayDeadline = requests[index].hedgeDeadline
+        if !isSent {
+            requests[index].overstayDeadline = min(
+                requests[index].overstayDeadline, now + service.connectPatience(place.cell))
+        }
         place.endpoint.inFlight += 1
         place.cell.inFlight += 1
         change(number) { $0.attempts += 1 }
@@ -131,6 +136,9 @@ extension World {
             worker(of: index).endpoints[attempt.endpoint]?.rest.succeeded()
             if let second = requests[index].second, second.id == attempt.id, let first = requests[index].first {
                 lostRace(index, first, to: latency, service)
+            }
+            for case let other? in [requests[index].first, requests[index].second] where other.id != attempt.id {
+                calledOff(index, other, service)
             }
         }
         remove(index, attempt)
@@ -236,7 +244,7 @@ extension World {
         guard requests[index].generation == generation, requests[index].isActive else { return }
         requests[index].timerAt = .max
         if now >= requests[index].deadline { return timedOut(index) }
-        if now >= requests[index].overstayDeadline {
+        if now >= requests[index].overstayDeadline, !isConnectOver(requests[index]) {
             requests[index].overstayDeadline = .max
             overstayed(index)
             guard requests[index].generation == generation, requests[index].isActive else { return }
@@ -249,13 +257,18 @@ extension World {
         arm(index)
     }
 
+    /// The time for a connection is over: that is no overstay.
+    private func isConnectOver(_ request: Request) -> Bool {
+        request.second == nil && request.first.map { !$0.isSent && now >= $0.deadline } ?? false
+    }
+
     /// The answer has not come for long: ask somebody else as well if that is safe, and where the usual time is known, say
     /// that it is over.
     private func overstayed(_ index: Int) {
         let service = service(of: index)
         for isFirst in [true, false] {
             guard let attempt = isFirst ? requests[index].first : requests[index].second, !attempt.hasOverstayed,
-                let limit = service.overstay(service.cells[attempt.cell])
+                attempt.isSent, let limit = service.overstay(service.cells[attempt.cell])
             else { continue }
             guard now - attempt.began >= limit else {
                 requests[index].overstayDeadline = min(requests[index].overstayDeadline, attempt.began + limit)
@@ -269,16 +282,59 @@ extension World {
             backends[attempt.endpoint].overstaying += 1
             countOverstay(index, attempt)
         }
-        guard let attempt = requests[index].first, requests[index].second == nil, !requests[index].isHedged,
-            service.hedges, !requests[index].isWrite || !attempt.isSent,
-            let place = hedgePlace(index, attempt, service), service.budget.take(now: now)
+        guard let attempt = requests[index].second ?? requests[index].first, service.hedges else { return }
+        let hasSecond = requests[index].second != nil
+        let isDark = !attempt.isSent && requests[index].darkAttempts < Self.darkLimit
+        guard isDark ? !hasSecond || requests[index].first?.isSent == false : !hasSecond && !requests[index].isHedged,
+            !requests[index].isWrite || !attempt.isSent,
+            let place = isDark ? addressPlace(index, attempt, service) : hedgePlace(index, attempt, service),
+            service.budget.take(now: now)
         else { return }
         requests[index].isHedged = true
-        if requests[index].isWrite {
-            // Nothing was sent yet, and nothing will be: the attempt moves instead of being doubled.
-            remove(index, attempt)
+        if isDark {
+            requests[index].darkAttempts += 1
+            if place.cell.position != attempt.cell {
+                let attempts = requests[index].darkAttempts
+                change(attempt.endpoint) { $0.cellDark += attempts }
+            }
+        }
+        // Of requests of which nothing was sent, those that must not be doubled move instead; and of two attempts without a
+        // connection the older one makes room.
+        if requests[index].isWrite || hasSecond, let oldest = requests[index].first {
+            calledOff(index, oldest, service)
+            remove(index, oldest)
         }
         start(index, service, at: place)
+    }
+
+    /// Attempts that are made because others have no connection.
+    private static let darkLimit = 2
+
+    /// There is no connection so far: another address of the cell is asked; another region only if that gives no connection
+    /// either, or if there is none and the time has come in which an answer is expected.
+    private func addressPlace(_ index: Int, _ attempt: Attempt, _ service: WorkerService) -> Place? {
+        let cell = service.cells[attempt.cell]
+        if requests[index].darkAttempts == 0 {
+            if let other = another(index, in: cell) { return other }
+            guard now >= requests[index].hedgeDeadline else {
+                requests[index].overstayDeadline = requests[index].hedgeDeadline
+                return nil
+            }
+        }
+        return elsewhere(index, than: cell, service) ?? another(index, in: cell)
+    }
+
+    /// An attempt is about to be called off. Without a connection for long, that is held against its endpoint.
+    private func calledOff(_ index: Int, _ attempt: Attempt, _ service: WorkerService) {
+        guard !attempt.isSent, now - attempt.began >= service.connectPatience(service.cells[attempt.cell]) else {
+            return
+        }
+        change(attempt.endpoint) { $0.unconnected += 1 }
+        if let endpoint = worker(of: index).endpoints[attempt.endpoint],
+            endpoint.rest.unconnected(began: attempt.began, now: now)
+        {
+            report(endpoint)
+        }
     }
 
     private func countOverstay(_ index: Int, _ attempt: Attempt) {

@@ -190,7 +190,7 @@ extension World {
             backends[number].toldRun = report.failureRun
             guard backends[number].isMember else { continue }
             laws.note(report, of: backends[number])
-            backends[number].failsInTrial += report.failures + report.overstays - report.successes
+            backends[number].failsInTrial += report.failures + report.overstays + report.unconnected - report.successes
             reports.append(report)
         }
         var services: [ServiceTraffic] = []

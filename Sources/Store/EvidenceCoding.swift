@@ -174,6 +174,7 @@ extension EndpointTraffic {
         [
             \.attempts, \.successes, \.connectFailures, \.unreachables, \.connectTimeouts, \.resets, \.truncations,
             \.responseTimeouts, \.gatewayErrors, \.serverErrors, \.overstays, \.inFlight, \.overstaying, \.failureRun,
+            \.unconnected, \.cellDark,
         ]
     }
 }

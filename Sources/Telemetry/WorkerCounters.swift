@@ -12,6 +12,10 @@ package final class EndpointCounters: Sendable {
     /// No way to it: no route, or nobody there who would refuse.
     package let unreachables = Counter()
     package let connectTimeouts = Counter()
+    /// Called off without a connection, for which another address was asked.
+    package let unconnected = Counter()
+    /// The same, counted as their requests go to another region, for which the cell had no connection.
+    package let cellDark = Counter()
     /// The connection broke before the answer, or the answer was malformed.
     package let resets = Counter()
     /// The answer broke off after its head, or stood still for too long.

@@ -11,6 +11,8 @@ package final class Backend: Sendable {
     package let port: UInt16
     private let listening: Int32
     private let isStopped = Atomic<Bool>(false)
+    /// Connections that wait to be accepted and never are.
+    private let fillers: [Int32]
     private let received = Mutex<[Message]>([])
     private let accepted = Mutex<[RawConnection]>([])
 
@@ -53,17 +55,9 @@ package final class Backend: Sendable {
 
     /// Has each connection handled from its beginning.
     package init(connections handle: @escaping @Sendable (Backend, RawConnection) -> Void) throws {
-        listening = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        var address = loopback(port: 0)
-        var size = socklen_t(MemoryLayout<sockaddr_in>.size)
+        fillers = []
+        (listening, port) = try Self.listen(backlog: 128)
         let number = listening
-        let result = unsafe withUnsafeMutablePointer(to: &address) { address in
-            unsafe address.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                unsafe bind(number, $0, size) == 0 && listen(number, 128) == 0 && getsockname(number, $0, &size) == 0
-            }
-        }
-        guard result else { throw Failure(what: "listen: errno \(errno)") }
-        port = UInt16(bigEndian: address.sin_port)
         try Thread.start(name: "backend") { [weak self] in
             while true {
                 let accepted = accept(number, nil, nil)
@@ -79,6 +73,39 @@ package final class Backend: Sendable {
         }
     }
 
+    /// One that takes no connection and says nothing: its queue is full, and the kernel drops what else comes.
+    package static func dark() throws -> Backend { try Backend(fillers: 4) }
+
+    private init(fillers count: Int) throws {
+        (listening, port) = try Self.listen(backlog: 0)
+        var fillers: [Int32] = []
+        for _ in 0..<count {
+            let number = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_NONBLOCK.rawValue), 0)
+            var address = loopback(port: port)
+            unsafe withUnsafeMutablePointer(to: &address) { address in
+                unsafe address.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                    _ = unsafe connect(number, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+                }
+            }
+            fillers.append(number)
+        }
+        self.fillers = fillers
+    }
+
+    private static func listen(backlog: Int32) throws -> (number: Int32, port: UInt16) {
+        let number = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        var address = loopback(port: 0)
+        var size = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let result = unsafe withUnsafeMutablePointer(to: &address) { address in
+            unsafe address.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                unsafe bind(number, $0, size) == 0 && Glibc.listen(number, backlog) == 0
+                    && getsockname(number, $0, &size) == 0
+            }
+        }
+        guard result else { throw Failure(what: "listen: errno \(errno)") }
+        return (number, UInt16(bigEndian: address.sin_port))
+    }
+
     deinit {
         stop()
     }
@@ -86,7 +113,11 @@ package final class Backend: Sendable {
     /// Refuses connections from now on.
     package func stop() {
         // Once: the accepting thread then closes the number, and it may be another socket's by the next time.
-        if !isStopped.exchange(true, ordering: .relaxed) { shutdown(listening, Int32(SHUT_RDWR)) }
+        if isStopped.exchange(true, ordering: .relaxed) { return }
+        shutdown(listening, Int32(SHUT_RDWR))
+        // Nobody accepts there.
+        if !fillers.isEmpty { close(listening) }
+        for number in fillers { close(number) }
     }
 
     /// One that refuses connections.

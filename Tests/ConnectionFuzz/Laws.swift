@@ -105,6 +105,7 @@ struct Counts {
             failed =
                 one.connectFailures.count + one.unreachables.count + one.connectTimeouts.count + one.resets.count
                 + one.responseTimeouts.count + one.truncations.count + one.abandoned.count + one.exhausted.count
+                + one.unconnected.count
             lateBreaks = one.lateBreaks.count
         }
 

@@ -50,6 +50,12 @@ struct EndpointRuleTests {
                 )
             ], rule: .consecutiveFailures),
         Case(
+            what: "five without a connection",
+            reports: [
+                (500, run(1, \.unconnected)), (600, run(2, \.unconnected)), (700, run(3, \.unconnected)),
+                (750, run(4, \.unconnected)), (780, run(5, \.unconnected)),
+            ], rule: .hanging),
+        Case(
             what: "an answer between",
             reports: [
                 (100, run(1, \.truncations)),
@@ -106,7 +112,7 @@ struct EndpointRuleTests {
         var now = Instant(nanoseconds: 1_000_000_000)
         var decisions: [Decision] = []
 
-        init() {
+        init(isEjected: Bool = true) {
             let endpoint = { Topology.Endpoint(id: EndpointID($0), address: "10.0.0.\($0):80", weight: 1) }
             tell(
                 .topology(
@@ -120,7 +126,7 @@ struct EndpointRuleTests {
                                     .init(region: 1, endpoints: [endpoint(2)]),
                                 ])
                         ])))
-            for run in 1...5 { meet(\.connectFailures, run: run) }
+            for run in 1...5 where isEjected { meet(\.connectFailures, run: run) }
         }
 
         mutating func tell(_ event: Event) {
@@ -155,9 +161,35 @@ struct EndpointRuleTests {
         var state: EndpointState? { brain.view(of: EndpointID(0))?.state }
     }
 
+    @Test func `three in a row without a connection, where there was one, are a silence`() {
+        var endpoint = Trial(isEjected: false)
+        for _ in 0..<20 {
+            endpoint.meet(\.successes)
+            endpoint.now = endpoint.now + .milliseconds(-400)
+        }
+        for run in 1...2 { endpoint.meet(\.unconnected, run: run) }
+        #expect(endpoint.state == .healthy)
+        endpoint.meet(\.unconnected, run: 3)
+        #expect(endpoint.state == .ejected && endpoint.decisions.last?.rule == .fallenSilent)
+    }
+
+    @Test func `what finds no connection counts against its cell only where that has no other`() {
+        for (kind, isLeft) in [(\EndpointTraffic.unconnected, false), (\.cellDark, true)] {
+            var endpoint = Trial(isEjected: false)
+            for _ in 0..<20 {
+                endpoint.now = endpoint.now + .milliseconds(-450)
+                // Endpoint 1 answers as often.
+                endpoint.meet(kind)
+            }
+            endpoint.now = endpoint.now + .seconds(1)
+            endpoint.tell(.tick)
+            #expect((endpoint.brain.split(ofService: 0)[0] == 0) == isLeft, "\(kind)")
+        }
+    }
+
     @Test(arguments: [
         \EndpointTraffic.connectFailures, \.connectTimeouts, \.resets, \.responseTimeouts, \.gatewayErrors,
-        \.serverErrors, \.truncations, \.overstays,
+        \.serverErrors, \.truncations, \.overstays, \.unconnected,
     ])
     func `a trial fails with its second failure, however far apart the two are`(
         _ kind: any WritableKeyPath<EndpointTraffic, Int> & Sendable

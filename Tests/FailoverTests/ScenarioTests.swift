@@ -173,8 +173,9 @@ import Testing
                     report.successes = 3
                 } else {
                     report.failureRun = Int(tenth) * 3
-                    switch tenth % 3 {
+                    switch tenth % 4 {
                     case 0: report.unreachables = 3
+                    case 3: report.unconnected = 3
                     case 1: report.connectTimeouts = 3
                     default: report.connectFailures = 3
                     }

@@ -5,7 +5,8 @@ struct AttemptEndTests {
     /// Every end and who is to answer for it: what is not named here fails the test.
     private static let blame: [(AttemptEnd, AttemptEnd.Blame)] = [
         (.succeeded, .nobody), (.unavailable, .endpoint), (.serverError, .endpoint), (.connectFailed, .endpoint),
-        (.unreachable, .path), (.connectTimedOut, .path), (.tlsFailed, .endpoint), (.reset, .endpoint),
+        (.unreachable, .path), (.connectTimedOut, .path), (.unconnected, .path), (.tlsFailed, .endpoint),
+        (.reset, .endpoint),
         (.malformed, .endpoint), (.responseTimedOut, .endpoint), (.truncated, .endpoint), (.stalled, .endpoint),
         (.leftOut, .nobody), (.replaced, .nobody), (.clientGone, .client), (.clientSlow, .client),
         (.clientDeadline, .client), (.endedUnanswered, .nobody), (.cutOff, .router), (.exhausted, .router),
@@ -190,6 +191,32 @@ struct AttemptEndTests {
         },
     ]
 
+    private static let calledOff: [Row] = [
+        Row("called off as another answered", .calledOff, .waiting, .replaced) { $0.endpointWait = 60 * second },
+        Row("called off within its answer", .calledOff, .answering, .replaced) { $0.isReached = false },
+        Row("called off without a connection, for which it had its time", .calledOff, .opening, .unconnected) {
+            $0.isReached = false
+            $0.endpointWait = 250 * millisecond
+        },
+        Row("called off before a connection could be there", .calledOff, .opening, .replaced) {
+            $0.isReached = false
+            $0.endpointWait = 250 * millisecond - 1
+        },
+        Row("called off before one where they take long", .calledOff, .opening, .replaced) {
+            $0.isReached = false
+            $0.endpointWait = 500 * millisecond
+            $0.connectPatience = 600 * millisecond
+        },
+        Row("called off without one where whole answers take less", .calledOff, .opening, .unconnected) {
+            $0.isReached = false
+            $0.endpointWait = 60 * millisecond
+            $0.connectPatience = 50 * millisecond
+        },
+        Row("called off in a handshake: the other end is there", .calledOff, .opening, .replaced) {
+            $0.endpointWait = 900 * millisecond
+        },
+    ]
+
     private static let others: [Row] = [
         Row("200", .answered(200), .answering, .succeeded), Row("404", .answered(404), .answering, .succeeded),
         Row("500", .answered(500), .answering, .serverError), Row("501", .answered(501), .answering, .succeeded),
@@ -201,7 +228,7 @@ struct AttemptEndTests {
         Row("a tunnel was closed here", .tunnelEnded(by: .router), .waiting, .cutOff),
     ]
 
-    @Test(arguments: broken + late + others)
+    @Test(arguments: broken + late + calledOff + others)
     func `an attempt ends as what has become of it, and who was waited for, say`(row: Row) {
         #expect(AttemptEnd(row.cause, row.facts) == row.end)
     }

@@ -15,7 +15,7 @@ struct BlameTests {
     private func held(_ counters: EndpointCounters) -> UInt64 {
         counters.connectFailures.count + counters.unreachables.count + counters.connectTimeouts.count
             + counters.resets.count + counters.truncations.count + counters.responseTimeouts.count
-            + counters.gatewayErrors.count + counters.serverErrors.count
+            + counters.gatewayErrors.count + counters.serverErrors.count + counters.unconnected.count
     }
 
     @Test(arguments: AttemptEnd.allCases)
