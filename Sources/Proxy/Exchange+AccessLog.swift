@@ -79,11 +79,11 @@ extension Exchange {
             worker.logBuffer.append("\"")
         }
         worker.logBuffer.append(",\"method\":\"")
-        escaped(bytes, head.method)
+        escaped(bytes, head.method, limit: Self.loggedName)
         worker.logBuffer.append("\",\"host\":\"")
-        escaped(bytes, head.host)
+        escaped(bytes, head.host, limit: Self.loggedName)
         worker.logBuffer.append("\",\"target\":\"")
-        escaped(bytes, head.target)
+        escaped(bytes, head.target, limit: Self.loggedTarget)
         worker.logBuffer.append("\",\"status\":")
         worker.logBuffer.append(decimal: status)
         worker.logBuffer.append(",\"received\":")
@@ -130,11 +130,11 @@ extension Exchange {
         append(address: client)
         word(listener.name)
         worker.logBuffer.append(" \"")
-        escapedOrDash(bytes, head.method)
+        escapedOrDash(bytes, head.method, limit: Self.loggedName)
         worker.logBuffer.append(" ")
-        escapedOrDash(bytes, head.host)
+        escapedOrDash(bytes, head.host, limit: Self.loggedName)
         worker.logBuffer.append(" ")
-        escapedOrDash(bytes, head.target)
+        escapedOrDash(bytes, head.target, limit: Self.loggedTarget)
         worker.logBuffer.append("\" ")
         worker.logBuffer.append(decimal: status)
         worker.logBuffer.append(" ")
@@ -189,14 +189,20 @@ extension Exchange {
     }
 
     /// Every line has as many words.
-    private func escapedOrDash(_ bytes: RawSpan, _ range: ByteRange) {
-        if range.isEmpty { worker.logBuffer.append("-") } else { escaped(bytes, range) }
+    private func escapedOrDash(_ bytes: RawSpan, _ range: ByteRange, limit: Int) {
+        if range.isEmpty { worker.logBuffer.append("-") } else { escaped(bytes, range, limit: limit) }
     }
 
+    /// Bytes of a method or a host, and of a target, as they are written: no request is too large to be a line.
+    private static let loggedName = 512
+    private static let loggedTarget = 32_768
+
     /// Bytes of the client's choosing: quotes, backslashes and what is not printable ASCII are escaped, so that a line
-    /// is a line and JSON is JSON.
-    private func escaped(_ bytes: RawSpan, _ range: ByteRange) {
+    /// is a line and JSON is JSON. What goes beyond the limit is three dots.
+    private func escaped(_ bytes: RawSpan, _ range: ByteRange, limit: Int) {
+        let start = worker.logBuffer.count
         for i in range.bounds {
+            if worker.logBuffer.count - start >= limit { return worker.logBuffer.append("...") }
             let byte = unsafe bytes.unsafeLoad(fromByteOffset: i, as: UInt8.self)
             if byte >= 0x20 && byte < 0x7f && byte != 0x22 && byte != 0x5c {
                 worker.logBuffer.append(byte: byte)

@@ -93,6 +93,7 @@ class HTTP2Connection: Connection {
                     let taken = take(bytes)
                     hold(bytes.extracting(taken..<bytes.byteCount))
                 }
+                turn.count(bytes: count)
             case .wouldBlock: break
             case .endOfStream, .failed: peerEnded()
             }

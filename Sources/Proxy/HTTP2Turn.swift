@@ -9,6 +9,7 @@ struct HTTP2Turn {
     /// The turn of the loop.
     let number: Int
     private var left = Self.units
+    private var bytesLeft = Connection.largeRead
 
     static let units = 1_024
 
@@ -16,10 +17,13 @@ struct HTTP2Turn {
         self.number = number
     }
 
-    var isSpent: Bool { left <= 0 }
+    var isSpent: Bool { left <= 0 || bytesLeft <= 0 }
 
     /// A read, whether or not it brought anything.
     mutating func countRead() { left -= 16 }
+
+    /// Bytes that were read and taken. Those of a frame that began in another turn count as nothing else.
+    mutating func count(bytes: Int) { bytesLeft -= bytes }
 
     mutating func count(_ frame: HTTP2Frame) {
         switch frame.type {

@@ -53,7 +53,7 @@ private struct Mutator {
     }
 
     /// Two scripts together have no more lines than this: long ones take long, and say little that short ones do not.
-    private static let mostLines = 32
+    private static let mostLines = 20
 
     mutating func take(from other: UnsafeBufferPointer<UInt8>) {
         let others = unsafe other.split(separator: 10).map { Array($0) }
@@ -80,7 +80,7 @@ private struct Mutator {
     mutating func change() {
         guard !lines.isEmpty else { return lines.append(template()) }
         let index = below(lines.count)
-        switch below(22) {
+        switch below(23) {
         case 0, 1: lines.insert(template(), at: below(lines.count + 1))
         case 2: lines.insert(lines[index], at: below(lines.count + 1))
         case 3: lines.remove(at: index)
@@ -95,6 +95,7 @@ private struct Mutator {
         case 14: addFlood()
         case 15: addRecords()
         case 16: addLongHead()
+        case 17: addUnread()
         default: changeBytes(index)
         }
     }
@@ -169,6 +170,22 @@ private struct Mutator {
         if below(2) == 0 { lines.insert(Array("stall c\(below(2))".utf8), at: place) }
     }
 
+    /// A client of HTTP/2 that asks, and may take nothing; its endpoint says the same very often.
+    private mutating func addUnread() {
+        let client = "c\(below(2))"
+        let endpoint = below(2)
+        let service = ["one", "two"][below(2)]
+        var added = [
+            "open \(client) web", #"say \#(client) "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n""#, "+frame \(client) 4 0 0",
+            #"fields \#(client) 5 1 ":method: GET\n:scheme: http\n:path: /\#(service)\n:authority: a""#,
+        ]
+        if below(4) > 0 { added.append("stall \(client)") }
+        if service == "two" { added.append("frame e\(endpoint) 4 0 0") }
+        let floods = Words.floods.filter { $0.contains(" e# ") }
+        added.append("\(floods[below(floods.count)].replacing("#", with: "\(endpoint)")) \(1 << (12 + below(5)))")
+        lines.insert(contentsOf: added.map { Array($0.utf8) }, at: below(2) == 0 ? 0 : below(lines.count + 1))
+    }
+
     /// Somebody's record of TLS, whole or cut short, and another behind it, beside a client that encrypts as well.
     private mutating func addRecords() {
         let actor = "c\(below(2))"
@@ -179,6 +196,8 @@ private struct Mutator {
         } else {
             added.append("open \(actor) tls")
         }
+        // Byte by byte it is a matter of chance what another connection is about when a record is whole.
+        if below(2) == 0 { added.append("pace \(actor) \(1 + below(8))") }
         for _ in 0..<1 + below(3) {
             let content = Words.records[below(Words.records.count)]
             let said = content.bytes.prefix(below(2) == 0 ? content.bytes.count : below(content.bytes.count + 1))
@@ -186,7 +205,7 @@ private struct Mutator {
             added.append("record \(actor) \(type) " + String(decoding: LineReader.quote(said), as: UTF8.self))
         }
         lines.insert(contentsOf: added.map { Array($0.utf8) }, at: place)
-        if below(2) == 0 { lines.insert(Array("clean tls".utf8), at: 0) }
+        if below(4) == 0 { lines.insert(Array("clean tls".utf8), at: 0) }
     }
 
     /// A head of up to a mebibyte, at once or in pieces, where that is allowed.

@@ -161,14 +161,15 @@ final class ProbeScene: Play {
     }
 
     private func play(_ isBusy: Bool) {
-        var isEager = !isBusy
+        // One line that waits for a turn is said in each.
+        var isFirst = true
         while next < script.lines.count {
             let line = script.lines[next]
             switch line.pacing {
             case .atOnce: break
             case .nextTurn, .whenQuiet:
-                guard isEager || next == 0 else { return }
-                isEager = line.pacing == .nextTurn
+                guard isFirst, !isBusy || next == 0 || line.pacing == .nextTurn else { return }
+                isFirst = false
             }
             next += 1
             laws.credit(turns: 40)

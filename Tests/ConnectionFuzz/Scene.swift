@@ -134,18 +134,18 @@ final class Scene: Play {
     }
 
     private func play(_ isBusy: Bool, _ milliseconds: CInt) {
-        var isEager = !isBusy
+        // One line that waits for a turn is said in each.
+        var isFirst = true
         while next < script.lines.count {
             let line = script.lines[next]
             switch line.pacing {
             case .atOnce: break
             case .nextTurn:
-                if !isEager && isBusy && next > 0 { isEager = true }
-                guard isEager else { return }
-                isEager = false
+                guard isFirst else { return }
+                isFirst = false
             case .whenQuiet:
-                guard isEager && !isBusy || isEager && next == 0 else { return }
-                isEager = false
+                guard isFirst, !isBusy || next == 0 else { return }
+                isFirst = false
             }
             next += 1
             laws.credit(turns: 40)

@@ -22,4 +22,14 @@ struct HTTP2TurnTests {
         turn.count(HTTP2Frame(length: 4_740_180, type: 0x2f, flags: 0x31, stream: 0))
         #expect(turn.isSpent)
     }
+
+    @Test func `a turn is over after one large read of what follows the head of such a frame`() {
+        var turn = HTTP2Turn(number: 0)
+        turn.countRead()
+        turn.count(bytes: Connection.largeRead - 1)
+        #expect(!turn.isSpent)
+        turn.countRead()
+        turn.count(bytes: 1)
+        #expect(turn.isSpent)
+    }
 }

@@ -158,6 +158,23 @@ struct WorkerTests {
         #expect(all("client") == Array(repeating: "127.0.0.1", count: 3))
     }
 
+    @Test(arguments: [AccessLog.Format.json, .text])
+    func `a request is a line of the access log however much of it there is`(format: AccessLog.Format) throws {
+        let proxy = try ProxyUnderTest([[try Backend()]]) {
+            $0.listener.accessLog = AccessLog(format: format)
+            $0.listener.limits.headBytes = 1 << 20
+            $0.listener.limits.targetBytes = 1 << 16
+        }
+        let long = String(repeating: "a", count: 65_500)
+        for request in ["\(long) / HTTP/1.1\r\nhost: b\r\n\r\n", "GET /\(long) HTTP/1.1\r\nhost: b\r\n\r\n"] {
+            #expect(try proxy.ask(request).status == 200)
+        }
+        #expect(eventually { proxy.logged.split(separator: "\n").count == 2 })
+        #expect(proxy.listenerCounters.accessLogDropped.count == 0)
+        let lines = proxy.logged.split(separator: "\n")
+        #expect(lines.allSatisfy { $0.contains("aaa...") && $0.utf8.count < 40_000 })
+    }
+
     @Test func `an access log nobody writes out costs lines, not requests`() throws {
         let proxy = try ProxyUnderTest([[try Backend()]]) { $0.listener.accessLog = AccessLog(format: .text) }
         let long = String(repeating: "a", count: 7_000)
