@@ -49,6 +49,8 @@ struct Backend {
     var probePasses = 0
     /// On trial by requests, by how many more failed, or overstay, than were answered.
     var failsInTrial = 0
+    /// Since when these have been too many.
+    var failsInTrialSince: Int64?
     /// It joined a cell that ran, and has not been in use.
     var isNew = false
 

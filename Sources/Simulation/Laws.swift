@@ -14,6 +14,8 @@ struct Laws {
     var lastLag = Int64.min / 2
     /// When the router last held, or ceased to hold, what it had decided.
     var lastHold = Int64.min / 2
+    /// When it last held what it had decided.
+    var lastHeld = Int64.min / 2
     /// When a region last had more to do than it could.
     var lastOverload: [Int64]
     let hasOrders: Bool

@@ -200,18 +200,30 @@ extension World {
         if !isBlind && brain.orders.isEmpty { checkDead() }
     }
 
-    /// The second failure ends a trial; what overstays may be counted twice, and a few may end in the same moment.
+    /// The second failure ends a trial; what overstays may be counted twice.
     private static let failuresOfTrial = 6
+    /// Many may end before the brain looks again, where everything is sent to what is on trial.
+    private static let lookOfTrial: Int64 = 300_000_000
+
+    /// What was under way in a silence of everything may run out for so long, and counts for nothing.
+    private static let aftermath: Int64 = 5_000_000_000
 
     private func checkTrials() {
+        if brain.holds { laws.lastHeld = now }
+        let isExcused = isBlind || isFrozen || now < laws.lastHeld + Self.aftermath || isCompletelyDead
         for number in backends.indices {
             let backend = backends[number]
             let isOnTrial =
                 backend.isMember && table.services[backend.service].probe == nil
                 && brain.view(of: EndpointID(number))?.state == .probation
-            if !isOnTrial || isBlind || isFrozen || brain.holds || isCompletelyDead {
+            if !isOnTrial || isExcused {
                 backends[number].failsInTrial = 0
-            } else if backend.failsInTrial > Self.failuresOfTrial {
+                backends[number].failsInTrialSince = nil
+            } else if backend.failsInTrial <= Self.failuresOfTrial {
+                backends[number].failsInTrialSince = nil
+            } else if now - (backend.failsInTrialSince ?? now) < Self.lookOfTrial {
+                backends[number].failsInTrialSince = backend.failsInTrialSince ?? now
+            } else {
                 breach(
                     .deadIsTriedLess,
                     "\(backend.address) is on trial, where \(backend.failsInTrial) more requests failed than were answered"
