@@ -80,7 +80,8 @@ struct StreamingTests {
             connection.send([UInt8](repeating: 0x61, count: size))
             return true
         }
-        let proxy = try ProxyUnderTest([[backend]])
+        // The last ones may have to wait for long until they are read.
+        let proxy = try ProxyUnderTest([[backend]]) { $0.listener.timeouts.body = .seconds(300) }
         var clients: [(size: Int, connection: RawConnection)] = []
         for size in stride(from: 20_000, to: 5_000_000, by: 50_000) {
             clients.append((size, try proxy.connect(receiveBuffer: 65_536)))

@@ -87,13 +87,15 @@ struct UpstreamTLSTests {
         #expect(counters.connectTimeouts.count == 0 && counters.failureRun.level == 0)
     }
 
-    private static let speakingHTTP2: @Sendable (Backend, RawConnection) -> Void = { _, connection in
-        let server = try? makeServer([files]) { $0.protocols = ["h2"] }
-        guard let server, (try? connection.secure(server)) != nil else { return connection.close() }
-        _ = connection.read(HTTP2Speech.preface.count)
-        connection.say(.settings)
-        while let frame = connection.readFrame() {
-            if frame.kind == HTTP2Speech.Kind.headers { connection.say(.ok(stream: frame.stream)) }
+    private static func speakingHTTP2() throws -> @Sendable (Backend, RawConnection) -> Void {
+        let server = try makeServer([files]) { $0.protocols = ["h2"] }
+        return { _, connection in
+            guard (try? connection.secure(server)) != nil else { return connection.close() }
+            _ = connection.read(HTTP2Speech.preface.count)
+            connection.say(.settings)
+            while let frame = connection.readFrame() {
+                if frame.kind == HTTP2Speech.Kind.headers { connection.say(.ok(stream: frame.stream)) }
+            }
         }
     }
 
@@ -102,7 +104,7 @@ struct UpstreamTLSTests {
         speaksHTTP2: Bool, request: String
     ) throws {
         let backend =
-            speaksHTTP2 ? try Backend(connections: Self.speakingHTTP2) : try Backend(tls: makeServer([Self.files]))
+            speaksHTTP2 ? try Backend(connections: Self.speakingHTTP2()) : try Backend(tls: makeServer([Self.files]))
         let protocols = [speaksHTTP2 ? "h2" : "http/1.1"]
         let other = try TestAuthority(named: "Another CA of endpoints")
         let unverified = try makeClient(protocols: protocols) { $0.verify = false }
