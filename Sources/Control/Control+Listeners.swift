@@ -136,8 +136,6 @@ struct ListenerOpening: Sendable {
             }
             opened.news.append((.notice, "listener \(listener.name) on \(listener.place(first.address))"))
             opened.sockets[0].append(ListeningSocketBox(listener: index, socket: first))
-        } catch let error as SystemError {
-            throw listener.failure("\(error)")
         } catch let error as StartFailure {
             throw error
         } catch {
@@ -194,20 +192,12 @@ struct ListenerOpening: Sendable {
     }
 
     /// Takes away a socket that a process left behind when it ended, and nothing else: what is there may be somebody's.
-    private func makeRoom(at path: String, for listener: Listener) throws(StartFailure) {
-        do {
-            switch try UnixSocketFile.state(of: path) {
-            case .absent: break
-            case .stale: try UnixSocketFile.remove(path)
-            case .other: throw listener.failure("something is there that is no socket; remove it, or name another path")
-            case .inUse: throw listener.failure("another process listens there")
-            }
-        } catch let error as SystemError {
-            throw listener.failure("\(error)")
-        } catch let error as StartFailure {
-            throw error
-        } catch {
-            throw listener.failure("\(error)")
+    private func makeRoom(at path: String, for listener: Listener) throws {
+        switch try UnixSocketFile.state(of: path) {
+        case .absent: break
+        case .stale: try UnixSocketFile.remove(path)
+        case .other: throw listener.failure("something is there that is no socket; remove it, or name another path")
+        case .inUse: throw listener.failure("another process listens there")
         }
     }
 

@@ -70,22 +70,25 @@ struct EndpointRuleTests {
             ]),
     ]
 
+    /// A service without probes in two regions.
+    private static var topology: Topology {
+        let endpoint = { Topology.Endpoint(id: EndpointID($0), address: "10.0.0.\($0):80", weight: 1) }
+        return Topology(
+            regions: [.init(name: "a"), .init(name: "b")],
+            services: [
+                .init(
+                    name: "shop", policy: FailoverPolicy(), probe: nil,
+                    cells: [
+                        .init(region: 0, endpoints: [endpoint(0), endpoint(1)]),
+                        .init(region: 1, endpoints: [endpoint(2)]),
+                    ])
+            ])
+    }
+
     @Test(arguments: cases)
     func `an endpoint goes by the rule its failures meet`(_ example: Case) {
         var brain = Brain()
-        let endpoint = { Topology.Endpoint(id: EndpointID($0), address: "10.0.0.\($0):80", weight: 1) }
-        _ = brain.observe(
-            .topology(
-                Topology(
-                    regions: [.init(name: "a"), .init(name: "b")],
-                    services: [
-                        .init(
-                            name: "shop", policy: FailoverPolicy(), probe: nil,
-                            cells: [
-                                .init(region: 0, endpoints: [endpoint(0), endpoint(1)]),
-                                .init(region: 1, endpoints: [endpoint(2)]),
-                            ])
-                    ])), at: Instant(nanoseconds: 0))
+        _ = brain.observe(.topology(Self.topology), at: Instant(nanoseconds: 0))
         let start: Int64 = 1_000_000_000
         var report = EndpointTraffic(endpoint: EndpointID(0))
         report.attempts = 100
@@ -113,19 +116,7 @@ struct EndpointRuleTests {
         var decisions: [Decision] = []
 
         init(isEjected: Bool = true) {
-            let endpoint = { Topology.Endpoint(id: EndpointID($0), address: "10.0.0.\($0):80", weight: 1) }
-            tell(
-                .topology(
-                    Topology(
-                        regions: [.init(name: "a"), .init(name: "b")],
-                        services: [
-                            .init(
-                                name: "shop", policy: FailoverPolicy(), probe: nil,
-                                cells: [
-                                    .init(region: 0, endpoints: [endpoint(0), endpoint(1)]),
-                                    .init(region: 1, endpoints: [endpoint(2)]),
-                                ])
-                        ])))
+            tell(.topology(EndpointRuleTests.topology))
             for run in 1...5 where isEjected { meet(\.connectFailures, run: run) }
         }
 

@@ -59,8 +59,10 @@ struct LeavingTests {
         #expect(client.readEnd() == .closed)
     }
 
-    @Test(arguments: [true, false])
-    func `who waits in the backlog of a listener that is full is served when it goes`(drains: Bool) throws {
+    /// A listener whose only place is taken, and clients in its backlog that have asked.
+    private func full(
+        waiting count: Int
+    ) throws -> (proxy: ProxyUnderTest, first: RawConnection, waiting: [RawConnection]) {
         let proxy = try ProxyUnderTest([[try Backend()]]) {
             $0.listener.limits.connections = 1
             $0.routes[0].action = respond("ok")
@@ -68,9 +70,15 @@ struct LeavingTests {
         let first = try proxy.connect()
         first.send(get)
         #expect(first.readMessage()?.status == 200)
-        let waiting = try (0..<20).map { _ in try proxy.connect() }
+        let waiting = try (0..<count).map { _ in try proxy.connect() }
         for client in waiting { client.send(get) }
         #expect(eventually { proxy.listenerCounters.accepting.level == 0 })
+        return (proxy, first, waiting)
+    }
+
+    @Test(arguments: [true, false])
+    func `who waits in the backlog of a listener that is full is served when it goes`(drains: Bool) throws {
+        let (proxy, first, waiting) = try full(waiting: 20)
         if drains {
             proxy.drain()
         } else {
@@ -88,16 +96,7 @@ struct LeavingTests {
     }
 
     @Test func `more than is accepted in one turn is served when a listener goes`() throws {
-        let proxy = try ProxyUnderTest([[try Backend()]]) {
-            $0.listener.limits.connections = 1
-            $0.routes[0].action = respond("ok")
-        }
-        let first = try proxy.connect()
-        first.send(get)
-        #expect(first.readMessage()?.status == 200)
-        let waiting = try (0..<150).map { _ in try proxy.connect() }
-        for client in waiting { client.send(get) }
-        #expect(eventually { proxy.listenerCounters.accepting.level == 0 })
+        let (proxy, first, waiting) = try full(waiting: 150)
         // It is looked for room once a second: in the backlog they are still when the drain begins.
         #expect(proxy.publish { $0.listener.limits.connections = 1_000 })
         proxy.drain()

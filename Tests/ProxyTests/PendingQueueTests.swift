@@ -235,35 +235,39 @@ struct PendingQueueTests {
         #expect(proxy.serviceCounters.overflows.count == 0)
     }
 
-    @Test func `who waits with a key goes where the key belongs when the split changes`() throws {
-        let holds = Atomic<Bool>(false)
-        let (proxy, requests) = try Self.twoRegions { holds.load(ordering: .acquiring) }
-        holds.store(true, ordering: .releasing)
+    private final class Hold: Sendable {
+        let isOn = Atomic<Bool>(false)
+    }
+
+    /// Four clients with the key of a region whose only connection the first of them has, as long as `hold` is on.
+    private static func waiting(_ hold: Hold) throws -> (proxy: ProxyUnderTest, clients: [RawConnection]) {
+        let (proxy, requests) = try twoRegions { hold.isOn.load(ordering: .acquiring) }
+        hold.isOn.store(true, ordering: .releasing)
         let clients = try (0..<4).map { _ in try proxy.connect() }
         clients[0].send(requests[0])
         #expect(eventually { proxy.endpointCounters(0, 0).inFlight.level == 1 })
         for client in clients[1...] { client.send(requests[0]) }
         #expect(eventually { proxy.serviceCounters.pending.level == 3 })
+        return (proxy, clients)
+    }
+
+    @Test func `who waits with a key goes where the key belongs when the split changes`() throws {
+        let hold = Hold()
+        let (proxy, clients) = try Self.waiting(hold)
         proxy.split([0, 10_000])
         #expect(clients[1...].allSatisfy { $0.readMessage()?.status == 200 })
         #expect(proxy.serviceCounters.pending.level == 0)
-        holds.store(false, ordering: .releasing)
+        hold.isOn.store(false, ordering: .releasing)
         #expect(clients[0].readMessage()?.status == 200)
     }
 
     @Test func `who waits with a key that says nothing any more goes wherever there is room`() throws {
-        let holds = Atomic<Bool>(false)
-        let (proxy, requests) = try Self.twoRegions { holds.load(ordering: .acquiring) }
-        holds.store(true, ordering: .releasing)
-        let clients = try (0..<4).map { _ in try proxy.connect() }
-        clients[0].send(requests[0])
-        #expect(eventually { proxy.endpointCounters(0, 0).inFlight.level == 1 })
-        for client in clients[1...] { client.send(requests[0]) }
-        #expect(eventually { proxy.serviceCounters.pending.level == 3 })
+        let hold = Hold()
+        let (proxy, clients) = try Self.waiting(hold)
         #expect(proxy.publish { $0.service.balance = .leastRequests })
         proxy.split([5_000, 5_000])
         #expect(clients[1...].allSatisfy { $0.readMessage()?.status == 200 })
-        holds.store(false, ordering: .releasing)
+        hold.isOn.store(false, ordering: .releasing)
         #expect(clients[0].readMessage()?.status == 200)
     }
 }
